@@ -1,0 +1,239 @@
+//! What image bytes really are: formats, their MIME types and extensions, and the sniffer that looks at
+//! the bytes and never at a name.
+
+use std::fmt;
+
+/// A raster format that is accepted and can be served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum ImageFormat {
+    /// JPEG (ITU-T T.81), MPO and Ultra HDR included: their first picture is a plain JPEG.
+    Jpeg,
+    /// PNG, APNG included.
+    Png,
+    /// WebP: lossy, lossless, animated.
+    WebP,
+    /// GIF 87a and 89a.
+    Gif,
+}
+
+impl ImageFormat {
+    /// Every accepted format.
+    pub const ALL: [Self; 4] = [Self::Jpeg, Self::Png, Self::WebP, Self::Gif];
+
+    /// The MIME type, as in `Content-Type`.
+    pub const fn mime_type(self) -> &'static str {
+        match self {
+            Self::Jpeg => "image/jpeg",
+            Self::Png => "image/png",
+            Self::WebP => "image/webp",
+            Self::Gif => "image/gif",
+        }
+    }
+
+    /// The file extension, without a dot.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpg",
+            Self::Png => "png",
+            Self::WebP => "webp",
+            Self::Gif => "gif",
+        }
+    }
+
+    /// The format of a MIME type; case and parameters (`; charset=…`) do not matter.
+    pub fn from_mime_type(mime: &str) -> Option<Self> {
+        let essence = mime.split(';').next().unwrap_or(mime).trim();
+        Self::ALL
+            .into_iter()
+            .find(|format| essence.eq_ignore_ascii_case(format.mime_type()))
+            .or_else(|| {
+                essence
+                    .eq_ignore_ascii_case("image/jpg")
+                    .then_some(Self::Jpeg)
+            })
+    }
+
+    /// The format that a file extension (without a dot, in any case) stands for.
+    pub fn from_extension(extension: &str) -> Option<Self> {
+        let mime = mime_guess::from_ext(extension).first_raw()?;
+        Self::from_mime_type(mime)
+    }
+
+    /// What the bytes are, by their signature.
+    ///
+    /// # Errors
+    ///
+    /// [`Unrecognized`], which names the format where it is a known one that is not accepted.
+    pub fn sniff(bytes: &[u8]) -> Result<Self, Unrecognized> {
+        if bytes.starts_with(&[0xff, 0xd8, 0xff]) {
+            Ok(Self::Jpeg)
+        } else if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
+            Ok(Self::Png)
+        } else if is_riff(bytes, b"WEBP") {
+            Ok(Self::WebP)
+        } else if bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a") {
+            Ok(Self::Gif)
+        } else {
+            Err(Unrecognized {
+                name: foreign_name(bytes),
+            })
+        }
+    }
+}
+
+impl fmt::Display for ImageFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Jpeg => "JPEG",
+            Self::Png => "PNG",
+            Self::WebP => "WebP",
+            Self::Gif => "GIF",
+        })
+    }
+}
+
+/// Bytes that are none of the accepted formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unrecognized {
+    /// The format that it is, where its signature is known: `"HEIC"`, `"SVG"`, `"PDF"`, …
+    pub name: Option<&'static str>,
+}
+
+fn is_riff(bytes: &[u8], kind: &[u8; 4]) -> bool {
+    bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(kind)
+}
+
+/// The name of a known format that is not accepted. Signatures as in the WHATWG MIME sniffing standard
+/// (<https://mimesniff.spec.whatwg.org/>) and the formats' own specifications.
+fn foreign_name(bytes: &[u8]) -> Option<&'static str> {
+    const SIGNATURES: &[(&[u8], &str)] = &[
+        (b"%PDF-", "PDF"),
+        (b"II*\0", "TIFF"),
+        (b"MM\0*", "TIFF"),
+        (b"II+\0", "BigTIFF"),
+        (b"MM\0+", "BigTIFF"),
+        (b"BM", "BMP"),
+        (b"8BPS", "Photoshop"),
+        (b"\0\0\x01\0", "ICO"),
+        (b"\0\0\x02\0", "CUR"),
+        (b"\xff\x0a", "JPEG XL"),
+        (b"\0\0\0\x0cJXL ", "JPEG XL"),
+        (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+        (b"\xff\x4f\xff\x51", "JPEG 2000"),
+        (b"PK\x03\x04", "ZIP"),
+        (b"\x1f\x8b", "gzip"),
+        (b"\x7fELF", "ELF"),
+        (b"MZ", "Windows program"),
+        (b"%!PS", "PostScript"),
+        (b"qoif", "QOI"),
+        (b"\x1aE\xdf\xa3", "WebM"),
+    ];
+    if bytes.get(4..8) == Some(b"ftyp") {
+        return Some(iso_media_name(bytes));
+    }
+    SIGNATURES
+        .iter()
+        .find(|(signature, _)| bytes.starts_with(signature))
+        .map(|&(_, name)| name)
+        .or_else(|| markup_name(bytes))
+}
+
+/// The major brand of an ISO base media file (ISO/IEC 14496-12, section 4.3).
+fn iso_media_name(bytes: &[u8]) -> &'static str {
+    match bytes.get(8..12) {
+        Some(b"avif" | b"avis") => "AVIF",
+        Some(b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis") => "HEIC",
+        Some(b"mif1" | b"msf1") => {
+            // A generic brand: the compatible brands that follow tell which codec it is.
+            if bytes
+                .get(16..64.min(bytes.len()))
+                .is_some_and(|brands| brands.chunks_exact(4).any(|brand| brand == b"avif"))
+            {
+                "AVIF"
+            } else {
+                "HEIC"
+            }
+        }
+        _ => "MP4",
+    }
+}
+
+fn markup_name(bytes: &[u8]) -> Option<&'static str> {
+    let head = &bytes[..bytes.len().min(1024)];
+    // A byte order mark or UTF-16 does not hide markup: drop what is not ASCII text.
+    let text: String = head
+        .iter()
+        .filter(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
+        .map(|byte| char::from(byte.to_ascii_lowercase()))
+        .collect();
+    let text = text.trim_start();
+    if !text.starts_with('<') {
+        return None;
+    }
+    if text.contains("<svg") {
+        Some("SVG")
+    } else if [
+        "<!doctype html",
+        "<html",
+        "<head",
+        "<body",
+        "<script",
+        "<iframe",
+    ]
+    .iter()
+    .any(|tag| text.contains(tag))
+    {
+        Some("HTML")
+    } else if text.starts_with("<?xml") {
+        Some("XML")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mime_types_and_extensions_round_trip() {
+        for format in ImageFormat::ALL {
+            assert_eq!(
+                ImageFormat::from_mime_type(format.mime_type()),
+                Some(format)
+            );
+            assert_eq!(
+                ImageFormat::from_extension(format.extension()),
+                Some(format)
+            );
+        }
+        assert_eq!(
+            ImageFormat::from_mime_type("IMAGE/PNG; x=y"),
+            Some(ImageFormat::Png)
+        );
+        assert_eq!(ImageFormat::from_extension("JPEG"), Some(ImageFormat::Jpeg));
+        assert_eq!(ImageFormat::from_mime_type("image/svg+xml"), None);
+        assert_eq!(ImageFormat::from_extension("svg"), None);
+    }
+
+    #[test]
+    fn what_is_refused_is_named() {
+        let name = |bytes: &[u8]| ImageFormat::sniff(bytes).expect_err("refused").name;
+        assert_eq!(name(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"), Some("HEIC"));
+        assert_eq!(
+            name(b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf"),
+            Some("AVIF")
+        );
+        assert_eq!(
+            name(b"\xef\xbb\xbf <!-- x --> <svg xmlns='...'>"),
+            Some("SVG")
+        );
+        assert_eq!(name(b"\xff\xfe<\0s\0v\0g\0"), Some("SVG"));
+        assert_eq!(name(b"<!DOCTYPE HTML><p>"), Some("HTML"));
+        assert_eq!(name(b"RIFF\0\0\0\0WAVE"), None);
+        assert_eq!(name(b""), None);
+        assert_eq!(name(b"hello"), None);
+    }
+}

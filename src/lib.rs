@@ -1,0 +1,12 @@
+//! Puts an application's images where they belong.
+
+mod format;
+mod key;
+pub mod optimize;
+
+pub use format::{ImageFormat, Unrecognized};
+pub use key::{InvalidKey, ObjectKey};
+pub use optimize::{
+    Animation, Fit, Gravity, Limits, OptimizeError, OptimizeOptions, OptimizedImage, OutputFormat,
+    SourceInfo, optimize, optimize_with_variants,
+};

@@ -1,0 +1,292 @@
+//! What a caller can ask of the optimizer, and the limits that bound what a file can cost.
+
+use std::time::Duration;
+
+/// How [`optimize`](crate::optimize()) is to treat an image.
+///
+/// The defaults: fit inside 1200 x 1200 pixels without ever enlarging, Lanczos3, JPEG at quality 85,
+/// a white matte where the output has no alpha, orientation applied, sRGB out, metadata dropped, the
+/// first frame of an animation.
+///
+/// ```
+/// use lablink_storage::{OptimizeOptions, OutputFormat};
+///
+/// let options = OptimizeOptions::default().with_max_size(640, 640).with_format(OutputFormat::WebP);
+/// assert_eq!(options.quality, 85);
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct OptimizeOptions {
+    /// Width of the box, in pixels after orientation; 1 to 16384.
+    pub max_width: u32,
+    /// Height of the box, in pixels after orientation; 1 to 16384.
+    pub max_height: u32,
+    /// How the image is fitted to the box.
+    pub fit: Fit,
+    /// Which part stays when [`Fit::Cover`] crops.
+    pub gravity: Gravity,
+    /// Encoder quality, 1 to 100; lossless output ignores it.
+    pub quality: u8,
+    /// Format of the result.
+    pub format: OutputFormat,
+    /// Matte behind transparent pixels where the output has no alpha, and the bars of [`Fit::Contain`]:
+    /// red, green, blue in sRGB.
+    pub background: [u8; 3],
+    /// Progressive JPEG: a little more CPU, a few percent fewer bytes.
+    pub progressive: bool,
+    /// Lossless WebP.
+    pub lossless: bool,
+    /// What becomes of animations.
+    pub animation: Animation,
+    /// Keep the copyright notice and the artist (EXIF 0x8298 and 0x013B) in the result.
+    pub keep_copyright: bool,
+    /// Take a truncated file as far as it decodes, instead of refusing it.
+    pub accept_truncated: bool,
+    /// What a file may cost.
+    pub limits: Limits,
+}
+
+impl Default for OptimizeOptions {
+    fn default() -> Self {
+        Self {
+            max_width: 1200,
+            max_height: 1200,
+            fit: Fit::Inside,
+            gravity: Gravity::Center,
+            quality: 85,
+            format: OutputFormat::Jpeg,
+            background: [255; 3],
+            progressive: false,
+            lossless: false,
+            animation: Animation::FirstFrame,
+            keep_copyright: false,
+            accept_truncated: false,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl OptimizeOptions {
+    /// Sets the box that the image has to fit, in pixels.
+    #[must_use]
+    pub fn with_max_size(mut self, width: u32, height: u32) -> Self {
+        (self.max_width, self.max_height) = (width, height);
+        self
+    }
+
+    /// Sets how the image is fitted to the box.
+    #[must_use]
+    pub fn with_fit(mut self, fit: Fit) -> Self {
+        self.fit = fit;
+        self
+    }
+
+    /// Sets which part stays when [`Fit::Cover`] crops.
+    #[must_use]
+    pub fn with_gravity(mut self, gravity: Gravity) -> Self {
+        self.gravity = gravity;
+        self
+    }
+
+    /// Sets the encoder quality, 1 to 100.
+    #[must_use]
+    pub fn with_quality(mut self, quality: u8) -> Self {
+        self.quality = quality;
+        self
+    }
+
+    /// Sets the format of the result.
+    #[must_use]
+    pub fn with_format(mut self, format: OutputFormat) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// Sets the matte: red, green, blue in sRGB.
+    #[must_use]
+    pub fn with_background(mut self, background: [u8; 3]) -> Self {
+        self.background = background;
+        self
+    }
+
+    /// Asks for progressive JPEG.
+    #[must_use]
+    pub fn with_progressive(mut self, progressive: bool) -> Self {
+        self.progressive = progressive;
+        self
+    }
+
+    /// Asks for lossless WebP.
+    #[must_use]
+    pub fn with_lossless(mut self, lossless: bool) -> Self {
+        self.lossless = lossless;
+        self
+    }
+
+    /// Sets what becomes of animations.
+    #[must_use]
+    pub fn with_animation(mut self, animation: Animation) -> Self {
+        self.animation = animation;
+        self
+    }
+
+    /// Keeps the copyright notice and the artist.
+    #[must_use]
+    pub fn with_keep_copyright(mut self, keep: bool) -> Self {
+        self.keep_copyright = keep;
+        self
+    }
+
+    /// Takes truncated files as far as they decode.
+    #[must_use]
+    pub fn with_accept_truncated(mut self, accept: bool) -> Self {
+        self.accept_truncated = accept;
+        self
+    }
+
+    /// Sets what a file may cost.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+}
+
+/// How an image is fitted to the box. None of them enlarges the picture itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Fit {
+    /// As large as the box allows, its own shape kept: the result may be smaller than the box.
+    #[default]
+    Inside,
+    /// As `Inside`, then centred on a canvas of exactly the box, filled with the background.
+    Contain,
+    /// Fills the box and crops what does not fit; a smaller image is cropped to the box's shape.
+    Cover,
+}
+
+/// Which part of the image stays when [`Fit::Cover`] crops, in the upright image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Gravity {
+    /// The middle.
+    #[default]
+    Center,
+    /// The top edge.
+    North,
+    /// The top right corner.
+    NorthEast,
+    /// The right edge.
+    East,
+    /// The bottom right corner.
+    SouthEast,
+    /// The bottom edge.
+    South,
+    /// The bottom left corner.
+    SouthWest,
+    /// The left edge.
+    West,
+    /// The top left corner.
+    NorthWest,
+}
+
+/// The format of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum OutputFormat {
+    /// JPEG; transparency goes onto the matte.
+    #[default]
+    Jpeg,
+    /// WebP, lossy unless asked otherwise.
+    WebP,
+    /// PNG; with a palette where at most 256 colours make that lossless.
+    Png,
+    /// JPEG where every pixel is opaque, else WebP.
+    Auto,
+}
+
+/// What becomes of an animation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Animation {
+    /// The first frame is the image.
+    #[default]
+    FirstFrame,
+    /// Files with more than one frame are refused.
+    Reject,
+}
+
+/// What one file may cost, looked at before memory is spent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Bytes of the encoded input. Default 32 MiB.
+    pub max_bytes: u64,
+    /// Pixels of the image, width times height. Default 64 million.
+    pub max_pixels: u64,
+    /// Pixels a side. Default 16384.
+    pub max_side: u32,
+    /// Scans of a JPEG: a pixel limit does not stop a small file with thousands of them. Default 100.
+    pub max_scans: u32,
+    /// Bytes that decoding may hold at once. Default 512 MiB.
+    pub max_decode_bytes: u64,
+    /// CPU time that decoding, resizing and encoding may take together. Default 10 s.
+    pub max_duration: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_bytes: 32 << 20,
+            max_pixels: 64_000_000,
+            max_side: 16_384,
+            max_scans: 100,
+            max_decode_bytes: 512 << 20,
+            max_duration: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Limits {
+    /// Sets the bytes of the encoded input.
+    #[must_use]
+    pub fn with_max_bytes(mut self, bytes: u64) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// Sets the pixels of the image.
+    #[must_use]
+    pub fn with_max_pixels(mut self, pixels: u64) -> Self {
+        self.max_pixels = pixels;
+        self
+    }
+
+    /// Sets the pixels a side.
+    #[must_use]
+    pub fn with_max_side(mut self, side: u32) -> Self {
+        self.max_side = side;
+        self
+    }
+
+    /// Sets the scans of a JPEG.
+    #[must_use]
+    pub fn with_max_scans(mut self, scans: u32) -> Self {
+        self.max_scans = scans;
+        self
+    }
+
+    /// Sets the bytes that decoding may hold at once.
+    #[must_use]
+    pub fn with_max_decode_bytes(mut self, bytes: u64) -> Self {
+        self.max_decode_bytes = bytes;
+        self
+    }
+
+    /// Sets the time that one image may take.
+    #[must_use]
+    pub fn with_max_duration(mut self, duration: Duration) -> Self {
+        self.max_duration = duration;
+        self
+    }
+}
