@@ -2,10 +2,12 @@
 
 mod format;
 mod key;
+mod kind;
 pub mod optimize;
 
 pub use format::{ImageFormat, Unrecognized};
 pub use key::{InvalidKey, ObjectKey};
+pub use kind::ErrorKind;
 pub use optimize::{
     Animation, Fit, Gravity, Limits, OptimizeError, OptimizeOptions, OptimizedImage, OutputFormat,
     SourceInfo, optimize, optimize_with_variants,
