@@ -4,6 +4,7 @@ mod format;
 mod key;
 mod kind;
 pub mod optimize;
+mod secret;
 
 pub use format::{ImageFormat, Unrecognized};
 pub use key::{InvalidKey, ObjectKey};
@@ -12,3 +13,4 @@ pub use optimize::{
     Animation, Fit, Gravity, Limits, OptimizeError, OptimizeOptions, OptimizedImage, OutputFormat,
     SourceInfo, optimize, optimize_with_variants,
 };
+pub use secret::Secret;
