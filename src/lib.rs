@@ -5,7 +5,12 @@ mod key;
 mod kind;
 pub mod optimize;
 mod secret;
+mod url;
+mod variant;
 
+pub use self::url::{
+    Addressing, ForeignUrl, InvalidAddress, InvalidReference, Location, S3Location, Urls,
+};
 pub use format::{ImageFormat, Unrecognized};
 pub use key::{InvalidKey, ObjectKey};
 pub use kind::ErrorKind;
@@ -14,3 +19,4 @@ pub use optimize::{
     SourceInfo, optimize, optimize_with_variants,
 };
 pub use secret::Secret;
+pub use variant::{InvalidVariant, Variant, variant_key, variant_parent, variants_of};

@@ -1,0 +1,244 @@
+//! From a key to its URL and back, for every form that a bucket, a CDN or a directory can have.
+//!
+//! [`Urls`] is a plain value: it knows where the objects are reached, asks nobody and keeps no state.
+//! Every address is a *base*, a scheme, a host and a path; the URL of a key is the base, `/` and the
+//! key percent-encoded. Reading a URL compares the raw text with the bases that the store may have
+//! been addressed by, and decodes once; nothing is normalised first, so nothing can be smuggled.
+
+mod base;
+mod error;
+mod location;
+mod s3;
+#[cfg(test)]
+mod tests;
+
+pub use error::{ForeignUrl, InvalidAddress, InvalidReference};
+pub use location::{Addressing, Location, S3Location};
+
+use base::Base;
+
+use crate::key::{ObjectKey, PENDING};
+
+/// Longest URL of an upload, in characters, that is promised for AWS: it has to fit a 255-character
+/// database column.
+const MAX_UPLOAD_URL: usize = 255;
+
+/// Characters of the longest `/<uuid>.<extension>`.
+const UPLOAD_NAME: usize = "/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.webp".len();
+
+/// Where keys are reached, and the inverse.
+///
+/// ```
+/// use lablink_storage::{Location, ObjectKey, S3Location, Urls};
+///
+/// let urls = Urls::new(Location::S3(S3Location::new("lab", "eu-central-1")), None, "components")?;
+/// let key = ObjectKey::parse("components/board 1.png")?;
+/// let url = urls.public_url(&key);
+/// assert_eq!(url, "https://lab.s3.eu-central-1.amazonaws.com/components/board%201.png");
+/// assert_eq!(urls.key_from_url(&url)?, key);
+/// assert!(urls.key_from_url("https://other.s3.eu-central-1.amazonaws.com/components/a.png").is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Urls {
+    location: Location,
+    prefix: String,
+    /// Where the public reads.
+    public: Base,
+    /// Where requests are sent and signed for; the CDN never.
+    object: Base,
+    /// Every base of this store, those two included.
+    known: Vec<Base>,
+    path_style: bool,
+}
+
+impl Urls {
+    /// Checks the location, the CloudFront domain (a bare domain or an `https` URL) and the key prefix
+    /// (whole segments, or empty) together.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidAddress`] naming the setting and what is wrong with it.
+    pub fn new(
+        location: Location,
+        cloudfront_domain: Option<&str>,
+        prefix: &str,
+    ) -> Result<Self, InvalidAddress> {
+        check_prefix(prefix)?;
+        let mut path_style = false;
+        let (object, mut known) = match &location {
+            Location::S3(bucket) => {
+                let bases = s3::bases(bucket)?;
+                path_style = bases.path_style;
+                (bases.object, bases.known)
+            }
+            Location::Local { base_url } => {
+                let base = Base::parse_local(base_url)
+                    .map_err(|reason| InvalidAddress::new("base_url", reason))?;
+                (base.clone(), vec![base])
+            }
+            Location::Memory => (Base::opaque("memory"), vec![Base::opaque("memory")]),
+            Location::Custom => (Base::opaque("object"), vec![Base::opaque("object")]),
+        };
+        let public = match cloudfront_domain {
+            None => object.clone(),
+            Some(domain) => {
+                let base = Base::parse_cdn(domain)
+                    .map_err(|reason| InvalidAddress::new("cloudfront_domain", reason))?;
+                if known.iter().any(|other| other.overlaps(&base)) {
+                    return Err(InvalidAddress::new(
+                        "cloudfront_domain",
+                        "it is the host of the objects themselves",
+                    ));
+                }
+                known.insert(0, base.clone());
+                base
+            }
+        };
+        let urls = Self {
+            location,
+            prefix: prefix.to_owned(),
+            public,
+            object,
+            known,
+            path_style,
+        };
+        urls.check_length()?;
+        Ok(urls)
+    }
+
+    fn check_length(&self) -> Result<(), InvalidAddress> {
+        let Location::S3(S3Location { endpoint: None, .. }) = self.location else {
+            return Ok(());
+        };
+        let prefix = crate::key::percent_encode_path(&self.prefix);
+        let longest = self.public.to_string().len() + 1 + prefix.len() + UPLOAD_NAME;
+        if longest > MAX_UPLOAD_URL {
+            return Err(InvalidAddress::new(
+                "prefix",
+                "with it the URL of an upload is longer than 255 characters",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Where the objects are.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// The key prefix, without a `/` at either end.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Whether the bucket stands in the path of object URLs and not in their host.
+    pub fn is_path_style(&self) -> bool {
+        self.path_style
+    }
+
+    /// The URL that anybody may read `key` at: the CloudFront domain if there is one, else the
+    /// object's own URL.
+    ///
+    /// A pending key is never in a public URL: for one, this is the URL of the key that it has once it
+    /// is promoted without a change of format.
+    pub fn public_url(&self, key: &ObjectKey) -> String {
+        let path = key.percent_encoded();
+        let public = match path.strip_prefix(PENDING) {
+            Some(rest) if key.is_pending() => rest.trim_start_matches('/'),
+            _ => &path,
+        };
+        format!("{}/{public}", self.public)
+    }
+
+    /// The URL of the object itself, on the host that requests are signed for; pending keys have one too.
+    pub fn object_url(&self, key: &ObjectKey) -> String {
+        format!("{}/{}", self.object, key.percent_encoded())
+    }
+
+    /// What every [`object_url`](Self::object_url) begins with, without the last `/`: the bucket's
+    /// own URL, where a form is posted to.
+    pub fn bucket_url(&self) -> String {
+        self.object.to_string()
+    }
+
+    /// What every [`public_url`](Self::public_url) begins with, without the last `/`.
+    pub fn public_base(&self) -> String {
+        self.public.to_string()
+    }
+
+    /// The key that `url` names: the inverse of [`public_url`](Self::public_url), for every form in
+    /// which this store's own bucket may have been addressed. Query and fragment are ignored.
+    ///
+    /// On AWS these are the virtual-hosted and path-style forms of the regional, the dual-stack and the
+    /// legacy global host, the accelerate hosts, and the CloudFront domain; with a custom endpoint only
+    /// that (and CloudFront); else the local base URL or `memory://lablink/`.
+    ///
+    /// # Errors
+    ///
+    /// [`ForeignUrl`] for anything else: another bucket, region, host or port, userinfo, a backslash,
+    /// white space, a control character, a dot segment (encoded ones too), an escape that is not UTF-8,
+    /// a raw `+` (S3 reads it as a space, others do not), a pending key, a key outside the prefix.
+    pub fn key_from_url(&self, url: &str) -> Result<ObjectKey, ForeignUrl> {
+        let foreign = |reason| ForeignUrl::new(url, reason);
+        let parts = base::split(url).map_err(foreign)?;
+        let encoded = self
+            .known
+            .iter()
+            .find_map(|base| base.strip(&parts))
+            .ok_or_else(|| {
+                foreign("it is not an address of this store (another bucket, region or host)")
+            })?;
+        let key = base::decode(encoded).map_err(foreign)?;
+        let key = ObjectKey::parse(key).map_err(|error| foreign(error.reason))?;
+        if key.is_pending() {
+            return Err(foreign("a pending object has no public URL"));
+        }
+        if !key.is_under(&self.prefix) {
+            return Err(foreign("its key is outside the store's prefix"));
+        }
+        Ok(key)
+    }
+
+    /// The key that `text` is, or names, where either may be given: a URL is what has a scheme or
+    /// begins with `/`.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidReference`]: [`ForeignUrl`] of a URL, [`InvalidKey`](crate::InvalidKey) of a key.
+    pub fn parse_key_or_url(&self, text: &str) -> Result<ObjectKey, InvalidReference> {
+        if is_url(text) {
+            Ok(self.key_from_url(text)?)
+        } else {
+            Ok(ObjectKey::parse(text)?)
+        }
+    }
+}
+
+/// Whether `text`, where a key or a URL may be given, is a URL: it has a scheme (RFC 3986 section 3.1)
+/// or begins with `/`.
+pub(crate) fn is_url(text: &str) -> bool {
+    if text.starts_with('/') {
+        return true;
+    }
+    text.split_once(':').is_some_and(|(scheme, _)| {
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+    })
+}
+
+fn check_prefix(prefix: &str) -> Result<(), InvalidAddress> {
+    if prefix.is_empty() {
+        return Ok(());
+    }
+    let invalid = |reason| InvalidAddress::new("prefix", reason);
+    let key = ObjectKey::parse(prefix).map_err(|error| invalid(error.reason))?;
+    if prefix == PENDING || key.is_pending() {
+        return Err(invalid(
+            "'pending' is where direct uploads wait to be verified",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! The hosts of a bucket.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html>,
+//! <https://docs.aws.amazon.com/general/latest/gr/s3.html>
+
+use super::base::{Base, Scheme};
+use super::error::InvalidAddress;
+use super::location::{Addressing, S3Location};
+
+/// A bucket's addresses: the one that is used and all that may have been.
+pub(super) struct Bases {
+    pub(super) object: Base,
+    pub(super) known: Vec<Base>,
+    pub(super) path_style: bool,
+}
+
+pub(super) fn bases(location: &S3Location) -> Result<Bases, InvalidAddress> {
+    check_bucket(&location.bucket).map_err(|reason| InvalidAddress::new("bucket", reason))?;
+    match &location.endpoint {
+        Some(endpoint) => on_endpoint(location, endpoint),
+        None => on_aws(location),
+    }
+}
+
+/// AWS's rules, widened by what other servers and very old buckets allow (capitals, `_`), since a name
+/// that the server does not have is refused by the server.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
+fn check_bucket(bucket: &str) -> Result<(), &'static str> {
+    if !(3..=63).contains(&bucket.len()) {
+        return Err("a bucket's name has 3 to 63 characters");
+    }
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    if !bucket.bytes().all(allowed) {
+        return Err("a bucket's name has letters, digits, '.', '-' and '_' only");
+    }
+    let ends = |end: Option<&u8>| end.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = bucket.as_bytes();
+    if !ends(bytes.first()) || !ends(bytes.last()) || bucket.contains("..") {
+        return Err("a bucket's name begins and ends with a letter or digit and has no '..'");
+    }
+    Ok(())
+}
+
+/// Whether a name can stand in a host as it is: host names have no case and no `_`.
+fn fits_a_host(bucket: &str) -> bool {
+    bucket
+        .bytes()
+        .all(|byte| !byte.is_ascii_uppercase() && byte != b'_')
+}
+
+fn check_region(region: &str, allowed: impl Fn(u8) -> bool) -> Result<(), InvalidAddress> {
+    if (1..=64).contains(&region.len()) && region.bytes().all(allowed) {
+        return Ok(());
+    }
+    Err(InvalidAddress::new(
+        "region",
+        "a region is a name like eu-central-1",
+    ))
+}
+
+fn on_endpoint(location: &S3Location, endpoint: &str) -> Result<Bases, InvalidAddress> {
+    let bucket = &location.bucket;
+    check_region(&location.region, |byte| {
+        byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)
+    })?;
+    for (set, setting) in [
+        (location.accelerate, "accelerate"),
+        (location.dual_stack, "dual_stack"),
+    ] {
+        if set {
+            return Err(InvalidAddress::new(
+                setting,
+                "it is for AWS's own hosts, not for a custom endpoint",
+            ));
+        }
+    }
+    let server =
+        Base::parse_http(endpoint).map_err(|reason| InvalidAddress::new("endpoint", reason))?;
+    let path = server.with_path_segment(bucket);
+    let hosted = (fits_a_host(bucket) && server.has_host_name()).then(|| server.with_label(bucket));
+    let mut known = vec![path.clone()];
+    known.extend(hosted.clone());
+    let (object, path_style) = match (location.addressing, hosted) {
+        (Addressing::Virtual, Some(hosted)) => (hosted, false),
+        (Addressing::Virtual, None) => return Err(no_virtual_host()),
+        _ => (path, true),
+    };
+    Ok(Bases {
+        object,
+        known,
+        path_style,
+    })
+}
+
+fn no_virtual_host() -> InvalidAddress {
+    InvalidAddress::new(
+        "addressing",
+        "this bucket's name cannot stand in this host: use path style",
+    )
+}
+
+fn on_aws(location: &S3Location) -> Result<Bases, InvalidAddress> {
+    let S3Location { bucket, region, .. } = location;
+    check_region(region, |byte| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
+    })?;
+    let suffix = dns_suffix(region);
+    let dotted = bucket.contains('.');
+    let path_style = match location.addressing {
+        Addressing::Path => true,
+        Addressing::Virtual if !fits_a_host(bucket) => return Err(no_virtual_host()),
+        Addressing::Virtual => false,
+        _ => dotted || !fits_a_host(bucket),
+    };
+
+    let regional = format!("s3.{region}.{suffix}");
+    let dual_stack = format!("s3.dualstack.{region}.{suffix}");
+    let mut hosts = vec![regional.clone(), dual_stack.clone()];
+    if is_commercial(region) {
+        hosts.push("s3.amazonaws.com".to_owned());
+    }
+    let mut known = Vec::new();
+    for host in &hosts {
+        if fits_a_host(bucket) {
+            known.push(Base::aws(&format!("{bucket}.{host}"), ""));
+        }
+        known.push(Base::aws(host, bucket));
+    }
+    // Acceleration takes names without a dot, of the commercial regions.
+    let accelerated = |host: &str| Base::aws(&format!("{bucket}.{host}"), "");
+    let fast = "s3-accelerate.amazonaws.com";
+    let fast_dual_stack = "s3-accelerate.dualstack.amazonaws.com";
+    let can_accelerate = is_commercial(region) && !dotted && fits_a_host(bucket);
+    if can_accelerate {
+        known.extend([accelerated(fast), accelerated(fast_dual_stack)]);
+    }
+
+    let object = if location.accelerate {
+        if !can_accelerate || path_style {
+            return Err(InvalidAddress::new(
+                "accelerate",
+                "transfer acceleration needs virtual-hosted addressing, a bucket name without dots, and a region that has it",
+            ));
+        }
+        accelerated(if location.dual_stack {
+            fast_dual_stack
+        } else {
+            fast
+        })
+    } else {
+        let host = if location.dual_stack {
+            dual_stack
+        } else {
+            regional
+        };
+        if path_style {
+            Base::aws(&host, bucket)
+        } else {
+            Base::aws(&format!("{bucket}.{host}"), "")
+        }
+    };
+    Ok(Bases {
+        object: object.with_scheme(Scheme::Https),
+        known,
+        path_style,
+    })
+}
+
+/// The domain of a region's partition, as botocore's `partitions.json` has it.
+fn dns_suffix(region: &str) -> &'static str {
+    const SUFFIXES: &[(&str, &str)] = &[
+        ("cn-", "amazonaws.com.cn"),
+        ("eusc-", "amazonaws.eu"),
+        ("us-iso-", "c2s.ic.gov"),
+        ("us-isob-", "sc2s.sgov.gov"),
+        ("eu-isoe-", "cloud.adc-e.uk"),
+        ("us-isof-", "csp.hci.ic.gov"),
+    ];
+    SUFFIXES
+        .iter()
+        .find(|(prefix, _)| region.starts_with(prefix))
+        .map_or("amazonaws.com", |&(_, suffix)| suffix)
+}
+
+/// Whether the region belongs to the partition that the global host `s3.amazonaws.com` serves: a
+/// bucket of the same name may be somebody else's there.
+fn is_commercial(region: &str) -> bool {
+    dns_suffix(region) == "amazonaws.com" && !region.starts_with("us-gov-")
+}

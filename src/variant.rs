@@ -1,0 +1,183 @@
+//! Named versions of an image, and how their keys follow from its own.
+
+use crate::key::{InvalidKey, ObjectKey};
+use crate::optimize::OptimizeOptions;
+
+/// Longest name of a variant, in bytes.
+const MAX_NAME: usize = 32;
+
+/// A version of every image that a store writes beside it: a name, and how it is made.
+///
+/// ```
+/// use lablink_storage::{OptimizeOptions, Variant};
+///
+/// let thumb = Variant::new("thumb", OptimizeOptions::default().with_max_size(320, 320))?;
+/// assert_eq!(thumb.name(), "thumb");
+/// assert!(Variant::new("Thumb 1", OptimizeOptions::default()).is_err());
+/// # Ok::<(), lablink_storage::InvalidVariant>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Variant {
+    name: String,
+    options: OptimizeOptions,
+}
+
+/// A name that no variant can have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid variant name {name:?}: 1 to 32 of a-z, 0-9 and '-' are allowed")]
+#[non_exhaustive]
+pub struct InvalidVariant {
+    /// What was given, cut to its first 100 characters.
+    pub name: String,
+}
+
+impl Variant {
+    /// Checks the name: 1 to 32 of `a-z`, `0-9` and `-`. The format in `options` is not used: a variant
+    /// has its image's.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidVariant`].
+    pub fn new(name: impl Into<String>, options: OptimizeOptions) -> Result<Self, InvalidVariant> {
+        let name = name.into();
+        if is_name(&name) {
+            Ok(Self { name, options })
+        } else {
+            Err(InvalidVariant {
+                name: name.chars().take(100).collect(),
+            })
+        }
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How it is made.
+    pub fn options(&self) -> &OptimizeOptions {
+        &self.options
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(allowed)
+}
+
+/// The key of the variant `name` of the image at `parent`: `<prefix>/<uuid>/<name>.<ext>`.
+///
+/// Pure: it says where the variant is if there is one.
+///
+/// ```
+/// use lablink_storage::{ObjectKey, variant_key};
+///
+/// let key = ObjectKey::parse("components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg")?;
+/// assert_eq!(
+///     variant_key(&key, "thumb")?.as_str(),
+///     "components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff/thumb.jpg",
+/// );
+/// # Ok::<(), lablink_storage::InvalidKey>(())
+/// ```
+///
+/// # Errors
+///
+/// [`InvalidKey`] where `name` is no variant's name, or `parent` has no variants: its stem is not the
+/// UUID that an upload gets, it has no extension, or it is still pending.
+pub fn variant_key(parent: &ObjectKey, name: &str) -> Result<ObjectKey, InvalidKey> {
+    let invalid = |reason| InvalidKey::new(parent.as_str(), reason);
+    if !is_name(name) {
+        return Err(invalid(
+            "the variant's name is not 1 to 32 of a-z, 0-9 and '-'",
+        ));
+    }
+    let (folder, extension) = variants_of(parent)
+        .zip(parent.extension())
+        .ok_or_else(|| invalid("it has no variants: only the keys that uploads get have"))?;
+    ObjectKey::parse(format!("{folder}{name}.{extension}"))
+}
+
+/// `<prefix>/<uuid>/`, which every variant of `parent` begins with and nothing else does; `None` where
+/// `parent` is not an upload's key and so may have no variants.
+pub fn variants_of(parent: &ObjectKey) -> Option<String> {
+    if parent.is_pending() {
+        return None;
+    }
+    parent.uuid()?;
+    let (folder, _) = parent.as_str().rsplit_once('.')?;
+    Some(format!("{folder}/"))
+}
+
+/// The image and the name that `key` is a variant of, if it has the form of a variant's key.
+pub fn variant_parent(key: &ObjectKey) -> Option<(ObjectKey, &str)> {
+    let (folder, file_name) = key.as_str().rsplit_once('/')?;
+    let (name, extension) = file_name.rsplit_once('.')?;
+    if !is_name(name) {
+        return None;
+    }
+    let parent = ObjectKey::parse(format!("{folder}.{extension}")).ok()?;
+    variants_of(&parent).map(|_| (parent, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
+
+    fn key(text: &str) -> ObjectKey {
+        ObjectKey::parse(text).expect(text)
+    }
+
+    #[test]
+    fn names_are_checked() {
+        let options = OptimizeOptions::default;
+        for name in ["a", "thumb", "2x", "a-b", &"a".repeat(32)] {
+            assert!(Variant::new(name, options()).is_ok(), "{name}");
+        }
+        for name in ["", "Thumb", "a_b", "a.b", "a/b", "..", "é", &"a".repeat(33)] {
+            assert!(Variant::new(name, options()).is_err(), "{name}");
+            assert!(variant_key(&key(&format!("p/{ID}.jpg")), name).is_err());
+        }
+    }
+
+    #[test]
+    fn a_variant_leads_back_to_its_image() {
+        for parent in [format!("components/{ID}.webp"), format!("{ID}.jpg")] {
+            let parent = key(&parent);
+            let variant = variant_key(&parent, "thumb").expect("an upload's key");
+            assert_eq!(variant.extension(), parent.extension());
+            assert!(
+                variant
+                    .as_str()
+                    .starts_with(&variants_of(&parent).expect("has variants"))
+            );
+            assert_eq!(variant_parent(&variant), Some((parent, "thumb")));
+        }
+    }
+
+    #[test]
+    fn only_uploads_have_variants() {
+        for text in [
+            "components/board.jpg".to_owned(),
+            "components/board".to_owned(),
+            format!("components/{ID}"),
+            format!("components/{}.jpg", ID.to_uppercase()),
+            format!("components/{ID}/thumb.jpg"),
+            format!("pending/components/{ID}.jpg"),
+        ] {
+            assert_eq!(variants_of(&key(&text)), None, "{text}");
+            assert!(variant_key(&key(&text), "thumb").is_err(), "{text}");
+        }
+        for text in [
+            format!("components/{ID}.jpg"),
+            format!("components/{ID}/a_b.jpg"),
+            format!("components/{ID}/thumb"),
+            format!("components/{ID}/thumb/x.jpg"),
+            "components/board/thumb.jpg".to_owned(),
+            format!("pending/components/{ID}/thumb.jpg"),
+        ] {
+            assert_eq!(variant_parent(&key(&text)), None, "{text}");
+        }
+    }
+}
