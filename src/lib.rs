@@ -1,5 +1,6 @@
 //! Puts an application's images where they belong.
 
+mod config;
 mod format;
 mod key;
 mod kind;
@@ -10,6 +11,10 @@ mod variant;
 
 pub use self::url::{
     Addressing, ForeignUrl, InvalidAddress, InvalidReference, Location, S3Location, Urls,
+};
+pub use config::{
+    BackendConfig, CloudFrontConfig, Config, ConfigBuilder, ConfigError, CredentialsChain,
+    CredentialsSource, LocalConfig, RetryPreset, S3Config, StaticCredentials,
 };
 pub use format::{ImageFormat, Unrecognized};
 pub use key::{InvalidKey, ObjectKey};

@@ -1,0 +1,70 @@
+//! Where S3 credentials come from.
+
+use std::path::PathBuf;
+
+use crate::secret::Secret;
+
+/// Who signs requests to S3.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum CredentialsSource {
+    /// Keys that were given.
+    Static(StaticCredentials),
+    /// The first that answers: the shared credentials file, web identity, container, EC2 role.
+    Chain(CredentialsChain),
+}
+
+/// An access key, its secret, and the token of a session.
+#[derive(Debug, Clone)]
+pub struct StaticCredentials {
+    pub(crate) access_key_id: String,
+    pub(crate) secret_access_key: Secret,
+    pub(crate) session_token: Option<Secret>,
+}
+
+impl StaticCredentials {
+    /// The access key's id.
+    pub fn access_key_id(&self) -> &str {
+        &self.access_key_id
+    }
+
+    /// The secret that signs.
+    pub fn secret_access_key(&self) -> &Secret {
+        &self.secret_access_key
+    }
+
+    /// The token of a session, for temporary keys.
+    pub fn session_token(&self) -> Option<&Secret> {
+        self.session_token.as_ref()
+    }
+}
+
+/// What the environment says about the places where credentials may be found, under the names that
+/// every AWS SDK reads (<https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html>).
+#[derive(Debug, Clone, Default)]
+pub struct CredentialsChain {
+    /// `AWS_PROFILE`.
+    pub(crate) profile: Option<String>,
+    /// `AWS_SHARED_CREDENTIALS_FILE`, else `.aws/credentials` under the home directory.
+    pub(crate) credentials_file: Option<PathBuf>,
+    /// `AWS_WEB_IDENTITY_TOKEN_FILE`.
+    pub(crate) web_identity_token_file: Option<PathBuf>,
+    /// `AWS_ROLE_ARN`.
+    pub(crate) role_arn: Option<String>,
+    /// `AWS_ROLE_SESSION_NAME`.
+    pub(crate) role_session_name: Option<String>,
+    /// `AWS_ENDPOINT_URL_STS`.
+    pub(crate) sts_endpoint: Option<String>,
+    /// `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` (ECS).
+    pub(crate) container_relative_uri: Option<String>,
+    /// `AWS_CONTAINER_CREDENTIALS_FULL_URI` (EKS pod identity, and others).
+    pub(crate) container_full_uri: Option<String>,
+    /// `AWS_CONTAINER_AUTHORIZATION_TOKEN`.
+    pub(crate) container_token: Option<Secret>,
+    /// `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`.
+    pub(crate) container_token_file: Option<PathBuf>,
+    /// `AWS_EC2_METADATA_DISABLED`.
+    pub(crate) metadata_disabled: bool,
+    /// `AWS_EC2_METADATA_SERVICE_ENDPOINT`.
+    pub(crate) metadata_endpoint: Option<String>,
+}

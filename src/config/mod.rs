@@ -1,0 +1,330 @@
+//! From the environment, or values given in code, to one validated [`Config`].
+
+mod builder;
+mod credentials;
+mod env;
+mod error;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+pub use builder::ConfigBuilder;
+pub use credentials::{CredentialsChain, CredentialsSource, StaticCredentials};
+pub use error::ConfigError;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::optimize::OptimizeOptions;
+use crate::secret::Secret;
+use crate::url::{S3Location, Urls};
+use crate::variant::Variant;
+
+/// Everything a store is told, checked once.
+///
+/// # Examples
+///
+/// ```
+/// use lablink_storage::Config;
+///
+/// let vars = [("LABLINK_STORAGE_DIR", "/srv/images"), ("LABLINK_STORAGE_PREFIX", "")];
+/// let config = Config::from_vars(vars.map(|(name, value)| (name.to_owned(), value.to_owned())))?;
+/// assert_eq!(config.prefix(), "components");
+/// assert!(config.s3().is_none());
+/// assert!(config.warning().is_some_and(|text| text.contains("AWS_S3_BUCKET")));
+/// # Ok::<(), lablink_storage::ConfigError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub(crate) backend: BackendConfig,
+    pub(crate) urls: Urls,
+    pub(crate) prefix: String,
+    pub(crate) cache_control: String,
+    pub(crate) create_only: bool,
+    pub(crate) cloudfront: Option<CloudFrontConfig>,
+    pub(crate) retry: RetryPreset,
+    pub(crate) deadline: Duration,
+    pub(crate) max_decodes: usize,
+    pub(crate) decode_wait: Duration,
+    pub(crate) optimize: OptimizeOptions,
+    pub(crate) variants: Vec<Variant>,
+    pub(crate) fell_back: bool,
+}
+
+/// Where objects are kept, and what only that backend is told.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum BackendConfig {
+    /// An S3 bucket.
+    S3(S3Config),
+    /// A directory.
+    Local(LocalConfig),
+    /// Memory.
+    Memory {
+        /// The secret that signed requests are made with.
+        secret: Option<Secret>,
+    },
+    /// An object store that the caller brings.
+    Custom,
+}
+
+/// An S3 bucket, how it is reached and how it is written.
+#[derive(Debug, Clone)]
+pub struct S3Config {
+    pub(crate) location: S3Location,
+    pub(crate) credentials: CredentialsSource,
+    pub(crate) sse_kms_key_id: Option<String>,
+    pub(crate) storage_class: Option<String>,
+}
+
+impl S3Config {
+    /// The bucket's name.
+    pub fn bucket(&self) -> &str {
+        &self.location.bucket
+    }
+
+    /// The bucket's region.
+    pub fn region(&self) -> &str {
+        &self.location.region
+    }
+
+    /// The S3-compatible server; AWS where there is none.
+    pub fn endpoint(&self) -> Option<&str> {
+        self.location.endpoint.as_deref()
+    }
+
+    /// How the bucket is addressed.
+    pub fn location(&self) -> &S3Location {
+        &self.location
+    }
+
+    /// Where its credentials come from.
+    pub fn credentials(&self) -> &CredentialsSource {
+        &self.credentials
+    }
+
+    /// The KMS key that S3 encrypts with.
+    pub fn sse_kms_key_id(&self) -> Option<&str> {
+        self.sse_kms_key_id.as_deref()
+    }
+
+    /// The storage class of what is written.
+    pub fn storage_class(&self) -> Option<&str> {
+        self.storage_class.as_deref()
+    }
+}
+
+/// A directory, how it is served and how it is written.
+#[derive(Debug, Clone)]
+pub struct LocalConfig {
+    pub(crate) directory: PathBuf,
+    pub(crate) base_url: String,
+    pub(crate) secret: Option<Secret>,
+    pub(crate) fsync: bool,
+}
+
+impl LocalConfig {
+    /// The directory, as it was given.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The public base URL: a path or an `http(s)` URL.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// The secret that signed requests are made with.
+    pub fn secret(&self) -> Option<&Secret> {
+        self.secret.as_ref()
+    }
+
+    /// Whether a write is flushed to the disk before it counts as done.
+    pub fn fsync(&self) -> bool {
+        self.fsync
+    }
+}
+
+/// The CDN in front of the bucket.
+#[derive(Debug, Clone)]
+pub struct CloudFrontConfig {
+    pub(crate) domain: String,
+    pub(crate) key: Option<CloudFrontKey>,
+}
+
+/// What CloudFront URLs and cookies are signed with.
+#[derive(Debug, Clone)]
+pub(crate) struct CloudFrontKey {
+    pub(crate) key_pair_id: String,
+    pub(crate) private_key: Secret,
+}
+
+impl CloudFrontConfig {
+    /// The domain, as it was given.
+    pub fn domain(&self) -> &str {
+        &self.domain
+    }
+
+    /// The id of the public key that CloudFront knows, where URLs can be signed.
+    pub fn key_pair_id(&self) -> Option<&str> {
+        self.key.as_ref().map(|key| key.key_pair_id.as_str())
+    }
+
+    /// The private key, PEM.
+    pub fn private_key(&self) -> Option<&Secret> {
+        self.key.as_ref().map(|key| &key.private_key)
+    }
+}
+
+/// How long an operation may take in all, its retries included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum RetryPreset {
+    /// Somebody waits for the answer: 30 s, 5 retries.
+    #[default]
+    WebRequest,
+    /// A migration or a nightly job: 180 s, 10 retries.
+    Batch,
+}
+
+impl RetryPreset {
+    /// The deadline of one operation.
+    pub const fn deadline(self) -> Duration {
+        match self {
+            Self::WebRequest => Duration::from_secs(30),
+            Self::Batch => Duration::from_secs(180),
+        }
+    }
+
+    /// How often a request is repeated at most.
+    pub const fn max_retries(self) -> usize {
+        match self {
+            Self::WebRequest => 5,
+            Self::Batch => 10,
+        }
+    }
+}
+
+impl Config {
+    /// Reads a snapshot of the process's environment.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] naming the variable, what is wrong with it and what to do.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        ConfigBuilder::from_env()?.build()
+    }
+
+    /// Reads variables from any map; an empty value counts as unset.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_env`](Self::from_env).
+    pub fn from_vars(
+        vars: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        ConfigBuilder::from_vars(vars)?.build()
+    }
+
+    /// Describes a configuration in code.
+    pub fn builder() -> ConfigBuilder {
+        ConfigBuilder::default()
+    }
+
+    /// Where objects are kept.
+    pub fn backend(&self) -> &BackendConfig {
+        &self.backend
+    }
+
+    /// The bucket, if objects are kept on S3.
+    pub fn s3(&self) -> Option<&S3Config> {
+        match &self.backend {
+            BackendConfig::S3(s3) => Some(s3),
+            _ => None,
+        }
+    }
+
+    /// The directory, if objects are kept in one.
+    pub fn local(&self) -> Option<&LocalConfig> {
+        match &self.backend {
+            BackendConfig::Local(local) => Some(local),
+            _ => None,
+        }
+    }
+
+    /// The secret that local and memory stores sign requests with.
+    pub fn secret(&self) -> Option<&Secret> {
+        match &self.backend {
+            BackendConfig::Local(local) => local.secret.as_ref(),
+            BackendConfig::Memory { secret } => secret.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Where keys are reached.
+    pub fn urls(&self) -> &Urls {
+        &self.urls
+    }
+
+    /// The key prefix; may be empty.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// `Cache-Control` of what is written.
+    pub fn cache_control(&self) -> &str {
+        &self.cache_control
+    }
+
+    /// Whether writing refuses to overwrite.
+    pub fn create_only(&self) -> bool {
+        self.create_only
+    }
+
+    /// The CDN in front of the store.
+    pub fn cloudfront(&self) -> Option<&CloudFrontConfig> {
+        self.cloudfront.as_ref()
+    }
+
+    /// How long an operation may take and how often it is tried.
+    pub fn retry(&self) -> RetryPreset {
+        self.retry
+    }
+
+    /// How long one operation may take in all.
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// How many images are decoded at once.
+    pub fn max_decodes(&self) -> usize {
+        self.max_decodes
+    }
+
+    /// How long a caller waits for its turn to decode.
+    pub fn decode_wait(&self) -> Duration {
+        self.decode_wait
+    }
+
+    /// How uploads are optimized.
+    pub fn optimize(&self) -> &OptimizeOptions {
+        &self.optimize
+    }
+
+    /// The versions that are written beside every image.
+    pub fn variants(&self) -> &[Variant] {
+        &self.variants
+    }
+
+    /// What to say aloud, once, when a store is opened: nobody chose a backend, so images go to local
+    /// files.
+    pub fn warning(&self) -> Option<String> {
+        let directory = self.local()?.directory.display();
+        self.fell_back.then(|| {
+            format!(
+                "AWS_S3_BUCKET is not set: images are stored in local files under {directory}; \
+                 set AWS_S3_BUCKET, or LABLINK_STORAGE_REQUIRE_S3=true to make this an error"
+            )
+        })
+    }
+}

@@ -1,0 +1,453 @@
+//! The checks, all in one place and made once.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::builder::{ConfigBuilder, Given, Kind};
+use super::credentials::{CredentialsChain, CredentialsSource, StaticCredentials};
+use super::error::ConfigError;
+use super::{BackendConfig, CloudFrontConfig, CloudFrontKey, Config, LocalConfig, S3Config};
+use crate::secret::Secret;
+use crate::url::{InvalidAddress, Location, S3Location, Urls};
+
+const DEFAULT_REGION: &str = "us-east-1";
+const DEFAULT_DIRECTORY: &str = "./uploads";
+const DEFAULT_BASE_URL: &str = "/uploads";
+const DEFAULT_PREFIX: &str = "components";
+const DEFAULT_CACHE_CONTROL: &str = "public, max-age=31536000, immutable";
+
+/// Shortest secret for HMAC-SHA256: as long as its output (RFC 2104 section 3).
+const MIN_SECRET_BYTES: usize = 32;
+
+/// Largest private key file that is read.
+const MAX_KEY_FILE: u64 = 64 << 10;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+pub(super) fn validate(builder: ConfigBuilder) -> Result<Config, ConfigError> {
+    let fell_back = builder.kind.is_none();
+    if fell_back && builder.require_s3 {
+        return Err(ConfigError::new(
+            "AWS_S3_BUCKET",
+            "is not set, and LABLINK_STORAGE_REQUIRE_S3 asks for S3",
+            "set AWS_S3_BUCKET to the bucket's name, or unset LABLINK_STORAGE_REQUIRE_S3 to store local files",
+        ));
+    }
+    let cache_control = cache_control(builder.cache_control.as_ref())?;
+    let (max_decodes, decode_wait) = concurrency(&builder)?;
+    let deadline = deadline(&builder)?;
+    let cloudfront = cloudfront(&builder)?;
+    let backend = backend(&builder)?;
+    let prefix = builder
+        .prefix
+        .as_ref()
+        .map_or(DEFAULT_PREFIX, |given| &given.value)
+        .trim_end_matches('/')
+        .to_owned();
+    let location = location(&builder, &backend);
+    let domain = builder
+        .cloudfront_domain
+        .as_ref()
+        .map(|given| given.value.as_str());
+    let urls =
+        Urls::new(location, domain, &prefix).map_err(|error| address_error(&builder, &error))?;
+    Ok(Config {
+        backend,
+        urls,
+        prefix,
+        cache_control,
+        create_only: !builder.overwrite,
+        cloudfront,
+        retry: builder.retry,
+        deadline,
+        max_decodes,
+        decode_wait,
+        optimize: builder.optimize,
+        variants: variants(builder.variants)?,
+        fell_back,
+    })
+}
+
+fn backend(builder: &ConfigBuilder) -> Result<BackendConfig, ConfigError> {
+    let secret = secret(builder.secret.as_ref())?;
+    Ok(match builder.kind.as_ref().map(|given| &given.value) {
+        Some(Kind::S3(bucket)) => BackendConfig::S3(s3(builder, bucket)?),
+        Some(Kind::Memory) => BackendConfig::Memory { secret },
+        Some(Kind::Custom) => BackendConfig::Custom,
+        Some(Kind::Local) | None => BackendConfig::Local(local(builder, secret)?),
+    })
+}
+
+fn local(builder: &ConfigBuilder, secret: Option<Secret>) -> Result<LocalConfig, ConfigError> {
+    let directory = match &builder.directory {
+        None => DEFAULT_DIRECTORY,
+        Some(given) if given.value.is_empty() || given.value.contains('\0') => {
+            return Err(ConfigError::new(
+                given.name,
+                "is not a directory's path",
+                "name a directory, such as ./uploads",
+            ));
+        }
+        Some(given) => &given.value,
+    };
+    Ok(LocalConfig {
+        directory: PathBuf::from(directory),
+        base_url: base_url(builder).unwrap_or(DEFAULT_BASE_URL).to_owned(),
+        secret,
+        fsync: builder.fsync,
+    })
+}
+
+fn base_url(builder: &ConfigBuilder) -> Option<&str> {
+    builder.base_url.as_ref().map(|given| given.value.as_str())
+}
+
+fn s3(builder: &ConfigBuilder, bucket: &str) -> Result<S3Config, ConfigError> {
+    let name = builder.kind.as_ref().map_or("bucket", |given| given.name);
+    if bucket.starts_with("arn:") {
+        return Err(ConfigError::new(
+            name,
+            "is an ARN, not a bucket's name",
+            "use the bucket's name, or the access point's alias",
+        ));
+    }
+    if bucket.ends_with("--x-s3") {
+        return Err(ConfigError::new(
+            name,
+            "is a directory bucket (S3 Express), which no public URL can reach",
+            "use a general purpose bucket",
+        ));
+    }
+    let region = builder
+        .region
+        .as_ref()
+        .map_or(DEFAULT_REGION, |given| &given.value);
+    let flag = |given: &Option<Given<bool>>| given.as_ref().is_some_and(|given| given.value);
+    let mut location = S3Location::new(bucket, region)
+        .with_accelerate(flag(&builder.accelerate))
+        .with_dual_stack(flag(&builder.dual_stack));
+    if let Some(given) = &builder.endpoint_url {
+        location = location.with_endpoint(&given.value);
+    }
+    if let Some(given) = &builder.addressing {
+        location = location.with_addressing(given.value);
+    }
+    Ok(S3Config {
+        location,
+        credentials: credentials(builder)?,
+        sse_kms_key_id: header_value(builder.sse_kms_key_id.as_ref())?,
+        storage_class: header_value(builder.storage_class.as_ref())?,
+    })
+}
+
+fn credentials(builder: &ConfigBuilder) -> Result<CredentialsSource, ConfigError> {
+    let missing = |given: &'static str, other: &'static str| {
+        ConfigError::new(
+            other,
+            format!("is not set, but {given} is"),
+            "set both, or neither to look for credentials elsewhere",
+        )
+    };
+    match (&builder.access_key_id, &builder.secret_access_key) {
+        (Some(id), Some(secret)) => {
+            let token = builder.session_token.as_ref();
+            check_header(id.name, &id.value)?;
+            check_header(secret.name, secret.value.expose())?;
+            if let Some(token) = token {
+                check_header(token.name, token.value.expose())?;
+            }
+            Ok(CredentialsSource::Static(StaticCredentials {
+                access_key_id: id.value.clone(),
+                secret_access_key: secret.value.clone(),
+                session_token: token
+                    .map(|given| given.value.clone())
+                    .filter(|token| !token.expose().is_empty()),
+            }))
+        }
+        (Some(id), None) => Err(missing(id.name, "AWS_SECRET_ACCESS_KEY")),
+        (None, Some(secret)) => Err(missing(secret.name, "AWS_ACCESS_KEY_ID")),
+        (None, None) => {
+            let chain = builder.chain.clone().unwrap_or_default();
+            check_chain(&chain)?;
+            Ok(CredentialsSource::Chain(chain))
+        }
+    }
+}
+
+fn check_chain(chain: &CredentialsChain) -> Result<(), ConfigError> {
+    if let Some(token) = &chain.container_token {
+        check_header("AWS_CONTAINER_AUTHORIZATION_TOKEN", token.expose())?;
+    }
+    for (name, value) in [
+        ("AWS_ENDPOINT_URL_STS", &chain.sts_endpoint),
+        (
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            &chain.container_full_uri,
+        ),
+        (
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+            &chain.metadata_endpoint,
+        ),
+    ] {
+        let Some(value) = value else { continue };
+        let is_http = ::url::Url::parse(value)
+            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        if !is_http {
+            return Err(ConfigError::new(
+                name,
+                "is not an http(s) URL",
+                "correct it or unset it",
+            ));
+        }
+    }
+    let relative = chain.container_relative_uri.as_deref();
+    if relative
+        .is_some_and(|uri| !uri.starts_with('/') || !uri.bytes().all(|b| b.is_ascii_graphic()))
+    {
+        return Err(ConfigError::new(
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+            "is not a path",
+            "leave it as ECS sets it",
+        ));
+    }
+    Ok(())
+}
+
+/// What goes into a request header: control characters there would end the request, or the process.
+fn check_header(name: &'static str, value: &str) -> Result<(), ConfigError> {
+    if value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    Err(ConfigError::new(
+        name,
+        "has a space, a control character or one outside ASCII",
+        "remove it; often it is the line break at the end of a file",
+    ))
+}
+
+fn header_value(given: Option<&Given<String>>) -> Result<Option<String>, ConfigError> {
+    let Some(given) = given.filter(|given| !given.value.is_empty()) else {
+        return Ok(None);
+    };
+    check_header(given.name, &given.value)?;
+    Ok(Some(given.value.clone()))
+}
+
+fn cache_control(given: Option<&Given<String>>) -> Result<String, ConfigError> {
+    let Some(given) = given else {
+        return Ok(DEFAULT_CACHE_CONTROL.to_owned());
+    };
+    let value = given.value.trim_matches(' ');
+    let valid = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+    if value.is_empty() || !value.bytes().all(valid) {
+        return Err(ConfigError::new(
+            given.name,
+            "is empty, or has a control character or one outside ASCII",
+            format!("use directives such as {DEFAULT_CACHE_CONTROL:?}"),
+        ));
+    }
+    Ok(value.to_owned())
+}
+
+fn secret(given: Option<&Given<Secret>>) -> Result<Option<Secret>, ConfigError> {
+    let Some(given) = given else { return Ok(None) };
+    if given.value.expose().len() < MIN_SECRET_BYTES {
+        return Err(ConfigError::new(
+            given.name,
+            format!("is shorter than {MIN_SECRET_BYTES} bytes"),
+            "make one with: openssl rand -hex 32",
+        ));
+    }
+    Ok(Some(given.value.clone()))
+}
+
+fn cloudfront(builder: &ConfigBuilder) -> Result<Option<CloudFrontConfig>, ConfigError> {
+    let private_key = private_key(builder)?;
+    let key = match (&builder.cloudfront_key_pair_id, private_key) {
+        (None, None) => None,
+        (Some(id), Some(key)) => {
+            check_header(id.name, &id.value)?;
+            Some(CloudFrontKey {
+                key_pair_id: id.value.clone(),
+                private_key: key.value,
+            })
+        }
+        (Some(id), None) => {
+            return Err(ConfigError::new(
+                "CLOUDFRONT_PRIVATE_KEY",
+                format!("is not set, but {} is", id.name),
+                "set CLOUDFRONT_PRIVATE_KEY or CLOUDFRONT_PRIVATE_KEY_PATH",
+            ));
+        }
+        (None, Some(key)) => {
+            return Err(ConfigError::new(
+                "CLOUDFRONT_KEY_PAIR_ID",
+                format!("is not set, but {} is", key.name),
+                "set it to the id of the public key in CloudFront",
+            ));
+        }
+    };
+    match (&builder.cloudfront_domain, key) {
+        (Some(domain), key) => Ok(Some(CloudFrontConfig {
+            domain: domain.value.clone(),
+            key,
+        })),
+        (None, Some(_)) => Err(ConfigError::new(
+            "CLOUDFRONT_DOMAIN",
+            "is not set, but a key to sign its URLs with is",
+            "set it to the distribution's domain, such as d111111abcdef8.cloudfront.net",
+        )),
+        (None, None) => Ok(None),
+    }
+}
+
+fn private_key(builder: &ConfigBuilder) -> Result<Option<Given<Secret>>, ConfigError> {
+    if let Some(given) = &builder.cloudfront_private_key {
+        let pem = given.value.expose();
+        // Variables that cannot hold line breaks have them written as \n.
+        let pem = if pem.contains('\n') {
+            given.value.clone()
+        } else {
+            Secret::new(pem.replace("\\n", "\n"))
+        };
+        return Ok(Some(Given {
+            value: pem,
+            name: given.name,
+        }));
+    }
+    let Some(given) = &builder.cloudfront_private_key_path else {
+        return Ok(None);
+    };
+    let unreadable = |problem: String| {
+        ConfigError::new(
+            given.name,
+            problem,
+            "name a PEM file that this process may read",
+        )
+    };
+    let mut pem = zeroize::Zeroizing::new(String::new());
+    File::open(&given.value)
+        .and_then(|file| file.take(MAX_KEY_FILE + 1).read_to_string(&mut pem))
+        .map_err(|error| unreadable(format!("cannot be read: {error}")))?;
+    if pem.len() as u64 > MAX_KEY_FILE {
+        return Err(unreadable(
+            "is no private key: it is over 64 KiB".to_owned(),
+        ));
+    }
+    Ok(Some(Given {
+        value: Secret::new(std::mem::take(&mut *pem)),
+        name: given.name,
+    }))
+}
+
+fn concurrency(builder: &ConfigBuilder) -> Result<(usize, Duration), ConfigError> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let max_decodes = builder.max_decodes.unwrap_or_else(|| cores.min(4));
+    if !(1..=1024).contains(&max_decodes) {
+        return Err(ConfigError::new(
+            "max_decodes",
+            "is outside 1 to 1024",
+            "use the number of cores or fewer: each decode may hold hundreds of megabytes",
+        ));
+    }
+    let decode_wait = builder.decode_wait.unwrap_or(Duration::from_secs(10));
+    if decode_wait > HOUR {
+        return Err(ConfigError::new(
+            "decode_wait",
+            "is longer than an hour",
+            "use the few seconds that a caller is willing to wait",
+        ));
+    }
+    Ok((max_decodes, decode_wait))
+}
+
+fn deadline(builder: &ConfigBuilder) -> Result<Duration, ConfigError> {
+    let deadline = builder.deadline.unwrap_or(builder.retry.deadline());
+    if !(Duration::from_millis(100)..=HOUR).contains(&deadline) {
+        return Err(ConfigError::new(
+            "deadline",
+            "is outside 100 ms to 1 h",
+            "use a retry preset, or the seconds that a caller is willing to wait",
+        ));
+    }
+    Ok(deadline)
+}
+
+fn variants(
+    variants: Vec<crate::variant::Variant>,
+) -> Result<Vec<crate::variant::Variant>, ConfigError> {
+    for (index, variant) in variants.iter().enumerate() {
+        if variants[..index]
+            .iter()
+            .any(|other| other.name() == variant.name())
+        {
+            return Err(ConfigError::new(
+                "variants",
+                format!("has two named {:?}", variant.name()),
+                "give every variant a name of its own",
+            ));
+        }
+    }
+    Ok(variants)
+}
+
+fn location(builder: &ConfigBuilder, backend: &BackendConfig) -> Location {
+    match backend {
+        BackendConfig::S3(s3) => Location::S3(s3.location.clone()),
+        BackendConfig::Local(local) => Location::Local {
+            base_url: local.base_url.clone(),
+        },
+        BackendConfig::Memory { .. } => Location::Memory,
+        BackendConfig::Custom => match base_url(builder) {
+            Some(base_url) => Location::Local {
+                base_url: base_url.to_owned(),
+            },
+            None => Location::Custom,
+        },
+    }
+}
+
+/// Names the setting as it was given, and adds what to do about it.
+fn address_error(builder: &ConfigBuilder, error: &InvalidAddress) -> ConfigError {
+    fn name<T>(given: &Option<Given<T>>, default: &'static str) -> &'static str {
+        given.as_ref().map_or(default, |given| given.name)
+    }
+    let (setting, remedy) = match error.setting {
+        "bucket" => (name(&builder.kind, "bucket"), "use the bucket's name alone"),
+        "region" => (
+            name(&builder.region, "region"),
+            "use the bucket's region, such as eu-central-1",
+        ),
+        "endpoint" => (
+            name(&builder.endpoint_url, "endpoint_url"),
+            "use the server's URL, such as https://minio.example.org:9000",
+        ),
+        "addressing" => (
+            name(&builder.addressing, "addressing"),
+            "use path, or leave it unset",
+        ),
+        "accelerate" => (
+            name(&builder.accelerate, "accelerate"),
+            "turn it off, or use a bucket on AWS whose name has no dot and no path style",
+        ),
+        "dual_stack" => (
+            name(&builder.dual_stack, "dual_stack"),
+            "turn it off, or use AWS's own hosts",
+        ),
+        "base_url" => (
+            name(&builder.base_url, "base_url"),
+            "use a path such as /uploads or a URL such as https://example.org/uploads",
+        ),
+        "cloudfront_domain" => (
+            name(&builder.cloudfront_domain, "cloudfront_domain"),
+            "use the distribution's domain, such as d111111abcdef8.cloudfront.net",
+        ),
+        _ => (
+            name(&builder.prefix, "prefix"),
+            "use a short path such as components, without a leading '/' and outside pending/",
+        ),
+    };
+    ConfigError::new(setting, format!("is not valid: {}", error.reason), remedy)
+}
