@@ -213,14 +213,14 @@ impl SetupOptions {
                 ));
             }
         }
-        if let Some(account) = &self.account {
-            if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
-                return Err(invalid(
-                    "account",
-                    account,
-                    "the 12 digits of an AWS account",
-                ));
-            }
+        if let Some(account) = &self.account
+            && (account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()))
+        {
+            return Err(invalid(
+                "account",
+                account,
+                "the 12 digits of an AWS account",
+            ));
         }
         plain("role", &self.role, "+=,.@-_", "a role name")?;
         for (option, value) in [
