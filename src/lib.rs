@@ -4,7 +4,6 @@ mod config;
 mod format;
 mod key;
 mod kind;
-pub mod ops;
 pub mod optimize;
 mod secret;
 mod url;

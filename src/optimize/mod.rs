@@ -2,6 +2,8 @@
 //! the deadline that a decode cannot outrun.
 
 mod error;
+#[doc(hidden)]
+pub mod jpeg;
 mod options;
 
 pub use error::OptimizeError;

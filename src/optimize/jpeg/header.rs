@@ -1,0 +1,291 @@
+//! Frame and scan headers and the tables between them (ITU-T T.81, B.2).
+
+use super::{
+    error::Error,
+    huffman::Code,
+    segments::{self, Fields, Segment, next_segment},
+    types::{Color, Component, Header, Process},
+};
+
+/// The tables in force; later segments replace earlier ones (B.2.4).
+#[derive(Default)]
+pub(super) struct Tables {
+    /// Quantisation values in zigzag order.
+    pub quantization: [Option<[u16; 64]>; 4],
+    pub dc: [Option<Code>; 4],
+    pub ac: [Option<Code>; 4],
+    /// MCUs between two restart markers; 0 where there are none.
+    pub restart_interval: u16,
+}
+
+/// One component of a scan (B.2.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ScanComponent {
+    /// Its place in the frame header.
+    pub index: usize,
+    pub dc_table: usize,
+    pub ac_table: usize,
+}
+
+/// A scan header (B.2.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Scan {
+    pub components: Vec<ScanComponent>,
+    /// First and last coefficient, in zigzag order.
+    pub band: (u8, u8),
+    /// Successive approximation: the bit position before this scan (0: none yet) and after it.
+    pub high: u8,
+    pub low: u8,
+    /// Where the entropy-coded data begins.
+    pub data: usize,
+}
+
+/// Reads a file from segment to segment.
+pub(super) struct Reader<'a> {
+    pub data: &'a [u8],
+    /// Where the next segment is looked for.
+    pub at: usize,
+    pub tables: Tables,
+    frame: Option<Frame>,
+    jfif: bool,
+    adobe_transform: Option<u8>,
+}
+
+struct Frame {
+    width: u16,
+    height: u16,
+    precision: u8,
+    process: Process,
+    components: Vec<Component>,
+}
+
+impl<'a> Reader<'a> {
+    pub fn new(data: &'a [u8]) -> Result<Self, Error> {
+        if !data.starts_with(&[0xFF, segments::SOI]) {
+            return Err(Error::Damaged("no SOI marker at the beginning"));
+        }
+        Ok(Self {
+            data,
+            at: 2,
+            tables: Tables::default(),
+            frame: None,
+            jfif: false,
+            adobe_transform: None,
+        })
+    }
+
+    /// Reads on to the next scan; `None` at the end of the image.
+    pub fn next_scan(&mut self) -> Result<Option<Scan>, Error> {
+        loop {
+            let segment = next_segment(self.data, self.at)?.ok_or(Error::Truncated)?;
+            self.at = segment.end;
+            let mut fields = Fields(segment.body);
+            match segment.marker {
+                segments::EOI => return Ok(None),
+                segments::SOS => return self.scan(fields, segment.end).map(Some),
+                segments::DQT => self.quantization(fields)?,
+                segments::DHT => self.huffman(fields)?,
+                segments::DRI => self.tables.restart_interval = fields.u16()?,
+                segments::DAC => return Err(Error::Unsupported("arithmetic coding")),
+                segments::DNL => {
+                    return Err(Error::Unsupported(
+                        "the height follows the first scan (DNL)",
+                    ));
+                }
+                segments::DHP => return Err(Error::Unsupported("hierarchical coding")),
+                segments::APP0 if segment.body.starts_with(b"JFIF\0") => self.jfif = true,
+                segments::APP14 => self.adobe(&segment),
+                // Between SOF0 and SOF15, what is left is a frame; JPG is reserved.
+                segments::JPG => return Err(Error::Unsupported("the reserved marker JPG")),
+                segments::SOF0..=segments::SOF15 => self.frame(segment.marker, fields)?,
+                _ => {}
+            }
+        }
+    }
+
+    /// What the headers say so far: the frame, once there is a scan.
+    pub fn header(&self) -> Result<Header, Error> {
+        let frame = self
+            .frame
+            .as_ref()
+            .ok_or(Error::Damaged("no frame before the first scan"))?;
+        Ok(Header {
+            width: frame.width.into(),
+            height: frame.height.into(),
+            precision: frame.precision,
+            process: frame.process,
+            components: frame.components.clone(),
+            color: self.color(&frame.components),
+            adobe_transform: self.adobe_transform,
+            restart_interval: self.tables.restart_interval,
+        })
+    }
+
+    /// B.2.2.
+    fn frame(&mut self, marker: u8, mut fields: Fields<'_>) -> Result<(), Error> {
+        if self.frame.is_some() {
+            return Err(Error::Damaged("a second frame header"));
+        }
+        let precision = fields.u8()?;
+        let height = fields.u16()?;
+        let width = fields.u16()?;
+        if width == 0 {
+            return Err(Error::Damaged("the width is 0"));
+        }
+        if height == 0 {
+            return Err(Error::Unsupported(
+                "the height follows the first scan (DNL)",
+            ));
+        }
+        let mut components: Vec<Component> = Vec::new();
+        for _ in 0..fields.u8()? {
+            let id = fields.u8()?;
+            let (horizontal, vertical) = fields.nibbles()?;
+            let quantization = fields.u8()?;
+            if !(1..=4).contains(&horizontal) || !(1..=4).contains(&vertical) {
+                return Err(Error::Damaged("a sampling factor is not 1 to 4"));
+            }
+            if quantization > 3 {
+                return Err(Error::Damaged("there are four quantisation tables only"));
+            }
+            if components.iter().any(|other| other.id == id) {
+                return Err(Error::Unsupported("two components with one identifier"));
+            }
+            components.push(Component {
+                id,
+                horizontal,
+                vertical,
+                quantization,
+            });
+        }
+        if components.is_empty() {
+            return Err(Error::Damaged("a frame without components"));
+        }
+        let process = match marker {
+            segments::SOF0 => Process::Baseline,
+            segments::SOF1 => Process::Extended,
+            segments::SOF2 => Process::Progressive,
+            _ => Process::Other,
+        };
+        self.frame = Some(Frame {
+            width,
+            height,
+            precision,
+            process,
+            components,
+        });
+        Ok(())
+    }
+
+    /// B.2.3.
+    fn scan(&self, mut fields: Fields<'_>, data: usize) -> Result<Scan, Error> {
+        let frame = self
+            .frame
+            .as_ref()
+            .ok_or(Error::Damaged("no frame before the first scan"))?;
+        let mut components: Vec<ScanComponent> = Vec::new();
+        for _ in 0..fields.u8()? {
+            let id = fields.u8()?;
+            let (dc, ac) = fields.nibbles()?;
+            if dc > 3 || ac > 3 {
+                return Err(Error::Damaged(
+                    "there are four Huffman tables of a kind only",
+                ));
+            }
+            let index = frame
+                .components
+                .iter()
+                .position(|component| component.id == id)
+                .ok_or(Error::Damaged(
+                    "a scan names a component that is not in the frame",
+                ))?;
+            if components.last().is_some_and(|last| last.index >= index) {
+                return Err(Error::Unsupported(
+                    "components in another order than in the frame",
+                ));
+            }
+            components.push(ScanComponent {
+                index,
+                dc_table: dc.into(),
+                ac_table: ac.into(),
+            });
+        }
+        if components.is_empty() {
+            return Err(Error::Damaged("a scan without components"));
+        }
+        let band = (fields.u8()?, fields.u8()?);
+        let (high, low) = fields.nibbles()?;
+        Ok(Scan {
+            components,
+            band,
+            high,
+            low,
+            data,
+        })
+    }
+
+    /// B.2.4.1.
+    fn quantization(&mut self, mut fields: Fields<'_>) -> Result<(), Error> {
+        while !fields.is_empty() {
+            let (precision, destination) = fields.nibbles()?;
+            let mut table = [0; 64];
+            for value in &mut table {
+                *value = match precision {
+                    0 => fields.u8()?.into(),
+                    1 => fields.u16()?,
+                    _ => {
+                        return Err(Error::Damaged(
+                            "a quantisation table of neither 8 nor 16 bits",
+                        ));
+                    }
+                };
+            }
+            match self.tables.quantization.get_mut(usize::from(destination)) {
+                Some(slot) => *slot = Some(table),
+                None => return Err(Error::Damaged("there are four quantisation tables only")),
+            }
+        }
+        Ok(())
+    }
+
+    /// B.2.4.2.
+    fn huffman(&mut self, mut fields: Fields<'_>) -> Result<(), Error> {
+        while !fields.is_empty() {
+            let (class, destination) = fields.nibbles()?;
+            let tables = match class {
+                0 => &mut self.tables.dc,
+                1 => &mut self.tables.ac,
+                _ => return Err(Error::Damaged("a Huffman table of neither class")),
+            };
+            match tables.get_mut(usize::from(destination)) {
+                Some(slot) => *slot = Some(Code::parse(&mut fields)?),
+                None => {
+                    return Err(Error::Damaged(
+                        "there are four Huffman tables of a kind only",
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// ITU-T T.872, 6.5.3: "Adobe", version, two flag words, transform.
+    fn adobe(&mut self, segment: &Segment<'_>) {
+        if let Some(&[_, _, _, _, _, _, transform, ..]) = segment.body.strip_prefix(b"Adobe") {
+            self.adobe_transform = Some(transform);
+        }
+    }
+
+    /// The order in which libjpeg asks (`default_decompress_parms`).
+    fn color(&self, components: &[Component]) -> Color {
+        match components {
+            [_] => Color::Gray,
+            [a, b, c] => match (self.jfif, self.adobe_transform) {
+                (false, Some(0)) => Color::Rgb,
+                (false, None) if [a.id, b.id, c.id] == *b"RGB" => Color::Rgb,
+                _ => Color::YCbCr,
+            },
+            _ => Color::Other,
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! A table that yields up to two coefficients for each look at the next twelve bits.
+//!
+//! It combines what T.81, F.2.2 does step by step: the code of a run and a size, the bits of the value,
+//! and the same again if both fit. After a DC coefficient the second symbol is an AC one. Photographs
+//! have about 1.4 symbols in twelve bits.
+
+use super::{
+    error::Error,
+    header::{ScanComponent, Tables},
+    huffman::{Code, extend},
+};
+
+/// Bits that are looked at.
+pub(super) const LOOK: u32 = 12;
+/// Tables that fit: three components, each with one that begins at DC and one that begins at AC.
+const TABLES: usize = 8;
+const ENTRIES: usize = TABLES << LOOK;
+/// The largest size of a DC difference and of an AC coefficient with 8-bit samples (F.1.2.1, F.1.2.2).
+const MAX_DC_SIZE: u32 = 11;
+const MAX_AC_SIZE: u32 = 10;
+
+/// What one look yields, in fields of one word:
+///
+/// | bits | |
+/// |---|---|
+/// | 0..8 | bits to consume |
+/// | 8..16 | advance from the last coefficient to the first of these |
+/// | 16..24 | advance to the second, which is the first where there is one only |
+/// | 24..32 | 1 if the block ends there |
+/// | 32..48 | first value |
+/// | 48..64 | second value |
+///
+/// An advance of [`RARE`] or more marks what does not fit: [`Pairs::rare`] takes it up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Look(u64);
+
+/// The value's bits go beyond the look; the first value holds the code's length and the value's size.
+const RARE: u8 = 64;
+/// The code itself does, or there is none, or it means nothing here.
+const NONE: u8 = 128;
+
+impl Look {
+    fn new(bits: u32, first: (u8, i16), second: (u8, i16), ends: bool) -> Self {
+        Self(
+            u64::from(bits)
+                | u64::from(first.0) << 8
+                | u64::from(second.0) << 16
+                | u64::from(ends) << 24
+                | u64::from(first.1 as u16) << 32
+                | u64::from(second.1 as u16) << 48,
+        )
+    }
+
+    #[inline(always)]
+    pub fn bits(self) -> u32 {
+        self.0 as u32 & 63
+    }
+
+    #[inline(always)]
+    pub fn first(self) -> (u32, i16) {
+        ((self.0 >> 8) as u32 & 255, (self.0 >> 32) as i16)
+    }
+
+    #[inline(always)]
+    pub fn second(self) -> (u32, i16) {
+        ((self.0 >> 16) as u32 & 255, (self.0 >> 48) as i16)
+    }
+
+    #[inline(always)]
+    pub fn ends(self) -> usize {
+        (self.0 >> 24) as usize & 1
+    }
+}
+
+/// A symbol that was taken on its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Single {
+    pub bits: u32,
+    /// The coefficient, 0 to 63, and its value.
+    pub index: u32,
+    pub value: i16,
+    /// Whether the block ends here.
+    pub ends: bool,
+}
+
+/// The tables of one scan.
+pub(super) struct Pairs<'t> {
+    looks: Box<[Look; ENTRIES]>,
+    /// The code that each table's first symbol comes from, and whether that is a DC one.
+    codes: Vec<(&'t Code, bool)>,
+    /// For each component of the scan, where its DC and its AC table begin.
+    pub bases: Vec<(u16, u16)>,
+}
+
+impl<'t> Pairs<'t> {
+    pub fn new(tables: &'t Tables, components: &[ScanComponent]) -> Result<Self, Error> {
+        let mut looks = Vec::with_capacity(ENTRIES);
+        let mut codes = Vec::new();
+        let mut made: Vec<(Option<usize>, usize)> = Vec::new();
+        let mut bases = Vec::new();
+        for component in components {
+            let ac_code = code(&tables.ac, component.ac_table)?;
+            let dc_code = code(&tables.dc, component.dc_table)?;
+            let mut base_of = |dc_table: Option<usize>| {
+                let key = (dc_table, component.ac_table);
+                let index = made
+                    .iter()
+                    .position(|&other| other == key)
+                    .unwrap_or_else(|| {
+                        let first = if dc_table.is_some() { dc_code } else { ac_code };
+                        let (after, begin) = (ac_code.table(LOOK), first.table(LOOK));
+                        looks.extend(
+                            (0..1 << LOOK)
+                                .map(|bits| look(bits, &begin, &after, dc_table.is_some())),
+                        );
+                        codes.push((first, dc_table.is_some()));
+                        made.push(key);
+                        made.len() - 1
+                    });
+                (index << LOOK) as u16
+            };
+            bases.push((base_of(Some(component.dc_table)), base_of(None)));
+        }
+        looks.resize(ENTRIES, Look::new(0, (NONE, 0), (NONE, 0), false));
+        let looks = looks.into_boxed_slice().try_into();
+        let looks =
+            looks.map_err(|_| Error::Unsupported("more than three components in a scan"))?;
+        Ok(Self {
+            looks,
+            codes,
+            bases,
+        })
+    }
+
+    /// The entry for the highest bits of `next` in the table at `base`.
+    #[inline(always)]
+    pub fn look(&self, base: u32, next: u64) -> Look {
+        let index = (base | (next >> (64 - LOOK)) as u32) as usize;
+        self.looks[index & (ENTRIES - 1)]
+    }
+
+    /// Takes one symbol where the look yields none, or would go past the last coefficient; `after` is
+    /// the coefficient before. `None`: these bits are no symbol, or one that leaves the block.
+    #[inline(always)]
+    pub fn rare(&self, base: u32, next: u64, look: Look, after: u32) -> Option<Single> {
+        if look.second().0 != u32::from(RARE) {
+            return self.slow(base, next, after);
+        }
+        let (advance, packed) = look.first();
+        let (length, size) = (packed as u32 & 255, (packed as u32 >> 8) & 15);
+        let index = after + advance;
+        let value = extend((next << length >> 32 >> (32 - size)) as u32, size) as i16;
+        (index < 64).then_some(Single {
+            bits: look.bits(),
+            index,
+            value,
+            ends: index == 63,
+        })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn slow(&self, base: u32, next: u64, after: u32) -> Option<Single> {
+        let &(code, is_dc) = self.codes.get((base >> LOOK) as usize)?;
+        let (length, symbol) = code.find((next >> 48) as u16)?;
+        let (run, size) = match is_dc {
+            true => (0, u32::from(symbol)),
+            false => (u32::from(symbol) >> 4, u32::from(symbol) & 15),
+        };
+        if !means_something(run, size, is_dc) {
+            return None;
+        }
+        if !is_dc && symbol == 0 {
+            return Some(Single {
+                bits: length,
+                index: 63,
+                value: 0,
+                ends: true,
+            });
+        }
+        let index = if is_dc { 0 } else { after + run + 1 };
+        let value = extend((next << length >> 32 >> (32 - size)) as u32, size) as i16;
+        (index < 64).then_some(Single {
+            bits: length + size,
+            index,
+            value,
+            ends: index == 63,
+        })
+    }
+}
+
+fn code(codes: &[Option<Code>; 4], index: usize) -> Result<&Code, Error> {
+    // Motion JPEG leaves the tables out and means those of annex K.
+    codes
+        .get(index)
+        .and_then(Option::as_ref)
+        .ok_or(Error::Unsupported("no Huffman table for a scan"))
+}
+
+/// Whether a symbol stands for a coefficient, an end of block or a run of 16 zeros.
+fn means_something(run: u32, size: u32, is_dc: bool) -> bool {
+    match is_dc {
+        true => size <= MAX_DC_SIZE,
+        false => size <= MAX_AC_SIZE && (size > 0 || run == 0 || run == 15),
+    }
+}
+
+/// The entry for the twelve bits `bits`, from the codes' own tables.
+fn look(bits: u32, begin: &[u16], after: &[u16], is_dc: bool) -> Look {
+    let nothing = Look::new(0, (NONE, 0), (NONE, 0), false);
+    let Some(first) = symbol(bits, begin, is_dc) else {
+        return nothing;
+    };
+    if first.ends {
+        return Look::new(first.length, (1, 0), (1, 0), true);
+    }
+    let advance = if is_dc { 0 } else { first.run as u8 + 1 };
+    let end = first.length + first.size;
+    if end > LOOK {
+        let packed = (first.length | first.size << 8) as i16;
+        return Look::new(end, (advance, packed), (RARE, 0), false);
+    }
+    let value = first.value(bits, 0);
+    let rest = (bits << end) & ((1 << LOOK) - 1);
+    match symbol(rest, after, false) {
+        Some(second) if end + second.length + second.size <= LOOK => {
+            let total = end + second.length + second.size;
+            let (more, next) = match second.ends {
+                true => (0, 0),
+                false => (second.run as u8 + 1, second.value(bits, end)),
+            };
+            Look::new(total, (advance, value), (advance + more, next), second.ends)
+        }
+        _ => Look::new(end, (advance, value), (advance, value), false),
+    }
+}
+
+/// A symbol that the look holds as a whole.
+struct Symbol {
+    length: u32,
+    run: u32,
+    size: u32,
+    ends: bool,
+}
+
+impl Symbol {
+    /// The value of the bits behind this symbol's code, which begins `at` bits into the look.
+    fn value(&self, bits: u32, at: u32) -> i16 {
+        let below = LOOK - at - self.length - self.size;
+        extend((bits >> below) & ((1 << self.size) - 1), self.size) as i16
+    }
+}
+
+fn symbol(bits: u32, table: &[u16], is_dc: bool) -> Option<Symbol> {
+    let entry = u32::from(*table.get(bits as usize)?);
+    let (length, symbol) = (entry >> 8, entry & 255);
+    let (run, size) = if is_dc {
+        (0, symbol)
+    } else {
+        (symbol >> 4, symbol & 15)
+    };
+    let usable = length > 0 && means_something(run, size, is_dc);
+    usable.then_some(Symbol {
+        length,
+        run,
+        size,
+        ends: !is_dc && symbol == 0,
+    })
+}

@@ -1,0 +1,114 @@
+//! Our JPEG decoder against zune-jpeg, sample by sample at full size.
+//!
+//! The luma plane is compared in every file; the chroma planes where they are not subsampled, for there
+//! zune-jpeg's output in YCbCr is what it decoded, without interpolation.
+
+use std::path::{Path, PathBuf};
+
+use lablink_storage::optimize::jpeg::{Color, DecodeLimits, Error, Planes, decode, read_header};
+use zune_jpeg::{
+    JpegDecoder,
+    zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
+};
+
+/// The corpus of real files, where this machine has one.
+fn corpus() -> Option<PathBuf> {
+    let named = std::env::var_os("LABLINK_CORPUS").map(PathBuf::from);
+    let corpus =
+        named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"));
+    let found = corpus.is_dir().then_some(corpus);
+    if found.is_none() {
+        println!("skipped: no corpus; LABLINK_CORPUS names one");
+    }
+    found
+}
+
+fn jpeg_files(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).expect("a readable directory");
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("a readable entry").path())
+        .filter(|path| {
+            let extension = path.extension().and_then(|extension| extension.to_str());
+            matches!(extension, Some("jpg" | "jpeg" | "mpo"))
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+fn ours(data: &[u8]) -> Result<Planes, Error> {
+    decode(data, &DecodeLimits::default(), &|_, _, _| 8)
+}
+
+/// The samples in the file's own colours, interleaved, and how many there are for each pixel.
+fn zune(data: &[u8], color: Color) -> Option<(Vec<u8>, usize)> {
+    let (space, count) = match color {
+        Color::Gray => (ColorSpace::Luma, 1),
+        Color::YCbCr => (ColorSpace::YCbCr, 3),
+        _ => (ColorSpace::RGB, 3),
+    };
+    let options = DecoderOptions::default()
+        .set_strict_mode(false)
+        .jpeg_set_out_colorspace(space);
+    let samples = JpegDecoder::new_with_options(ZCursor::new(data), options)
+        .decode()
+        .ok()?;
+    Some((samples, count))
+}
+
+#[test]
+fn full_size_is_within_one_of_zune_jpeg() {
+    let Some(corpus) = corpus() else { return };
+    let (mut files, mut samples, mut off_by_one) = (0, 0u64, 0u64);
+    for path in ["bench", "photos", "valid"]
+        .iter()
+        .flat_map(|name| jpeg_files(&corpus.join(name)))
+    {
+        let data = std::fs::read(&path).expect("a readable file");
+        let planes = match ours(&data) {
+            Ok(planes) => planes,
+            // What this decoder hands over. Of the damaged files that others repair there is one.
+            Err(error) => {
+                println!("{}: {error}", path.display());
+                let repaired = path.ends_with("valid/Pillow__hopper_bad_exif.jpg");
+                assert!(
+                    repaired || matches!(error, Error::Unsupported(_)),
+                    "{}: {error}",
+                    path.display()
+                );
+                continue;
+            }
+        };
+        let header = read_header(&data).expect("decoded just now");
+        let Some((reference, count)) = zune(&data, planes.color) else {
+            println!("{}: zune-jpeg does not decode it", path.display());
+            continue;
+        };
+        files += 1;
+        for (index, plane) in planes.planes.iter().enumerate() {
+            if (plane.width, plane.height) != (planes.width as usize, planes.height as usize) {
+                continue;
+            }
+            for y in 0..plane.height {
+                let from = y * plane.width * count;
+                let theirs = reference[from..from + plane.width * count]
+                    .iter()
+                    .skip(index)
+                    .step_by(count);
+                for (x, (a, b)) in plane.row(y).iter().zip(theirs).enumerate() {
+                    let apart = a.abs_diff(*b);
+                    assert!(
+                        apart <= 1,
+                        "{}: component {index} at {x}, {y} is {a}, there {b}, {:?}",
+                        path.display(),
+                        header.components
+                    );
+                    samples += 1;
+                    off_by_one += u64::from(apart);
+                }
+            }
+        }
+    }
+    println!("{files} files, {samples} samples, {off_by_one} of them 1 apart");
+    assert!(files > 50, "the corpus has more files than {files}");
+}
