@@ -2,8 +2,9 @@
 
 use super::{
     error::Error,
+    intervals::{Due, Intervals, Outcome},
     pairs::{LOOK, Pairs},
-    source::{Bits, Source},
+    source::Bits,
     strip::{Slot, Strip},
 };
 
@@ -12,39 +13,20 @@ const LOOKS: usize = 4;
 const _: () = assert!(LOOKS as u32 * LOOK <= 56);
 
 pub(super) struct Entropy<'a, 't> {
-    source: Source<'a>,
+    /// In blocks.
+    intervals: Intervals<'a>,
     pairs: Pairs<'t>,
-    /// Blocks between two restart markers; 0 where there are none.
-    interval: usize,
-    /// Blocks up to the next one.
-    left: usize,
-    restarts: usize,
     /// The last DC coefficient of each component of the scan.
     predictions: [i16; 4],
     /// The file has ended.
     dry: bool,
 }
 
-/// How a run of blocks came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Done,
-    /// The interval ended first.
-    Dry,
-    /// The bits are no code, or leave the block.
-    Bad,
-}
-
 impl<'a, 't> Entropy<'a, 't> {
-    /// `interval`: blocks between two restart markers; 0 where there are none.
-    pub fn new(source: Source<'a>, pairs: Pairs<'t>, interval: usize) -> Self {
-        let left = if interval > 0 { interval } else { usize::MAX };
+    pub fn new(intervals: Intervals<'a>, pairs: Pairs<'t>) -> Self {
         Self {
-            source,
+            intervals,
             pairs,
-            interval,
-            left,
-            restarts: 0,
             predictions: [0; 4],
             dry: false,
         }
@@ -57,49 +39,29 @@ impl<'a, 't> Entropy<'a, 't> {
 
     /// Where the marker that ends the scan is looked for.
     pub fn position(&self) -> usize {
-        self.source.position()
+        self.intervals.source.position()
     }
 
     /// Decodes the first `count` blocks of the strip. Where the file ends, the rest stays zero.
     pub fn decode(&mut self, strip: &mut Strip, count: usize) -> Result<(), Error> {
         let mut from = 0;
         while from < count && !self.dry {
-            if self.left == 0 && !self.restart()? {
-                break;
-            }
-            let to = count.min(from.saturating_add(self.left));
-            match self.blocks(strip, from, to) {
-                Outcome::Done if !self.source.overrun() => {}
-                Outcome::Bad if !self.source.overrun() => {
-                    return Err(Error::Damaged(
-                        "bits that are no Huffman code, or leave their block",
-                    ));
+            match self.intervals.next()? {
+                Due::Nothing => {}
+                Due::Restart => self.predictions = [0; 4],
+                Due::End => {
+                    self.dry = true;
+                    break;
                 }
-                _ if self.source.at_end_of_file() => self.dry = true,
-                _ => return Err(Error::Damaged("a marker before the end of the blocks")),
             }
+            let to = count.min(from.saturating_add(self.intervals.left()));
+            let outcome = self.blocks(strip, from, to);
+            self.dry = !self.intervals.settle(outcome)?;
             self.predict(strip, from, to);
-            self.left -= to - from;
+            self.intervals.advance(to - from);
             from = to;
         }
         Ok(())
-    }
-
-    /// Begins the next interval; `false` where the file has ended.
-    fn restart(&mut self) -> Result<bool, Error> {
-        if self.source.restart(self.restarts) {
-            self.restarts += 1;
-            self.left = self.interval;
-            self.predictions = [0; 4];
-            return Ok(true);
-        }
-        if self.source.at_end_of_file() {
-            self.dry = true;
-            return Ok(false);
-        }
-        Err(Error::Damaged(
-            "a restart marker is missing or out of order",
-        ))
     }
 
     /// Adds up the DC differences of blocks that were decoded (F.2.2.1).
@@ -117,7 +79,7 @@ impl<'a, 't> Entropy<'a, 't> {
     /// Decodes the blocks `from..to` of the strip.
     #[inline(never)]
     fn blocks(&mut self, strip: &mut Strip, from: usize, to: usize) -> Outcome {
-        let Self { source, pairs, .. } = self;
+        let (source, pairs) = (&mut self.intervals.source, &self.pairs);
         let Strip {
             slots,
             places,

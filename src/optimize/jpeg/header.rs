@@ -18,6 +18,22 @@ pub(super) struct Tables {
     pub restart_interval: u16,
 }
 
+impl Tables {
+    pub fn dc_code(&self, index: usize) -> Result<&Code, Error> {
+        code(&self.dc, index)
+    }
+
+    pub fn ac_code(&self, index: usize) -> Result<&Code, Error> {
+        code(&self.ac, index)
+    }
+}
+
+fn code(codes: &[Option<Code>; 4], index: usize) -> Result<&Code, Error> {
+    // Motion JPEG leaves the tables out and means those of annex K.
+    let code = codes.get(index).and_then(Option::as_ref);
+    code.ok_or(Error::Unsupported("no Huffman table for a scan"))
+}
+
 /// One component of a scan (B.2.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ScanComponent {

@@ -1,12 +1,12 @@
 //! Our own JPEG decoder: straight to component planes, at any N/8 of full size.
 //!
-//! It takes sequential 8-bit Huffman files (ITU-T T.81) of one or three components, with
+//! It takes sequential and progressive 8-bit Huffman files (ITU-T T.81) of one or three components, with
 //! every sampling. Whatever else a file is, or if it is damaged, it says so and decodes nothing: a
 //! general decoder takes over, or the file is refused. It never guesses.
 //!
 //! From the bytes to the planes: [`segments`] finds the marker segments and [`header`] reads them;
 //! [`geometry`] lays out blocks and coefficients; [`source`] hands out bits; [`huffman`] and [`pairs`] are
-//! the code tables; [`sequential`] decodes scans; [`idct`] makes samples.
+//! the code tables; [`sequential`] and [`progressive`] decode scans; [`idct`] makes samples.
 
 mod entropy;
 mod error;
@@ -14,12 +14,15 @@ mod geometry;
 mod header;
 mod huffman;
 mod idct;
+mod intervals;
 mod pairs;
 mod points;
+mod progressive;
 mod segments;
 mod sequential;
 mod source;
 mod strip;
+mod symbols;
 mod types;
 
 pub use error::Error;
@@ -85,7 +88,7 @@ pub fn decode(
     };
     let (planes, truncated) = match header.process {
         Process::Baseline | Process::Extended => sequential::decode(&job, &mut reader, scan)?,
-        Process::Progressive => return Err(Error::Unsupported("progressive coding")),
+        Process::Progressive => progressive::decode(&job, &mut reader, scan)?,
         Process::Other => {
             return Err(Error::Unsupported(
                 "lossless, hierarchical or arithmetic coding",

@@ -8,6 +8,8 @@ use super::{
     error::Error,
     header::{ScanComponent, Tables},
     huffman::{Code, extend},
+    source::Bits,
+    symbols::Symbols,
 };
 
 /// Bits that are looked at.
@@ -40,6 +42,8 @@ const RARE: u8 = 64;
 const NONE: u8 = 128;
 
 impl Look {
+    const NOTHING: Self = Self((NONE as u64) << 8 | (NONE as u64) << 16);
+
     fn new(bits: u32, first: (u8, i16), second: (u8, i16), ends: bool) -> Self {
         Self(
             u64::from(bits)
@@ -99,8 +103,8 @@ impl<'t> Pairs<'t> {
         let mut made: Vec<(Option<usize>, usize)> = Vec::new();
         let mut bases = Vec::new();
         for component in components {
-            let ac_code = code(&tables.ac, component.ac_table)?;
-            let dc_code = code(&tables.dc, component.dc_table)?;
+            let ac_code = tables.ac_code(component.ac_table)?;
+            let dc_code = tables.dc_code(component.dc_table)?;
             let mut base_of = |dc_table: Option<usize>| {
                 let key = (dc_table, component.ac_table);
                 let index = made
@@ -121,7 +125,7 @@ impl<'t> Pairs<'t> {
             };
             bases.push((base_of(Some(component.dc_table)), base_of(None)));
         }
-        looks.resize(ENTRIES, Look::new(0, (NONE, 0), (NONE, 0), false));
+        looks.resize(ENTRIES, Look::NOTHING);
         let looks = looks.into_boxed_slice().try_into();
         let looks =
             looks.map_err(|_| Error::Unsupported("more than three components in a scan"))?;
@@ -189,12 +193,37 @@ impl<'t> Pairs<'t> {
     }
 }
 
-fn code(codes: &[Option<Code>; 4], index: usize) -> Result<&Code, Error> {
-    // Motion JPEG leaves the tables out and means those of annex K.
-    codes
-        .get(index)
-        .and_then(Option::as_ref)
-        .ok_or(Error::Unsupported("no Huffman table for a scan"))
+/// The table of one AC code alone, for the first scans of a progressive file. There, a symbol that ends
+/// the band of several blocks is one that a look does not take.
+pub(super) struct AcPairs<'t> {
+    looks: Box<[Look; 1 << LOOK]>,
+    symbols: Symbols<'t>,
+}
+
+impl<'t> AcPairs<'t> {
+    pub fn new(code: &'t Code) -> Self {
+        let table = code.table(LOOK);
+        let mut looks = Box::new([Look::NOTHING; 1 << LOOK]);
+        for (bits, entry) in (0..).zip(looks.iter_mut()) {
+            *entry = look(bits, &table, &table, false);
+        }
+        Self {
+            looks,
+            symbols: Symbols::new(code),
+        }
+    }
+
+    /// The entry for the highest bits of `next`.
+    #[inline(always)]
+    pub fn look(&self, next: u64) -> Look {
+        self.looks[(next >> (64 - LOOK)) as usize & ((1 << LOOK) - 1)]
+    }
+
+    /// Takes the next symbol alone.
+    #[inline(always)]
+    pub fn symbol(&self, bits: &mut Bits) -> Option<u8> {
+        self.symbols.take(bits)
+    }
 }
 
 /// Whether a symbol stands for a coefficient, an end of block or a run of 16 zeros.
@@ -207,9 +236,8 @@ fn means_something(run: u32, size: u32, is_dc: bool) -> bool {
 
 /// The entry for the twelve bits `bits`, from the codes' own tables.
 fn look(bits: u32, begin: &[u16], after: &[u16], is_dc: bool) -> Look {
-    let nothing = Look::new(0, (NONE, 0), (NONE, 0), false);
     let Some(first) = symbol(bits, begin, is_dc) else {
-        return nothing;
+        return Look::NOTHING;
     };
     if first.ends {
         return Look::new(first.length, (1, 0), (1, 0), true);

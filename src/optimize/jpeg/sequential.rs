@@ -6,6 +6,7 @@ use super::{
     error::Error,
     geometry::Grid,
     header::{Reader, Scan},
+    intervals::Intervals,
     pairs::Pairs,
     source::Source,
     strip::{STRIP, Strip},
@@ -65,7 +66,8 @@ fn decode_scan(
     let pairs = Pairs::new(&reader.tables, &scan.components)?;
     let mut strip = Strip::new(job, reader, scan, &pairs)?;
     let interval = usize::from(reader.tables.restart_interval) * strip.per_mcu;
-    let mut entropy = Entropy::new(Source::new(reader.data, scan.data), pairs, interval);
+    let intervals = Intervals::new(Source::new(reader.data, scan.data), interval);
+    let mut entropy = Entropy::new(intervals, pairs);
     for row in 0..strip.down {
         job.check_deadline()?;
         for begin in (0..strip.across).step_by(STRIP) {
