@@ -1,0 +1,204 @@
+# shellcheck shell=bash
+# The stages of tests/run, in their order. A stage is ABOUT[name], a function stage_name, and what it
+# needs: packages of Debian (PACKAGES), the S3 server (NEED_CEPH), more than 20 minutes (MINUTES).
+#
+# A stage says on stdout   note: ...       what a reader should know although it passed
+#                          left out: ...   and returns $LEFT_OUT: something it needs cannot be had
+# and may count its tests with a line "N passed, N failed" if they are not cargo's or pytest's.
+#
+# tests/run sets $root, $target, $logs, $chosen and $full.
+# shellcheck disable=SC2034,SC2154  # the one file reads what the other sets
+
+LEFT_OUT=77
+STAGES=(toolchain packages ceph format lint docs features test licences)
+NEED_CEPH="test"
+declare -A ABOUT PACKAGES MINUTES
+
+left_out() {
+    echo "left out: $*"
+    exit $LEFT_OUT
+}
+
+# ---- what is there
+
+ABOUT[toolchain]="Rust, Python and the corpus"
+stage_toolchain() {
+    command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs"; return 1; }
+    local needs have
+    needs=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+    have=$(rustc --version | cut -d ' ' -f 2)
+    [ "$(printf '%s\n%s\n' "$needs" "${have%%-*}" | sort -V | head -n 1)" = "$needs" ] ||
+        { echo "Rust $have is too old, $needs is needed"; return 1; }
+    local part
+    for part in rustfmt clippy; do
+        case $part in rustfmt) cargo fmt --version ;; clippy) cargo clippy --version ;; esac ||
+            rustup component add "$part" || { echo "$part is missing: rustup component add $part"; return 1; }
+    done
+    [ -n "${PYTHON:-}" ] || { echo "no Python of 3.11 or newer in PATH; name one in PYTHON"; return 1; }
+    "$PYTHON" --version
+    if [ -n "${LABLINK_CORPUS:-}" ]; then
+        echo "corpus: $LABLINK_CORPUS"
+    else
+        echo "note: no image corpus (LABLINK_CORPUS or ../shared/corpus): its tests are left out"
+    fi
+    cargo fetch --locked
+}
+
+[ ! -f "$HOME/.cargo/env" ] || command -v cargo >/dev/null || source "$HOME/.cargo/env"
+find_python() {
+    local name
+    for name in ${PYTHON:-} python3 python3.11 python3.12 python3.13 python3.14; do
+        if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            PYTHON=$(command -v "$name")
+            export PYTHON
+            return
+        fi
+    done
+    unset PYTHON
+}
+find_python
+: "${LABLINK_CORPUS:=$(dirname "$root")/shared/corpus}"
+if [ -d "$LABLINK_CORPUS" ]; then export LABLINK_CORPUS; else unset LABLINK_CORPUS; fi
+export CARGO_TERM_COLOR=never PYTHONDONTWRITEBYTECODE=1
+
+# ---- Debian's packages
+
+PACKAGES[lint]="gcc libc6-dev"
+PACKAGES[ceph]="radosgw ceph-mon ceph-osd ceph-common"
+
+missing_packages() {
+    local stage package
+    for stage in "${chosen[@]}"; do
+        for package in ${PACKAGES[$stage]:-}; do
+            dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || echo "$package"
+        done
+    done | sort -u
+}
+
+# sudo asks for its password here, where a person can see it.
+ask_for_root() {
+    if [ "$(id -u)" != 0 ] && [ -n "$(missing_packages)" ] && [ -t 0 ] && command -v sudo >/dev/null; then
+        sudo -v || true
+    fi
+}
+
+ABOUT[packages]="Debian's packages"
+stage_packages() {
+    command -v dpkg-query >/dev/null || left_out "this is no Debian; wanted: ${PACKAGES[*]}"
+    local missing sudo=()
+    missing=$(missing_packages | tr '\n' ' ')
+    [ -n "$missing" ] || return 0
+    if [ "$(id -u)" != 0 ]; then
+        sudo -n true || left_out "neither root nor sudo to install: $missing"
+        sudo=(sudo -n)
+    fi
+    local apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -y -q -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300)
+    "${apt[@]}" update || echo "apt-get update failed; trying with the lists that are there"
+    # One package that cannot be had must not keep the others away.
+    # shellcheck disable=SC2086  # a list of words
+    "${apt[@]}" install --no-install-recommends $missing || {
+        local package
+        for package in $missing; do "${apt[@]}" install --no-install-recommends "$package" || true; done
+    }
+    missing=$(missing_packages | tr '\n' ' ')
+    [ -z "$missing" ] || left_out "cannot be installed: $missing"
+    echo "note: installed $(date +%F)"
+}
+
+ABOUT[ceph]="a real S3 server on loopback (Ceph RGW)"
+stage_ceph() {
+    rm -f "$logs/ceph.env"
+    if [ -n "${LABLINK_TEST_S3_ENDPOINT:-}" ]; then
+        echo "note: using the server at $LABLINK_TEST_S3_ENDPOINT"
+        return
+    fi
+    PATH=$PATH:/usr/sbin command -v radosgw >/dev/null || left_out "radosgw is not installed"
+    tests/ceph/start >"$logs/ceph.env.new"
+    mv "$logs/ceph.env.new" "$logs/ceph.env"
+}
+
+# ---- Rust
+
+ABOUT[format]="rustfmt, and shellcheck of the scripts"
+PACKAGES[format]="shellcheck"
+stage_format() {
+    cargo fmt --all --check
+    local scripts
+    # Every tracked script of bash or sh, by its first line.
+    mapfile -t scripts < <(git grep -lE '^#!.*\b(ba)?sh$' -- . 2>/dev/null)
+    command -v shellcheck >/dev/null || left_out "shellcheck is not installed"
+    shellcheck "${scripts[@]}" tests/stages.sh
+}
+
+ABOUT[lint]="clippy, warnings are errors: default, no and all features"
+stage_lint() {
+    local features
+    for features in "" --no-default-features --all-features; do
+        cargo clippy --locked --workspace --all-targets $features -- -D warnings
+    done
+}
+
+ABOUT[docs]="rustdoc without warnings"
+stage_docs() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-features; }
+
+ABOUT[features]="every combination of features compiles"
+stage_features() {
+    # s3 and local bring store, cli brings all; none and default are linted above: these are the others.
+    local set sets=("webp" "store" "store,webp" "s3" "s3,webp" "local" "local,webp" "s3,local" "cli")
+    for set in "${sets[@]}"; do
+        echo "features: $set"
+        # clippy, because RUSTFLAGS of its own would have all dependencies compiled again.
+        cargo clippy --locked --no-default-features --features "$set" -- -D warnings
+    done
+    echo "${#sets[@]} passed, 0 failed"
+}
+
+ABOUT[test]="cargo test, doctests included"
+MINUTES[test]=30
+stage_test() {
+    [ -z "$full" ] || export LABLINK_TEST_FULL=1
+    cargo test --locked --all-features --no-fail-fast
+}
+
+ABOUT[licences]="licences and advisories of every dependency"
+stage_licences() {
+    local tools=$target/tools deny=cargo-deny
+    if ! command -v "$deny" >/dev/null; then
+        deny=$tools/bin/cargo-deny
+        [ -x "$deny" ] || env -u CARGO_TARGET_DIR cargo install --locked --root "$tools" cargo-deny --version 0.20.2 ||
+            left_out "cargo-deny cannot be installed"
+    fi
+    "$deny" --locked --all-features check licenses bans sources
+    local advisories
+    if advisories=$("$deny" --locked --all-features check advisories 2>&1); then
+        echo "$advisories"
+    elif grep -qE 'failed to (fetch|clone|open) advisory database|unable to (fetch|clone)' <<<"$advisories"; then
+        echo "note: the advisory database cannot be had here: advisories were not looked at"
+    else
+        echo "$advisories"
+        return 1
+    fi
+}
+
+# ---- what other directories bring, each with its own script: it takes --full, and the S3 server's environment
+
+script() { # stage, script, what it is
+    [ -x "$root/$2" ] || return 0
+    STAGES+=("$1")
+    ABOUT[$1]=$3
+    eval "stage_$1() { $2 \${full:+--full}; }"
+}
+
+script python python/tests/run "the Python package, the Flask extension, the example app in a browser"
+PACKAGES[python]="python3-venv chromium awscli"
+NEED_CEPH+=" python"
+MINUTES[python]=40
+
+script signing tests/signing/run "signatures, byte for byte as boto3's and botocore's"
+PACKAGES[signing]="python3-venv"
+
+script corpus tests/corpus_quality "the image corpus against independent decoders"
+MINUTES[corpus]=40
+
+script fuzz fuzz/run "fuzzing, bounded"
+MINUTES[fuzz]=30
