@@ -6,6 +6,7 @@ mod key;
 mod kind;
 pub mod optimize;
 mod secret;
+pub mod sign;
 mod url;
 mod variant;
 
@@ -24,4 +25,5 @@ pub use optimize::{
     SourceInfo, optimize, optimize_with_variants,
 };
 pub use secret::Secret;
+pub use sign::{PolicyViolation, PresignedPost, PresignedRequest, SignError, SignedCookies};
 pub use variant::{InvalidVariant, Variant, variant_key, variant_parent, variants_of};

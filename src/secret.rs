@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use zeroize::Zeroizing;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 /// A secret access key, session token, HMAC secret or private key.
 ///
@@ -27,6 +27,8 @@ impl Secret {
         &self.0
     }
 }
+
+impl ZeroizeOnDrop for Secret {}
 
 impl From<String> for Secret {
     fn from(value: String) -> Self {

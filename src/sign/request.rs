@@ -1,0 +1,144 @@
+//! What a signer hands out.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use crate::key::ObjectKey;
+
+/// The HTTP method that a presigned request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Method {
+    /// Read the object.
+    Get,
+    /// Write the object.
+    Put,
+}
+
+impl Method {
+    /// `GET` or `PUT`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Put => "PUT",
+        }
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A request that whoever holds it may make until it expires.
+///
+/// The URL carries the signature and maybe a session token, so `Debug` shows it without its query.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PresignedRequest {
+    /// The method that was signed; no other works.
+    pub method: Method,
+    /// The URL with its signature.
+    pub url: String,
+    /// Headers that were signed and have to be sent exactly like this; none for a GET.
+    pub headers: Vec<(String, String)>,
+    /// The key.
+    pub key: ObjectKey,
+    /// When it ends: the earlier of what was asked and when the credentials end.
+    pub expires_at: SystemTime,
+}
+
+impl fmt::Debug for PresignedRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PresignedRequest")
+            .field("method", &self.method)
+            .field("url", &without_query(&self.url))
+            .field("headers", &names(&self.headers))
+            .field("key", &self.key)
+            .field("expires_at", &self.expires_at)
+            .finish()
+    }
+}
+
+/// A browser form that uploads one file until it expires.
+///
+/// Send the fields in their order and the file last, in a part called `file`, as
+/// `multipart/form-data`. It can be used again until it expires. `Debug` shows the fields' names only.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PresignedPost {
+    /// Where the form is posted to.
+    pub url: String,
+    /// The form's fields in the order to send them in, before the file.
+    pub fields: Vec<(String, String)>,
+    /// The key that the upload gets.
+    pub key: ObjectKey,
+    /// The public URL: of a pending key, the one after `promote`.
+    pub file_url: String,
+    /// When it ends: the earlier of what was asked and when the credentials end.
+    pub expires_at: SystemTime,
+}
+
+impl PresignedPost {
+    /// Puts a signed form together, where the pieces come from different rooms.
+    pub fn new(
+        url: String,
+        fields: Vec<(String, String)>,
+        key: ObjectKey,
+        file_url: String,
+        expires_at: SystemTime,
+    ) -> Self {
+        Self {
+            url,
+            fields,
+            key,
+            file_url,
+            expires_at,
+        }
+    }
+}
+
+impl fmt::Debug for PresignedPost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PresignedPost")
+            .field("url", &self.url)
+            .field("fields", &names(&self.fields))
+            .field("key", &self.key)
+            .field("file_url", &self.file_url)
+            .field("expires_at", &self.expires_at)
+            .finish()
+    }
+}
+
+/// Cookies that open a CloudFront distribution, or a part of it, until they expire.
+///
+/// Set them for the CDN's domain, `Secure` and `HttpOnly`. `Debug` shows their names only.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SignedCookies {
+    /// Names and values.
+    pub cookies: Vec<(String, String)>,
+    /// The URLs that they open; may have `*` and `?`.
+    pub resource: String,
+    /// When they end.
+    pub expires_at: SystemTime,
+}
+
+impl fmt::Debug for SignedCookies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedCookies")
+            .field("cookies", &names(&self.cookies))
+            .field("resource", &self.resource)
+            .field("expires_at", &self.expires_at)
+            .finish()
+    }
+}
+
+fn without_query(url: &str) -> &str {
+    url.split('?').next().unwrap_or_default()
+}
+
+fn names(pairs: &[(String, String)]) -> Vec<&str> {
+    pairs.iter().map(|(name, _)| name.as_str()).collect()
+}
