@@ -4,6 +4,7 @@ mod config;
 mod format;
 mod key;
 mod kind;
+pub mod ops;
 pub mod optimize;
 mod secret;
 pub mod sign;

@@ -1,0 +1,200 @@
+use super::*;
+
+fn setup(change: impl FnOnce(SetupOptions) -> SetupOptions) -> Setup {
+    let options =
+        SetupOptions::new("lab-images", "eu-central-1").with_origin("https://lab.example.org");
+    Setup::new(change(options)).expect("valid options")
+}
+
+#[test]
+fn only_the_prefix_is_public_and_acls_stay_shut() {
+    let documents = setup(|options| options).documents();
+    let statement = &documents["bucket_policy"]["Statement"][0];
+    assert_eq!(
+        statement["Resource"],
+        "arn:aws:s3:::lab-images/components/*"
+    );
+    assert_eq!(statement["Action"], "s3:GetObject");
+    let block = &documents["public_access_block"];
+    assert_eq!(block["BlockPublicAcls"], true);
+    assert_eq!(block["BlockPublicPolicy"], false);
+}
+
+#[test]
+fn behind_cloudfront_the_bucket_is_private() {
+    let setup = setup(|options| options.with_cloudfront(true));
+    let documents = setup.documents();
+    let policy = documents["bucket_policy"].to_string();
+    assert!(policy.contains("cloudfront.amazonaws.com") && !policy.contains("\"*\""));
+    assert_eq!(
+        documents["public_access_block"]["RestrictPublicBuckets"],
+        true
+    );
+    assert_eq!(
+        documents["distribution"]["Origins"]["Items"][0]["DomainName"],
+        "lab-images.s3.eu-central-1.amazonaws.com"
+    );
+}
+
+#[test]
+fn the_application_gets_four_actions_and_no_more() {
+    let policy = &setup(|options| options).documents()["iam_policy"];
+    let mut actions: Vec<String> = Vec::new();
+    for statement in policy["Statement"].as_array().expect("statements") {
+        match &statement["Action"] {
+            Value::Array(list) => {
+                actions.extend(
+                    list.iter()
+                        .map(|action| action.as_str().unwrap_or("").to_owned()),
+                );
+            }
+            action => actions.push(action.as_str().unwrap_or("").to_owned()),
+        }
+        assert_ne!(statement["Resource"], "*");
+    }
+    actions.sort();
+    assert_eq!(
+        actions,
+        [
+            "s3:DeleteObject",
+            "s3:GetObject",
+            "s3:ListBucket",
+            "s3:PutObject"
+        ]
+    );
+}
+
+#[test]
+fn us_east_1_is_never_named_as_a_location() {
+    let plain = Setup::new(SetupOptions::new("lab-images", "us-east-1")).expect("valid");
+    assert!(!plain.script().contains("LocationConstraint"));
+    let elsewhere = setup(|options| options);
+    assert_eq!(
+        elsewhere.documents()["create_bucket"]["CreateBucketConfiguration"]["LocationConstraint"],
+        "eu-central-1"
+    );
+}
+
+#[test]
+fn block_public_access_is_opened_before_the_policy() {
+    let script = setup(|options| options).script();
+    let opened = script.find("put-public-access-block").expect("opened");
+    let policy = script.find("put-bucket-policy").expect("policy");
+    assert!(opened < policy);
+}
+
+#[test]
+fn other_partitions_have_their_own_arns() {
+    let setup = Setup::new(SetupOptions::new("lab-images", "cn-north-1")).expect("valid");
+    let documents = setup.documents();
+    assert!(
+        documents["bucket_policy"]
+            .to_string()
+            .contains("arn:aws-cn:s3:::")
+    );
+    assert!(
+        documents["trust_policy"]
+            .to_string()
+            .contains("ec2.amazonaws.com.cn")
+    );
+}
+
+#[test]
+fn pending_uploads_expire_and_images_move_on_request() {
+    let documents =
+        setup(|options| options.with_archive(Archive::IntelligentTiering(30))).documents();
+    let rules = documents["lifecycle"]["Rules"].as_array().expect("rules");
+    assert_eq!(rules[0]["Filter"]["Prefix"], "pending/components/");
+    let moved = rules.last().expect("rule");
+    assert_eq!(
+        moved["Transitions"][0]["StorageClass"],
+        "INTELLIGENT_TIERING"
+    );
+    assert_eq!(moved["Filter"]["Prefix"], "components/");
+}
+
+#[test]
+fn notifications_are_for_pending_uploads_only() {
+    for (arn, list) in [
+        (
+            "arn:aws:sqs:eu-central-1:123456789012:images",
+            "QueueConfigurations",
+        ),
+        (
+            "arn:aws:sns:eu-central-1:123456789012:images",
+            "TopicConfigurations",
+        ),
+        (
+            "arn:aws:lambda:eu-central-1:123456789012:function:f",
+            "LambdaFunctionConfigurations",
+        ),
+    ] {
+        let documents = setup(|options| options.with_notify(arn)).documents();
+        let rules = &documents["notification"][list][0]["Filter"]["Key"]["FilterRules"];
+        assert_eq!(rules[0]["Value"], "pending/components/", "{arn}");
+    }
+}
+
+#[test]
+fn bad_options_are_named() {
+    let valid = || SetupOptions::new("lab-images", "eu-central-1");
+    for (options, name) in [
+        (SetupOptions::new("Lab_Images", "eu-central-1"), "bucket"),
+        (SetupOptions::new("lab-images", "eu central"), "region"),
+        (valid().with_prefix(""), "prefix"),
+        (valid().with_prefix("a*"), "prefix"),
+        (valid().with_origin("lab.example.org"), "origin"),
+        (
+            valid().with_origin("https://lab.example.org/path"),
+            "origin",
+        ),
+        (
+            valid().with_origin("https://lab.example.org'; rm -rf /"),
+            "origin",
+        ),
+        (valid().with_notify("arn:aws:s3:::bucket"), "notify"),
+        (
+            valid().with_replica("lab-images", "eu-west-1"),
+            "replicate-to",
+        ),
+        (valid().with_archive(Archive::Glacier(0)), "days"),
+    ] {
+        assert_eq!(Setup::new(options).expect_err(name).option, name);
+    }
+}
+
+/// bash itself reads every script, and nothing that a user typed is ever run as a command.
+#[test]
+fn scripts_are_valid_bash() {
+    let mut full = SetupOptions::new("lab-images", "eu-central-1")
+        .with_origin("https://lab.example.org")
+        .with_cloudfront(true)
+        .with_archive(Archive::GlacierInstant(90))
+        .with_replica("lab-images-copy", "us-east-1")
+        .with_notify("arn:aws:sqs:eu-central-1:123456789012:images");
+    full.user = Some("lablink".into());
+    full.tags
+        .push(("owner".into(), "it's $(touch owned) `here`".into()));
+    full.accelerate = true;
+    let mut lambda = full.clone();
+    lambda.notify = Some("arn:aws:lambda:eu-central-1:123456789012:function:f".into());
+    lambda.cloudfront_domain = Some("images.example.org".into());
+    let mut topic = full.clone().with_endpoint_url("http://127.0.0.1:7480");
+    topic.notify = Some("arn:aws:sns:default::images".into());
+    for options in [
+        full,
+        lambda,
+        topic,
+        SetupOptions::new("lab-images", "us-east-1"),
+    ] {
+        let script = Setup::new(options).expect("valid").script();
+        let mut bash = std::process::Command::new("bash")
+            .arg("-n")
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .expect("bash runs");
+        std::io::Write::write_all(&mut bash.stdin.take().expect("stdin"), script.as_bytes())
+            .expect("written");
+        assert!(bash.wait().expect("bash ends").success(), "{script}");
+    }
+}
