@@ -1,16 +1,18 @@
 //! The entropy-coded blocks of a sequential scan (ITU-T T.81, F.2.2 and E.2.4).
 
+use std::hint::select_unpredictable;
+
 use super::{
     error::Error,
     intervals::{Due, Intervals, Outcome},
-    pairs::{LOOK, Pairs},
+    pairs::{LOOK, Look, MAX_BITS, Pairs},
     source::Bits,
-    strip::{Slot, Strip},
+    strip::{Blocks, MAX_SLOTS, Strip},
 };
 
-/// Looks that the bits of one refill are enough for.
-const LOOKS: usize = 4;
-const _: () = assert!(LOOKS as u32 * LOOK <= 56);
+/// Looks that the bits of one refill are enough for, even if the last one leads to the longest symbol.
+const LOOKS: usize = 3;
+const _: () = assert!((LOOKS as u32 - 1) * LOOK + MAX_BITS <= 56);
 
 pub(super) struct Entropy<'a, 't> {
     /// In blocks.
@@ -66,9 +68,14 @@ impl<'a, 't> Entropy<'a, 't> {
 
     /// Adds up the DC differences of blocks that were decoded (F.2.2.1).
     fn predict(&mut self, strip: &mut Strip, from: usize, to: usize) {
-        for slot in strip.slots.get(from..to).unwrap_or_default() {
-            let dc = strip.coefficients.get_mut(slot.at as usize);
-            let prediction = self.predictions.get_mut(usize::from(slot.component));
+        let Blocks {
+            slots,
+            coefficients,
+            ..
+        } = &mut *strip.blocks;
+        for slot in slots.get(from..to).unwrap_or_default() {
+            let dc = coefficients.get_mut(slot.at());
+            let prediction = self.predictions.get_mut(slot.component());
             if let (Some(dc), Some(prediction)) = (dc, prediction) {
                 *dc = dc.wrapping_add(*prediction);
                 *prediction = *dc;
@@ -80,72 +87,24 @@ impl<'a, 't> Entropy<'a, 't> {
     #[inline(never)]
     fn blocks(&mut self, strip: &mut Strip, from: usize, to: usize) -> Outcome {
         let (source, pairs) = (&mut self.intervals.source, &self.pairs);
-        let Strip {
-            slots,
-            places,
-            coefficients,
-            ..
-        } = strip;
-        let mut target = Target {
-            slots,
-            places,
-            coefficients,
-        };
-        let Some(first) = target.slots.get(from) else {
+        let blocks = &mut *strip.blocks;
+        let component = blocks.slots[from % MAX_SLOTS].component();
+        let Some(&(table, _)) = pairs.bases.get(component) else {
             return Outcome::Bad;
         };
         let mut walk = Walk {
             bits: source.bits,
             block: from,
             index: 0,
-            table: u32::from(first.dc),
+            table: table.into(),
         };
-        let outcome = loop {
-            if walk.block + LOOKS <= to && walk.bits.refill(source.window()) {
-                let mut plain = true;
-                for _ in 0..LOOKS {
-                    plain = plain && walk.step(pairs, &mut target);
-                }
-                if plain {
-                    continue;
-                }
-            } else if walk.block >= to {
-                break Outcome::Done;
+        loop {
+            let outcome = walk.run(pairs, blocks, source.window(), to);
+            source.bits = walk.bits;
+            if outcome != Outcome::Dry || !source.refill() {
+                return outcome;
             }
-            // One symbol at a time: near the end of the blocks or of the window, and where a look was
-            // not enough.
-            if !walk.bits.refill(source.window()) {
-                source.bits = walk.bits;
-                if !source.refill() {
-                    break Outcome::Dry;
-                }
-                walk.bits = source.bits;
-            }
-            if !walk.step(pairs, &mut target) && !walk.single(pairs, &mut target) {
-                break Outcome::Bad;
-            }
-        };
-        source.bits = walk.bits;
-        outcome
-    }
-}
-
-/// Where the coefficients go.
-struct Target<'s> {
-    slots: &'s [Slot],
-    places: &'s [u16; 256],
-    coefficients: &'s mut [i16],
-}
-
-impl Target<'_> {
-    #[inline(always)]
-    fn put(&mut self, slot: Slot, index: u32, value: i16) {
-        let place = self.places[(u32::from(slot.places) | index) as usize & 255];
-        if let Some(coefficient) = self
-            .coefficients
-            .get_mut(slot.at as usize + usize::from(place))
-        {
-            *coefficient = value;
+            walk.bits = source.bits;
         }
     }
 }
@@ -162,51 +121,67 @@ struct Walk {
 }
 
 impl Walk {
-    /// Takes one look; `false`, and nothing taken, where that is not enough.
+    /// Decodes up to the block `to`, or until the window has too few bytes.
+    #[inline(always)]
+    fn run(&mut self, pairs: &Pairs<'_>, blocks: &mut Blocks, window: &[u8], to: usize) -> Outcome {
+        while self.block < to {
+            if !self.bits.refill(window) {
+                return Outcome::Dry;
+            }
+            // A look ends at most one block.
+            let looks = if self.block + LOOKS <= to { LOOKS } else { 1 };
+            let missed = match looks {
+                1 => self.step(pairs, blocks),
+                _ => (0..LOOKS).find_map(|_| self.step(pairs, blocks)),
+            };
+            if let Some(look) = missed
+                && !self.single(look, pairs, blocks)
+            {
+                return Outcome::Bad;
+            }
+        }
+        Outcome::Done
+    }
+
+    /// Takes one look, or, where that is not enough, returns it and takes nothing.
     ///
     /// There is no branch on where a block ends: what comes next is selected. A look with one
     /// coefficient writes it twice.
     #[inline(always)]
-    fn step(&mut self, pairs: &Pairs<'_>, target: &mut Target<'_>) -> bool {
-        let Some(&slot) = target.slots.get(self.block) else {
-            return false;
-        };
+    fn step(&mut self, pairs: &Pairs<'_>, blocks: &mut Blocks) -> Option<Look> {
+        let slot = blocks.slots[self.block % MAX_SLOTS];
         let look = pairs.look(self.table, self.bits.next);
         let (advance_1, value_1) = look.first();
         let (advance_2, value_2) = look.second();
         let (index_1, index_2) = (self.index + advance_1, self.index + advance_2);
         if index_2 >= 63 {
-            return false;
+            return Some(look);
         }
-        target.put(slot, index_2, value_2);
-        target.put(slot, index_1, value_1);
+        blocks.put(slot, index_2, value_2);
+        blocks.put(slot, index_1, value_1);
         self.bits.consume(look.bits());
-        let ends = look.ends();
-        self.table = std::hint::select_unpredictable(ends != 0, slot.next_dc, slot.ac).into();
-        self.index = std::hint::select_unpredictable(ends != 0, 0, index_2);
-        self.block += ends;
-        true
+        self.table = select_unpredictable(look.ends(), slot.next_dc(), slot.ac());
+        self.index = select_unpredictable(look.ends(), 0, index_2);
+        self.block += usize::from(look.ends());
+        None
     }
 
     /// Takes the one symbol that a look was not enough for; `false` where there is none.
     #[inline(always)]
-    fn single(&mut self, pairs: &Pairs<'_>, target: &mut Target<'_>) -> bool {
-        let Some(&slot) = target.slots.get(self.block) else {
-            return false;
-        };
-        let look = pairs.look(self.table, self.bits.next);
+    fn single(&mut self, look: Look, pairs: &Pairs<'_>, blocks: &mut Blocks) -> bool {
+        let slot = blocks.slots[self.block % MAX_SLOTS];
         let Some(single) = pairs.rare(self.table, self.bits.next, look, self.index) else {
             return false;
         };
-        target.put(slot, single.index, single.value);
+        blocks.put(slot, single.index, single.value);
         self.bits.consume(single.bits);
         if single.ends {
             self.block += 1;
             self.index = 0;
-            self.table = slot.next_dc.into();
+            self.table = slot.next_dc();
         } else {
             self.index = single.index;
-            self.table = slot.ac.into();
+            self.table = slot.ac();
         }
         true
     }

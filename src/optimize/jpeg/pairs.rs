@@ -17,62 +17,66 @@ pub(super) const LOOK: u32 = 12;
 /// Tables that fit: three components, each with one that begins at DC and one that begins at AC.
 const TABLES: usize = 8;
 const ENTRIES: usize = TABLES << LOOK;
+/// Where the last of them begins.
+pub(super) const LAST_TABLE: u32 = (TABLES as u32 - 1) << LOOK;
 /// The largest size of a DC difference and of an AC coefficient with 8-bit samples (F.1.2.1, F.1.2.2).
 const MAX_DC_SIZE: u32 = 11;
 const MAX_AC_SIZE: u32 = 10;
+/// Bits of the longest symbol with its value.
+pub(super) const MAX_BITS: u32 = 16 + MAX_DC_SIZE;
 
-/// What one look yields, in fields of one word:
+/// What one look yields, in fields of one word: half the tables' hot entries fit in the nearest cache.
 ///
 /// | bits | |
 /// |---|---|
-/// | 0..8 | bits to consume |
-/// | 8..16 | advance from the last coefficient to the first of these |
-/// | 16..24 | advance to the second, which is the first where there is one only |
-/// | 24..32 | 1 if the block ends there |
-/// | 32..48 | first value |
-/// | 48..64 | second value |
+/// | 0..6 | bits to consume |
+/// | 6 | 1 if the block ends there |
+/// | 7..12 | advance from the last coefficient to the first of these |
+/// | 12..18 | advance to the second, which is the first where there is one only |
+/// | 18..24 | second value |
+/// | 24..32 | first value |
 ///
-/// An advance of [`RARE`] or more marks what does not fit: [`Pairs::rare`] takes it up.
+/// Where that is not enough, the second advance is [`RARE`], which leaves every block, and
+/// [`Pairs::rare`] takes a symbol alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Look(u64);
+pub(super) struct Look(u32);
 
-/// The value's bits go beyond the look; the first value holds the code's length and the value's size.
-const RARE: u8 = 64;
-/// The code itself does, or there is none, or it means nothing here.
-const NONE: u8 = 128;
+/// If there are bits to consume, those of the value do not fit, and in place of the first value there are
+/// the code's length and, in the higher four bits, the value's size. If there are none, the code does
+/// not fit, there is none, or it means nothing here.
+const RARE: u32 = 63;
+/// Values that fit in their fields have at most as many bits.
+const MAX_FIRST: u32 = 7;
+const MAX_SECOND: u32 = 5;
 
 impl Look {
-    const NOTHING: Self = Self((NONE as u64) << 8 | (NONE as u64) << 16);
+    const NOTHING: Self = Self(RARE << 12);
 
-    fn new(bits: u32, first: (u8, i16), second: (u8, i16), ends: bool) -> Self {
-        Self(
-            u64::from(bits)
-                | u64::from(first.0) << 8
-                | u64::from(second.0) << 16
-                | u64::from(ends) << 24
-                | u64::from(first.1 as u16) << 32
-                | u64::from(second.1 as u16) << 48,
-        )
+    fn new(bits: u32, ends: bool, first: (u32, i32), second: (u32, i32)) -> Self {
+        let values = (first.1 as u32 & 0xFF) << 24 | (second.1 as u32 & 0x3F) << 18;
+        Self(bits | u32::from(ends) << 6 | first.0 << 7 | second.0 << 12 | values)
     }
 
+    /// The bits to consume, modulo 64.
     #[inline(always)]
     pub fn bits(self) -> u32 {
-        self.0 as u32 & 63
+        self.0
+    }
+
+    /// Whether the block ends.
+    #[inline(always)]
+    pub fn ends(self) -> bool {
+        self.0 & 1 << 6 != 0
     }
 
     #[inline(always)]
     pub fn first(self) -> (u32, i16) {
-        ((self.0 >> 8) as u32 & 255, (self.0 >> 32) as i16)
+        ((self.0 >> 7) & 31, (self.0 as i32 >> 24) as i16)
     }
 
     #[inline(always)]
     pub fn second(self) -> (u32, i16) {
-        ((self.0 >> 16) as u32 & 255, (self.0 >> 48) as i16)
-    }
-
-    #[inline(always)]
-    pub fn ends(self) -> usize {
-        (self.0 >> 24) as usize & 1
+        ((self.0 >> 12) & 63, ((self.0 << 8) as i32 >> 26) as i16)
     }
 }
 
@@ -147,15 +151,15 @@ impl<'t> Pairs<'t> {
     /// the coefficient before. `None`: these bits are no symbol, or one that leaves the block.
     #[inline(always)]
     pub fn rare(&self, base: u32, next: u64, look: Look, after: u32) -> Option<Single> {
-        if look.second().0 != u32::from(RARE) {
+        if look.second().0 != RARE || look.bits() % 64 == 0 {
             return self.slow(base, next, after);
         }
         let (advance, packed) = look.first();
-        let (length, size) = (packed as u32 & 255, (packed as u32 >> 8) & 15);
+        let (length, size) = (packed as u32 & 15, (packed as u32 >> 4) & 15);
         let index = after + advance;
         let value = extend((next << length >> 32 >> (32 - size)) as u32, size) as i16;
         (index < 64).then_some(Single {
-            bits: look.bits(),
+            bits: length + size,
             index,
             value,
             ends: index == 63,
@@ -240,26 +244,26 @@ fn look(bits: u32, begin: &[u16], after: &[u16], is_dc: bool) -> Look {
         return Look::NOTHING;
     };
     if first.ends {
-        return Look::new(first.length, (1, 0), (1, 0), true);
+        return Look::new(first.length, true, (1, 0), (1, 0));
     }
-    let advance = if is_dc { 0 } else { first.run as u8 + 1 };
+    let advance = if is_dc { 0 } else { first.run + 1 };
     let end = first.length + first.size;
-    if end > LOOK {
-        let packed = (first.length | first.size << 8) as i16;
-        return Look::new(end, (advance, packed), (RARE, 0), false);
+    if end > LOOK || first.size > MAX_FIRST {
+        let packed = first.length | first.size << 4;
+        return Look::new(1, false, (advance, packed as i32), (RARE, 0));
     }
     let value = first.value(bits, 0);
     let rest = (bits << end) & ((1 << LOOK) - 1);
     match symbol(rest, after, false) {
-        Some(second) if end + second.length + second.size <= LOOK => {
+        Some(second) if end + second.length + second.size <= LOOK && second.size <= MAX_SECOND => {
             let total = end + second.length + second.size;
             let (more, next) = match second.ends {
                 true => (0, 0),
-                false => (second.run as u8 + 1, second.value(bits, end)),
+                false => (second.run + 1, second.value(bits, end)),
             };
-            Look::new(total, (advance, value), (advance + more, next), second.ends)
+            Look::new(total, second.ends, (advance, value), (advance + more, next))
         }
-        _ => Look::new(end, (advance, value), (advance, value), false),
+        _ => Look::new(end, false, (advance, value), (advance, value)),
     }
 }
 
@@ -273,9 +277,9 @@ struct Symbol {
 
 impl Symbol {
     /// The value of the bits behind this symbol's code, which begins `at` bits into the look.
-    fn value(&self, bits: u32, at: u32) -> i16 {
+    fn value(&self, bits: u32, at: u32) -> i32 {
         let below = LOOK - at - self.length - self.size;
-        extend((bits >> below) & ((1 << self.size) - 1), self.size) as i16
+        extend((bits >> below) & ((1 << self.size) - 1), self.size)
     }
 }
 

@@ -18,7 +18,7 @@ const STEP: usize = 32;
 pub(super) struct Bits {
     /// The bits, the next one highest; those below the first `count` are a preview, not to be trusted.
     pub next: u64,
-    /// How many of them are valid; after a refill at least 56.
+    /// How many of them are valid, modulo 64; after a refill at least 56.
     count: u32,
     /// Bytes of the window that are in `next` as a whole.
     at: usize,
@@ -40,7 +40,7 @@ impl Bits {
         true
     }
 
-    /// Drops `count` bits, at most 63 and at most as many as are valid.
+    /// Drops `count` modulo 64 bits, at most as many as are valid.
     #[inline(always)]
     pub fn consume(&mut self, count: u32) {
         self.next <<= count & 63;

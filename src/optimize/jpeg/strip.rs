@@ -6,7 +6,7 @@ use super::{
     geometry::LANES,
     header::{Reader, Scan},
     idct::Kernel,
-    pairs::Pairs,
+    pairs::{LAST_TABLE, Pairs},
     types::Plane,
 };
 
@@ -16,19 +16,44 @@ pub(super) const STRIP: usize = LANES;
 /// The most blocks an MCU may have (T.81, B.2.3).
 const MAX_BLOCKS: usize = 10;
 
-/// Where a block of a strip goes and which tables it uses.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Slot {
+/// What a strip can hold, as powers of two so that a mask is all the check an index needs.
+pub(super) const MAX_SLOTS: usize = 256;
+pub(super) const MAX_COEFFICIENTS: usize = 1 << 14;
+const _: () = assert!(MAX_BLOCKS * STRIP <= MAX_SLOTS);
+const _: () = assert!(MAX_BLOCKS * 65 * LANES <= MAX_COEFFICIENTS);
+
+/// Where a block of a strip goes and which tables it uses: four fields of 16 bits, loaded at once.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Slot(u64);
+
+impl Slot {
+    fn new(at: usize, component: usize, ac: u16, next_dc: u16) -> Self {
+        let (ac, next_dc) = (u64::from(ac), u64::from(next_dc));
+        Self(at as u64 | (component as u64 * 64) << 16 | ac << 32 | next_dc << 48)
+    }
+
     /// Where in the strip its DC coefficient lies.
-    pub at: u32,
-    /// Its tables in [`Pairs`], and the first one of the block after it.
-    pub dc: u16,
-    pub ac: u16,
-    pub next_dc: u16,
-    /// Which of [`Strip::places`] it uses: the component's place in the scan, times 64.
-    pub places: u16,
+    #[inline(always)]
+    pub fn at(self) -> usize {
+        usize::from(self.0 as u16)
+    }
+
     /// The component's place in the scan.
-    pub component: u16,
+    pub fn component(self) -> usize {
+        (self.0 >> 22) as usize & 3
+    }
+
+    /// Its AC table in [`Pairs`].
+    #[inline(always)]
+    pub fn ac(self) -> u32 {
+        (self.0 >> 32) as u32 & LAST_TABLE
+    }
+
+    /// The DC table of the block after it.
+    #[inline(always)]
+    pub fn next_dc(self) -> u32 {
+        (self.0 >> 48) as u32 & LAST_TABLE
+    }
 }
 
 /// One component of the scan.
@@ -44,17 +69,32 @@ struct Part {
     kernel: Kernel,
 }
 
+/// What decoding a block looks at and writes to, side by side in memory.
+pub(super) struct Blocks {
+    /// The blocks of a whole strip in the order of the scan.
+    pub slots: [Slot; MAX_SLOTS],
+    /// For each component of the scan, where in a group each coefficient in zigzag order goes.
+    pub places: [u16; 256],
+    pub coefficients: [i16; MAX_COEFFICIENTS],
+}
+
+impl Blocks {
+    #[inline(always)]
+    pub fn put(&mut self, slot: Slot, index: u32, value: i16) {
+        let place = self.places[((slot.0 >> 16) as u32 | index) as usize % 256];
+        self.coefficients[(slot.at() + usize::from(place)) % MAX_COEFFICIENTS] = value;
+    }
+}
+
 pub(super) struct Strip {
     /// MCUs of the scan.
     pub across: usize,
     pub down: usize,
     /// Blocks of an MCU.
     pub per_mcu: usize,
-    /// The blocks of a whole strip in the order of the scan.
-    pub slots: Vec<Slot>,
-    /// For each component of the scan, where in a group each coefficient in zigzag order goes.
-    pub places: [u16; 256],
-    pub coefficients: Vec<i16>,
+    pub blocks: Box<Blocks>,
+    /// Coefficients that are in use.
+    len: usize,
     parts: Vec<Part>,
 }
 
@@ -97,14 +137,17 @@ impl Strip {
         if per_mcu > MAX_BLOCKS {
             return Err(Error::Unsupported("more than ten blocks in an MCU"));
         }
-        let slots = slots(&parts, &pairs.bases);
+        let blocks = Box::new(Blocks {
+            slots: slots(&parts, &pairs.bases),
+            places,
+            coefficients: [0; MAX_COEFFICIENTS],
+        });
         Ok(Self {
             across,
             down,
             per_mcu,
-            slots,
-            places,
-            coefficients: vec![0; len],
+            blocks,
+            len,
             parts,
         })
     }
@@ -117,7 +160,11 @@ impl Strip {
                 continue;
             };
             let row_len = part.group_len * part.horizontal;
-            let groups = self.coefficients.get(part.begin..).unwrap_or_default();
+            let groups = self
+                .blocks
+                .coefficients
+                .get(part.begin..)
+                .unwrap_or_default();
             for (j, groups) in groups.chunks_exact(row_len).take(part.vertical).enumerate() {
                 let y = (row * part.vertical + j) * plane.eighths;
                 let x = begin * part.horizontal * plane.eighths;
@@ -128,41 +175,34 @@ impl Strip {
                 part.kernel.groups(groups, rows, plane.stride);
             }
         }
-        self.coefficients.fill(0);
+        self.blocks
+            .coefficients
+            .get_mut(..self.len)
+            .unwrap_or_default()
+            .fill(0);
     }
 }
 
 /// The blocks of a strip, MCU by MCU (A.2.3).
-fn slots(parts: &[Part], bases: &[(u16, u16)]) -> Vec<Slot> {
-    let mut slots: Vec<Slot> = Vec::new();
+fn slots(parts: &[Part], bases: &[(u16, u16)]) -> [Slot; MAX_SLOTS] {
+    let mut blocks: Vec<(usize, usize)> = Vec::new();
     for mcu in 0..STRIP {
-        for (component, (part, &(dc, ac))) in parts.iter().zip(bases).enumerate() {
-            for j in 0..part.vertical {
-                for i in 0..part.horizontal {
-                    let x = mcu * part.horizontal + i;
-                    let group = j * part.horizontal + x / LANES;
-                    slots.push(Slot {
-                        at: (part.begin + group * part.group_len + x % LANES) as u32,
-                        dc,
-                        ac,
-                        next_dc: dc,
-                        places: (component * 64) as u16,
-                        component: component as u16,
-                    });
-                }
+        for (component, part) in parts.iter().enumerate() {
+            for (j, i) in (0..part.vertical).flat_map(|j| (0..part.horizontal).map(move |i| (j, i)))
+            {
+                let x = mcu * part.horizontal + i;
+                let group = j * part.horizontal + x / LANES;
+                blocks.push((part.begin + group * part.group_len + x % LANES, component));
             }
         }
     }
+    let mut slots = [Slot::default(); MAX_SLOTS];
     // The strip after this one begins with the same component.
-    let after: Vec<u16> = slots
-        .iter()
-        .cycle()
-        .skip(1)
-        .map(|slot| slot.dc)
-        .take(slots.len())
-        .collect();
-    for (slot, dc) in slots.iter_mut().zip(after) {
-        slot.next_dc = dc;
+    let after = blocks.iter().cycle().skip(1);
+    for ((slot, &(at, component)), &(_, next)) in slots.iter_mut().zip(&blocks).zip(after) {
+        if let (Some(&(_, ac)), Some(&(next_dc, _))) = (bases.get(component), bases.get(next)) {
+            *slot = Slot::new(at, component, ac, next_dc);
+        }
     }
     slots
 }

@@ -108,7 +108,7 @@ impl Band<'_> {
                 put(index + advance_2, value_2);
                 put(index + advance_1, value_1);
                 source.bits.consume(look.bits());
-                if look.ends() != 0 {
+                if look.ends() {
                     break Outcome::Done;
                 }
                 index += advance_2;
