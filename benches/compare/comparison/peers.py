@@ -29,19 +29,20 @@ class Runner:
 
 
 def say(words):
+    """A line for the person who waits, on stderr."""
     print(words, file=sys.stderr, flush=True)
 
 
-def _quiet(command, **kwargs):
+def quiet(command, **kwargs):
+    """Runs a command; its last words only if it fails."""
     done = subprocess.run(command, capture_output=True, text=True, **kwargs)
     if done.returncode != 0:
         last = (done.stderr or done.stdout).strip().splitlines()[-8:]
         raise RuntimeError(f"{' '.join(map(str, command))}\n" + "\n".join(last))
 
 
-def _once(name, wanted, install):
+def once(folder, wanted, install):
     """Runs `install` into an empty folder unless exactly `wanted` is installed there already."""
-    folder = PEERS / name
     stamp = folder / "installed.txt"
     if not (stamp.exists() and stamp.read_text() == wanted):
         shutil.rmtree(folder, ignore_errors=True)
@@ -52,41 +53,42 @@ def _once(name, wanted, install):
     return folder
 
 
-def _venv(folder, requirement, *options, env=None):
-    _quiet([sys.executable, "-m", "venv", folder])
-    pip = [folder / "bin/python", "-m", "pip", "install", "--quiet", *options, requirement]
-    _quiet(pip, env={**os.environ, **(env or {})})
+def venv(folder, *arguments, env=None):
+    """A fresh virtual environment with what `pip install` is to put there."""
+    quiet([sys.executable, "-m", "venv", folder])
+    pip = [folder / "bin/python", "-m", "pip", "install", "--quiet", *arguments]
+    quiet(pip, env={**os.environ, **(env or {})})
 
 
 def pillow_python():
-    folder = _once("pillow", PILLOW, lambda to: _venv(to, PILLOW))
+    folder = once(PEERS / "pillow", PILLOW, lambda to: venv(to, PILLOW))
     return folder / "bin/python"
 
 
 def _pillow_simd(folder):
     # Its own advice: built for AVX2 where the processor has it.
     avx2 = " -mavx2" if "avx2" in Path("/proc/cpuinfo").read_text() else ""
-    _venv(folder, PILLOW_SIMD, "--no-binary=pillow-simd", env={"CC": "cc" + avx2})
+    venv(folder, "--no-binary=pillow-simd", PILLOW_SIMD, env={"CC": "cc" + avx2})
 
 
 def _sharp(folder):
     npm = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, SHARP]
-    _quiet(npm)
+    quiet(npm)
 
 
 def _start(name):
     workers = HERE / "workers"
     if name == "sharp":
-        folder = _once("sharp", SHARP, _sharp)
+        folder = once(PEERS / "sharp", SHARP, _sharp)
         return Runner(name, ["node", workers / "sharp_worker.mjs", folder], {"VIPS_CONCURRENCY": "1"})
     if name == "pyvips":
-        folder = _once("pyvips", PYVIPS, lambda to: _venv(to, PYVIPS))
+        folder = once(PEERS / "pyvips", PYVIPS, lambda to: venv(to, PYVIPS))
         command = [folder / "bin/python", workers / "pyvips_worker.py"]
         return Runner(name, command, {"VIPS_CONCURRENCY": "1"})
     if name == "pillow":
         return Runner(name, [pillow_python(), workers / "pillow_worker.py", name])
     if name == "pillow-simd":
-        folder = _once("pillow-simd", PILLOW_SIMD, _pillow_simd)
+        folder = once(PEERS / "pillow-simd", PILLOW_SIMD, _pillow_simd)
         return Runner(name, [folder / "bin/python", workers / "pillow_worker.py", name])
     if name == OURS:
         return Runner(name, [build("optimize_worker"), our_version()])
@@ -118,5 +120,5 @@ def build(program):
     shutil.copyfile(ROOT / "Cargo.lock", HERE / "rust/Cargo.lock")
     say(f"building {program}")
     manifest = HERE / "rust/Cargo.toml"
-    _quiet(["cargo", "build", "--release", "--manifest-path", manifest, "--target-dir", target, "--bin", program])
+    quiet(["cargo", "build", "--release", "--manifest-path", manifest, "--target-dir", target, "--bin", program])
     return target / "release" / program

@@ -82,7 +82,7 @@ def _refusal(found):
     if accepted:
         return point(what, f"not refused: {', '.join(accepted)}", False)
     slowest, name = max((answer["median"], name) for answer, name in ours)
-    return point(what, f"{slowest * 1e6:.0f} µs, median of 201 ({name})", slowest < 1e-3)
+    return point(what, f"{slowest * 1e6:.1f} µs, median of 201 ({name})", slowest < 1e-3)
 
 
 def points(job, reach, measured, peaks, largest_pixels, throughput, refusals):
