@@ -1,5 +1,7 @@
 //! Puts an application's images where they belong.
 
+#[cfg(feature = "store")]
+mod backend;
 mod config;
 mod format;
 mod key;
@@ -14,6 +16,8 @@ mod variant;
 pub use self::url::{
     Addressing, ForeignUrl, InvalidAddress, InvalidReference, Location, S3Location, Urls,
 };
+#[cfg(feature = "store")]
+pub use backend::{ObjectInfo, StorageError};
 pub use config::{
     BackendConfig, CloudFrontConfig, Config, ConfigBuilder, ConfigError, CredentialsChain,
     CredentialsSource, LocalConfig, RetryPreset, S3Config, StaticCredentials,

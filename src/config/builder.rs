@@ -87,7 +87,6 @@ pub struct ConfigBuilder {
     pub(super) optimize: OptimizeOptions,
     pub(super) variants: Vec<Variant>,
     pub(super) require_s3: bool,
-    pub(super) from_environment: bool,
 }
 
 fn given<T>(name: &'static str, value: impl Into<T>) -> Option<Given<T>> {

@@ -139,7 +139,6 @@ impl Vars {
             require_s3: self
                 .flag("LABLINK_STORAGE_REQUIRE_S3")?
                 .is_some_and(|given| given.value),
-            from_environment: true,
             ..ConfigBuilder::default()
         };
         self.credentials_into(&mut builder)?;

@@ -54,6 +54,8 @@ pub struct Config {
 /// Where objects are kept, and what only that backend is told.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+// There is one of it in a store.
+#[allow(clippy::large_enum_variant)]
 pub enum BackendConfig {
     /// An S3 bucket.
     S3(S3Config),

@@ -1,0 +1,257 @@
+//! From what happened to a kind, words and a hint.
+
+use std::error::Error as _;
+use std::io;
+use std::time::Duration;
+
+use object_store::Error;
+#[cfg(feature = "s3")]
+use object_store::client::{HttpError, HttpErrorKind};
+
+use super::Backend;
+use super::call::{Answer, Call, Failure, Problem};
+use super::error::{Operation, StorageError};
+use super::hint;
+use crate::key::ObjectKey;
+use crate::kind::ErrorKind;
+
+/// What was being done, to what, and for how long at most.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) operation: Operation,
+    pub(super) key: Option<&'a ObjectKey>,
+    pub(super) backend: &'a Backend,
+    pub(super) deadline: Duration,
+}
+
+impl Context<'_> {
+    /// The error of an operation that its deadline ended.
+    pub(super) fn timed_out(&self, call: &Call) -> StorageError {
+        match call.failure() {
+            // It was being repeated: what the server kept saying tells more than that time ran out.
+            Some(Failure::Answer(answer)) => self.answered(call, &answer),
+            _ => {
+                let problem = format!("not done within {:?}", self.deadline);
+                self.error(ErrorKind::Timeout, problem, call)
+            }
+        }
+    }
+
+    /// The error of an operation that failed.
+    pub(super) fn failed(&self, call: &Call, error: Error) -> StorageError {
+        #[cfg(feature = "s3")]
+        if let Some(failure) = find::<super::s3::CredentialsFailure>(&error) {
+            return self
+                .error(ErrorKind::Credentials, failure.to_string(), call)
+                .with_hint(failure.hint());
+        }
+        match call.failure() {
+            Some(Failure::Answer(answer)) => self.answered(call, &answer),
+            Some(Failure::Transport { timed_out, problem }) => {
+                self.transport(timed_out, problem, call)
+            }
+            None => self.untold(call, error),
+        }
+    }
+
+    fn transport(&self, timed_out: bool, problem: Problem, call: &Call) -> StorageError {
+        let (kind, words) = if timed_out {
+            (ErrorKind::Timeout, "the server did not answer in time")
+        } else {
+            (ErrorKind::Unavailable, "the server cannot be reached")
+        };
+        let hint = match &self.backend.endpoint() {
+            Some(endpoint) => {
+                format!("check that {endpoint} is right and can be reached from here")
+            }
+            None => "check the network: a proxy or firewall, DNS, the CA certificates".to_owned(),
+        };
+        let error = self.error(kind, words, call).with_source(problem);
+        match kind {
+            ErrorKind::Unavailable => error.with_hint(hint),
+            _ => error,
+        }
+    }
+
+    /// The error of a failure that no HTTP answer explains.
+    fn untold(&self, call: &Call, error: Error) -> StorageError {
+        #[cfg(feature = "s3")]
+        if let Some(http) = find::<HttpError>(&error) {
+            let timed_out = http.kind() == HttpErrorKind::Timeout;
+            let problem = Problem::of(http);
+            return self.transport(timed_out, problem, call);
+        }
+        let io_kind = find::<io::Error>(&error).map(io::Error::kind);
+        let (kind, words) = match &error {
+            Error::NotFound { .. } => (ErrorKind::NotFound, "there is no such object"),
+            Error::AlreadyExists { .. } | Error::Precondition { .. } => {
+                (ErrorKind::AlreadyExists, "there is such an object already")
+            }
+            Error::PermissionDenied { .. } => (ErrorKind::AccessDenied, "access denied"),
+            Error::Unauthenticated { .. } => (ErrorKind::Credentials, "not authenticated"),
+            Error::NotImplemented { .. } | Error::NotSupported { .. } => {
+                (ErrorKind::NotSupported, "the object store cannot do this")
+            }
+            Error::InvalidPath { .. } => (ErrorKind::InvalidKey, "the store cannot hold this key"),
+            _ => match io_kind {
+                Some(io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {
+                    (ErrorKind::AccessDenied, "access denied")
+                }
+                Some(io::ErrorKind::NotADirectory) => {
+                    (ErrorKind::Configuration, "the directory is none")
+                }
+                _ => (ErrorKind::Internal, "it failed"),
+            },
+        };
+        let problem = Problem::of(&error);
+        let failed = self.error(kind, words, call);
+        let failed = match hint::of_files(self.backend, kind, io_kind) {
+            Some(hint) => failed.with_hint(hint),
+            None => failed,
+        };
+        failed.with_source(problem)
+    }
+
+    /// The error that the server answered with.
+    fn answered(&self, call: &Call, answer: &Answer) -> StorageError {
+        let kind = kind_of(self.operation, answer);
+        let words = words_of(kind, answer);
+        let mut error = self.error(kind, words, call).with_answer(
+            answer.code.clone(),
+            answer.request_id.clone(),
+            call.tries(),
+        );
+        if let Some(hint) = hint::of_answer(self, kind, answer) {
+            error = error.with_hint(hint);
+        }
+        match &answer.message {
+            Some(message) => error.with_source(Problem(message.clone())),
+            None => error,
+        }
+    }
+
+    fn error(&self, kind: ErrorKind, problem: impl Into<String>, call: &Call) -> StorageError {
+        StorageError::new(kind, self.operation, problem)
+            .with_key(self.key)
+            .with_bucket(self.backend.bucket())
+            .with_answer(None, None, call.tries())
+    }
+}
+
+/// What an S3 error code, or where there is none the status, stands for.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
+fn kind_of(operation: Operation, answer: &Answer) -> ErrorKind {
+    match answer.code.as_deref().unwrap_or_default() {
+        "NoSuchKey" | "NoSuchVersion" => ErrorKind::NotFound,
+        "NoSuchBucket"
+        | "PermanentRedirect"
+        | "TemporaryRedirect"
+        | "IncorrectEndpoint"
+        | "IllegalLocationConstraintException" => ErrorKind::NoSuchBucket,
+        "AuthorizationHeaderMalformed" if answer.region.is_some() => ErrorKind::NoSuchBucket,
+        "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "RequestTimeTooSkewed"
+        | "ExpiredToken"
+        | "InvalidToken"
+        | "TokenRefreshRequired"
+        | "InvalidSecurity"
+        | "RequestExpired"
+        | "NotSignedUp"
+        | "AuthorizationHeaderMalformed"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException" => ErrorKind::Credentials,
+        "AccessDenied" | "AllAccessDisabled" | "AccountProblem" | "InvalidPayer"
+        | "InvalidObjectState" => ErrorKind::AccessDenied,
+        "SlowDown"
+        | "ServiceUnavailable"
+        | "Throttling"
+        | "ThrottlingException"
+        | "RequestLimitExceeded"
+        | "TooManyRequests"
+        | "InternalError"
+        | "OperationAborted"
+        | "ConditionalRequestConflict"
+        | "Busy"
+        | "RequestTimeout" => ErrorKind::Unavailable,
+        "PreconditionFailed" => ErrorKind::AlreadyExists,
+        "NotImplemented" | "MethodNotAllowed" => ErrorKind::NotSupported,
+        "EntityTooLarge" => ErrorKind::LimitExceeded,
+        "KeyTooLongError" => ErrorKind::InvalidKey,
+        "InvalidRange" => ErrorKind::InvalidArgument,
+        "InvalidStorageClass" | "InvalidBucketName" | "InvalidEncryptionAlgorithmError" => {
+            ErrorKind::Configuration
+        }
+        _ => kind_of_status(operation, answer),
+    }
+}
+
+fn kind_of_status(operation: Operation, answer: &Answer) -> ErrorKind {
+    let about_an_object = matches!(
+        operation,
+        Operation::Get | Operation::Head | Operation::Delete
+    );
+    match answer.status {
+        300..=399 if answer.region.is_some() => ErrorKind::NoSuchBucket,
+        300..=399 => ErrorKind::Configuration,
+        401 | 403 => ErrorKind::AccessDenied,
+        404 if about_an_object => ErrorKind::NotFound,
+        404 => ErrorKind::NoSuchBucket,
+        408 => ErrorKind::Timeout,
+        409 | 412 if operation == Operation::Put => ErrorKind::AlreadyExists,
+        413 => ErrorKind::LimitExceeded,
+        416 => ErrorKind::InvalidArgument,
+        405 | 501 => ErrorKind::NotSupported,
+        409 | 429 | 500 | 502..=504 => ErrorKind::Unavailable,
+        _ => ErrorKind::Internal,
+    }
+}
+
+fn words_of(kind: ErrorKind, answer: &Answer) -> String {
+    let status = answer.status;
+    match (kind, answer.code.as_deref()) {
+        (ErrorKind::NotFound, _) => "there is no such object".to_owned(),
+        (ErrorKind::AlreadyExists, _) => "there is such an object already".to_owned(),
+        (ErrorKind::NoSuchBucket, Some("NoSuchBucket")) => "there is no such bucket".to_owned(),
+        (ErrorKind::NoSuchBucket, _) => match &answer.region {
+            Some(region) => format!("the bucket is in region {region}"),
+            None => "the bucket is not there, or in another region".to_owned(),
+        },
+        (ErrorKind::AccessDenied, _) => "access denied".to_owned(),
+        (ErrorKind::Credentials, Some("RequestTimeTooSkewed")) => {
+            "the request's time is too far from the server's".to_owned()
+        }
+        (ErrorKind::Credentials, Some("ExpiredToken" | "RequestExpired")) => {
+            "the credentials have expired".to_owned()
+        }
+        (ErrorKind::Credentials, Some("InvalidAccessKeyId" | "InvalidClientTokenId")) => {
+            "the server does not know the access key id".to_owned()
+        }
+        (ErrorKind::Credentials, Some("SignatureDoesNotMatch")) => {
+            "the signature does not match".to_owned()
+        }
+        (ErrorKind::Credentials, _) => "the server does not take the credentials".to_owned(),
+        (ErrorKind::Unavailable, _) => {
+            format!("the server is overloaded or out of order, status {status}")
+        }
+        (ErrorKind::Configuration, _) if (300..400).contains(&status) => {
+            match &answer.redirect_host {
+                Some(host) => format!("the server redirects to {host:?}, which is not followed"),
+                None => "the server redirects to nowhere".to_owned(),
+            }
+        }
+        _ => format!("the server refused, status {status}"),
+    }
+}
+
+/// The first error of this type among an error and what is behind it.
+fn find<E: std::error::Error + 'static>(error: &Error) -> Option<&E> {
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if let Some(found) = inner.downcast_ref::<E>() {
+            return Some(found);
+        }
+        source = inner.source();
+    }
+    None
+}

@@ -1,0 +1,147 @@
+//! What to do about it: the troubleshooting table, applied to the case at hand.
+
+use std::io;
+
+use super::call::Answer;
+use super::classify::Context;
+use super::error::Operation;
+use super::{Backend, Kind};
+use crate::kind::ErrorKind;
+
+/// S3 refuses what is signed more than this far from its own time, in seconds.
+const MAX_SKEW: i64 = 15 * 60;
+
+/// The hint for an error that a server answered with.
+pub(super) fn of_answer(context: &Context<'_>, kind: ErrorKind, answer: &Answer) -> Option<String> {
+    match kind {
+        ErrorKind::Credentials => Some(credentials(answer)),
+        ErrorKind::AccessDenied => access(context, answer),
+        ErrorKind::NoSuchBucket => Some(bucket(context, answer)),
+        ErrorKind::Unavailable => Some(unavailable(context, answer)),
+        ErrorKind::Configuration if (300..400).contains(&answer.status) => Some(
+            "set AWS_ENDPOINT_URL_S3 to the server's own address, or unset it for AWS".to_owned(),
+        ),
+        ErrorKind::NotSupported if context.operation == Operation::Put => {
+            Some("if the server refuses If-None-Match, turn create_only off".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn credentials(answer: &Answer) -> String {
+    let skew = answer.clock_ahead.filter(|seconds| seconds.abs() > 60);
+    let code = answer.code.as_deref().unwrap_or_default();
+    match (code, skew) {
+        (_, Some(ahead)) if code == "RequestTimeTooSkewed" || ahead.abs() > MAX_SKEW => {
+            let direction = if ahead > 0 { "ahead" } else { "behind" };
+            format!(
+                "this machine's clock is {} s {direction}: set it right, with NTP",
+                ahead.abs()
+            )
+        }
+        ("RequestTimeTooSkewed", None) => "set this machine's clock right, with NTP".to_owned(),
+        ("SignatureDoesNotMatch", _) => {
+            "the clock is right, so the secret is wrong: check AWS_SECRET_ACCESS_KEY against \
+             AWS_ACCESS_KEY_ID"
+                .to_owned()
+        }
+        ("InvalidAccessKeyId" | "InvalidClientTokenId", _) => {
+            "check AWS_ACCESS_KEY_ID: the key may have been deleted, or belong to another server"
+                .to_owned()
+        }
+        ("ExpiredToken" | "RequestExpired" | "TokenRefreshRequired", _) => {
+            "get new credentials, or attach a role, whose credentials renew themselves".to_owned()
+        }
+        ("InvalidToken", _) => {
+            "check AWS_SESSION_TOKEN: it has to belong to the keys; unset it for permanent ones"
+                .to_owned()
+        }
+        ("AuthorizationHeaderMalformed", _) => "check AWS_REGION and the keys".to_owned(),
+        _ => "check the keys, or attach a role".to_owned(),
+    }
+}
+
+fn access(context: &Context<'_>, answer: &Answer) -> Option<String> {
+    let (bucket, region) = context.backend.bucket_and_region()?;
+    let about_keys = answer
+        .message
+        .as_deref()
+        .is_some_and(|message| message.contains("kms:"));
+    if about_keys {
+        return Some(
+            "allow kms:GenerateDataKey and kms:Decrypt on the KMS key for these credentials"
+                .to_owned(),
+        );
+    }
+    let partition = if region.starts_with("cn-") {
+        "aws-cn"
+    } else if region.starts_with("us-gov-") {
+        "aws-us-gov"
+    } else {
+        "aws"
+    };
+    let object = || match context.key {
+        Some(key) => format!("arn:{partition}:s3:::{bucket}/{key}"),
+        None => format!("arn:{partition}:s3:::{bucket}/*"),
+    };
+    Some(match context.operation {
+        Operation::Put => format!("allow s3:PutObject on {}", object()),
+        Operation::Delete => format!("allow s3:DeleteObject on {}", object()),
+        Operation::Get | Operation::Head => format!(
+            "allow s3:GetObject on {}, and s3:ListBucket on arn:{partition}:s3:::{bucket}: \
+             without it S3 answers so for objects that are not there, too",
+            object()
+        ),
+        _ => format!("allow s3:ListBucket on arn:{partition}:s3:::{bucket}"),
+    })
+}
+
+fn bucket(context: &Context<'_>, answer: &Answer) -> String {
+    let configured = context.backend.bucket_and_region();
+    let bucket = context.backend.bucket().unwrap_or_default();
+    match (&answer.region, configured) {
+        (Some(region), Some((_, configured))) if region != configured => {
+            format!("set AWS_REGION to {region}: the bucket is there, not in {configured}")
+        }
+        _ => format!("check AWS_S3_BUCKET and AWS_REGION, or create the bucket {bucket}"),
+    }
+}
+
+fn unavailable(context: &Context<'_>, answer: &Answer) -> String {
+    let retried = "it was tried again within the deadline; try later";
+    match answer.code.as_deref() {
+        Some("SlowDown" | "Throttling" | "ThrottlingException" | "TooManyRequests") => {
+            format!("{retried} and send less at once; a batch job uses the batch preset")
+        }
+        _ if context.operation == Operation::Put => {
+            format!("{retried}; for slow uploads turn on AWS_S3_USE_ACCELERATE")
+        }
+        _ => retried.to_owned(),
+    }
+}
+
+/// The hint for a failure of the file system.
+pub(super) fn of_files(
+    backend: &Backend,
+    kind: ErrorKind,
+    io_kind: Option<io::ErrorKind>,
+) -> Option<String> {
+    #[cfg(feature = "local")]
+    if let Kind::Local(files) = &backend.inner.kind {
+        let root = files.root().display();
+        return match (kind, io_kind) {
+            (ErrorKind::AccessDenied, _) => Some(format!(
+                "let this process read and write {root}, and keep symbolic links out of it"
+            )),
+            (ErrorKind::Configuration, _) => Some(format!(
+                "set LABLINK_STORAGE_DIR to a directory: {root} is none"
+            )),
+            (_, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) => {
+                Some(format!("make room on the disk that {root} is on"))
+            }
+            _ => None,
+        };
+    }
+    let _ = (backend, kind, io_kind);
+    None
+}

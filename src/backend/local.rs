@@ -1,0 +1,404 @@
+//! A directory as an object store.
+//!
+//! object_store's own `LocalFileSystem` follows symbolic links out of its root, wants the root to exist,
+//! cannot stage a file whose name is as long as names may be, and fails a whole listing over one odd
+//! file name. This one holds every [`ObjectKey`](crate::ObjectKey) and nothing else.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path as FsPath, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use object_store::path::Path;
+use object_store::{
+    Attributes, CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult,
+    MultipartUpload, ObjectMeta, ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload,
+    PutResult, Result,
+};
+use uuid::Uuid;
+
+use super::walk::{Walk, is_staging, list};
+use crate::config::LocalConfig;
+
+/// How often a write starts over when the directory it goes to is removed under it.
+const MAX_RESTARTS: usize = 16;
+
+/// Files under a directory, which is made when the first one is written.
+#[derive(Debug, Clone)]
+pub(super) struct LocalFiles {
+    root: PathBuf,
+    fsync: bool,
+}
+
+impl LocalFiles {
+    /// # Errors
+    ///
+    /// The current directory's, where `directory` is relative to it.
+    pub(super) fn new(config: &LocalConfig) -> io::Result<Self> {
+        Ok(Self {
+            root: std::path::absolute(&config.directory)?,
+            fsync: config.fsync,
+        })
+    }
+
+    pub(super) fn root(&self) -> &FsPath {
+        &self.root
+    }
+
+    /// Reads the root's entry, or that of the directory in which it would be made.
+    pub(super) fn check(&self) -> io::Result<()> {
+        for directory in self.root.ancestors() {
+            match fs::metadata(directory) {
+                Ok(metadata) if metadata.is_dir() => return Ok(()),
+                Ok(_) => {
+                    let problem = format!("{} is not a directory", directory.display());
+                    return Err(io::Error::new(ErrorKind::NotADirectory, problem));
+                }
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(ErrorKind::NotFound.into())
+    }
+
+    /// Removes files that a write left which did not live to finish, and counts them.
+    pub(super) fn sweep(&self, older_than: Duration, dry_run: bool) -> io::Result<usize> {
+        let now = SystemTime::now();
+        let mut swept = 0;
+        for entry in Walk::new(self.root.clone()) {
+            let (path, metadata) = entry?;
+            let name = path.file_name().and_then(|name| name.to_str());
+            let age = now.duration_since(metadata.modified()?).unwrap_or_default();
+            if !name.is_some_and(is_staging) || age < older_than {
+                continue;
+            }
+            match if dry_run {
+                Ok(())
+            } else {
+                fs::remove_file(&path)
+            } {
+                Ok(()) => swept += 1,
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(swept)
+    }
+
+    /// The file of a key, once it is sure that no link on the way leads out of the root.
+    fn resolve(&self, location: &Path, make_directories: bool) -> io::Result<PathBuf> {
+        if make_directories {
+            self.make_root()?;
+        }
+        let mut path = self.root.clone();
+        let mut segments = location.as_ref().split('/').peekable();
+        while let Some(segment) = segments.next() {
+            path.push(segment);
+            match fs::symlink_metadata(&path) {
+                Ok(metadata) if metadata.is_symlink() => self.check_link(&path)?,
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    if make_directories && segments.peek().is_some() {
+                        self.make_directory(&path)?;
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(path)
+    }
+
+    fn check_link(&self, link: &FsPath) -> io::Result<()> {
+        if fs::canonicalize(link)?.starts_with(fs::canonicalize(&self.root)?) {
+            return Ok(());
+        }
+        let problem = format!(
+            "{} is a symbolic link that leaves the store",
+            link.display()
+        );
+        Err(io::Error::new(ErrorKind::PermissionDenied, problem))
+    }
+
+    fn make_root(&self) -> io::Result<()> {
+        if self.root.is_dir() {
+            return Ok(());
+        }
+        fs::create_dir_all(&self.root)?;
+        match self.root.parent() {
+            Some(parent) => self.sync_directory(parent),
+            None => Ok(()),
+        }
+    }
+
+    fn make_directory(&self, path: &FsPath) -> io::Result<()> {
+        match fs::create_dir(path) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+            _ => match path.parent() {
+                Some(parent) => self.sync_directory(parent),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// Makes the directory's entries last, where that was asked for.
+    fn sync_directory(&self, directory: &FsPath) -> io::Result<()> {
+        // Directories cannot be opened as files on Windows, and need not be.
+        if self.fsync && cfg!(unix) {
+            File::open(directory)?.sync_all()?;
+        }
+        Ok(())
+    }
+
+    fn put(&self, location: &Path, payload: &PutPayload, create: bool) -> io::Result<String> {
+        let mut restarts = 0;
+        loop {
+            match self.try_put(location, payload, create) {
+                // A delete took the empty directory away between its making and its use.
+                Err(error) if error.kind() == ErrorKind::NotFound && restarts < MAX_RESTARTS => {
+                    restarts += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Writes beside the destination and moves into place: a reader sees all of it or nothing.
+    fn try_put(&self, location: &Path, payload: &PutPayload, create: bool) -> io::Result<String> {
+        let path = self.resolve(location, true)?;
+        let directory = path.parent().unwrap_or(&self.root);
+        // The number at the end makes it no valid key: it is neither listed nor read.
+        let staging = directory.join(format!(".{}#1", Uuid::new_v4()));
+        let written = self.write_staging(&staging, payload).and_then(|e_tag| {
+            if create {
+                fs::hard_link(&staging, &path)?;
+            } else {
+                fs::rename(&staging, &path)?;
+            }
+            Ok(e_tag)
+        });
+        if create || written.is_err() {
+            let _ = fs::remove_file(&staging);
+        }
+        let e_tag = written?;
+        self.sync_directory(directory)?;
+        Ok(e_tag)
+    }
+
+    fn write_staging(&self, staging: &FsPath, payload: &PutPayload) -> io::Result<String> {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(staging)?;
+        for part in payload {
+            file.write_all(part)?;
+        }
+        if self.fsync {
+            file.sync_all()?;
+        }
+        Ok(e_tag(&file.metadata()?))
+    }
+
+    fn get(&self, location: Path, options: &GetOptions) -> Result<GetResult> {
+        let failed = |error| as_store_error(error, &location);
+        let path = self.resolve(&location, false).map_err(failed)?;
+        // Looked at before it is opened: opening a pipe would wait for its other end.
+        if !fs::metadata(&path).map_err(failed)?.is_file() {
+            return Err(failed(ErrorKind::NotFound.into()));
+        }
+        let file = File::open(&path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        let meta = object_meta(location, &metadata);
+        options.check_preconditions(&meta)?;
+        let range = match &options.range {
+            None => 0..meta.size,
+            Some(range) => range.as_range(meta.size).map_err(generic)?,
+        };
+        Ok(GetResult {
+            payload: GetResultPayload::File(file, path),
+            meta,
+            range,
+            attributes: Attributes::default(),
+            extensions: Default::default(),
+        })
+    }
+
+    fn delete(&self, location: &Path) -> io::Result<()> {
+        let path = self.resolve(location, false)?;
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            _ => {}
+        }
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        if let Some(directory) = path.parent() {
+            self.sync_directory(directory)?;
+        }
+        // An object store has no empty directories. Those still in use refuse to go.
+        let emptied = path.ancestors().skip(1);
+        for directory in emptied.take_while(|directory| *directory != self.root) {
+            if fs::remove_dir(directory).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ObjectStore for LocalFiles {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> Result<PutResult> {
+        let create = match options.mode {
+            PutMode::Create => true,
+            PutMode::Overwrite => false,
+            PutMode::Update(_) => return Err(unsupported("conditional overwriting")),
+        };
+        let (store, location) = (self.clone(), location.clone());
+        let e_tag = blocking(move || {
+            let stored = store.put(&location, &payload, create);
+            stored.map_err(|error| match error.kind() {
+                // An object lies where this key needs a directory.
+                ErrorKind::NotADirectory => Error::AlreadyExists {
+                    path: location.to_string(),
+                    source: error.into(),
+                },
+                _ => as_store_error(error, &location),
+            })
+        })
+        .await?;
+        Ok(PutResult {
+            e_tag: Some(e_tag),
+            version: None,
+            extensions: Default::default(),
+        })
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        _: &Path,
+        _: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        Err(unsupported("multipart upload"))
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        let (store, location) = (self.clone(), location.clone());
+        blocking(move || store.get(location, &options)).await
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, Result<Path>>,
+    ) -> BoxStream<'static, Result<Path>> {
+        let store = self.clone();
+        locations
+            .then(move |location| {
+                let store = store.clone();
+                blocking(move || {
+                    let location = location?;
+                    let deleted = store.delete(&location);
+                    deleted.map_err(|error| as_store_error(error, &location))?;
+                    Ok(location)
+                })
+            })
+            .boxed()
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        match self.resolve(prefix.unwrap_or(&Path::default()), false) {
+            Ok(directory) => list(self.root.clone(), directory),
+            Err(error) => stream::once(async { Err(generic(error)) }).boxed(),
+        }
+    }
+
+    async fn list_with_delimiter(&self, _: Option<&Path>) -> Result<ListResult> {
+        Err(unsupported("listing by directory"))
+    }
+
+    async fn copy_opts(&self, _: &Path, _: &Path, _: CopyOptions) -> Result<()> {
+        Err(unsupported("copying"))
+    }
+}
+
+impl fmt::Display for LocalFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "files under {}", self.root.display())
+    }
+}
+
+pub(super) fn object_meta(location: Path, metadata: &fs::Metadata) -> ObjectMeta {
+    ObjectMeta {
+        location,
+        last_modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH).into(),
+        size: metadata.len(),
+        e_tag: Some(e_tag(metadata)),
+        version: None,
+    }
+}
+
+/// Changes when the file is replaced or written to.
+fn e_tag(metadata: &fs::Metadata) -> String {
+    #[cfg(unix)]
+    let inode = std::os::unix::fs::MetadataExt::ino(metadata);
+    #[cfg(not(unix))]
+    let inode = 0;
+    let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+    let modified = modified
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    format!("{inode:x}-{:x}-{:x}", modified.as_nanos(), metadata.len())
+}
+
+/// Runs file system calls off the async threads.
+pub(super) async fn blocking<T, F>(call: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T> + Send + 'static,
+{
+    tokio::task::spawn_blocking(call).await?
+}
+
+fn as_store_error(error: io::Error, location: &Path) -> Error {
+    let path = location.to_string();
+    match error.kind() {
+        // A file where the key has a directory: the key's object is not there.
+        ErrorKind::NotFound | ErrorKind::NotADirectory => Error::NotFound {
+            path,
+            source: error.into(),
+        },
+        ErrorKind::AlreadyExists => Error::AlreadyExists {
+            path,
+            source: error.into(),
+        },
+        ErrorKind::PermissionDenied => Error::PermissionDenied {
+            path,
+            source: error.into(),
+        },
+        _ => generic(error),
+    }
+}
+
+pub(super) fn generic(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::Generic {
+        store: "files",
+        source: error.into(),
+    }
+}
+
+fn unsupported(operation: &str) -> Error {
+    Error::NotImplemented {
+        operation: operation.to_owned(),
+        implementer: "local files".to_owned(),
+    }
+}

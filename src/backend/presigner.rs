@@ -1,0 +1,47 @@
+//! The seam between storing and signing.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::error::{Operation, StorageError};
+use super::{Backend, Kind};
+use crate::sign::SigV4;
+
+/// Who can sign requests that somebody else will send.
+///
+/// Asynchronous because a role's credentials may have to be fetched first. What is signed lasts no
+/// longer than they do: see `SigV4::credentials().expires_at`.
+#[async_trait]
+pub(crate) trait Presigner: fmt::Debug + Send + Sync {
+    /// The signer that has the current credentials. It keeps the day's signing key, and is the same
+    /// one until they are renewed.
+    ///
+    /// # Errors
+    ///
+    /// `Credentials`, saying which sources were tried; `NotSupported` where nobody could check a
+    /// signature.
+    async fn signer(&self) -> Result<Arc<SigV4>, StorageError>;
+}
+
+#[async_trait]
+impl Presigner for Backend {
+    async fn signer(&self) -> Result<Arc<SigV4>, StorageError> {
+        match &self.inner.kind {
+            #[cfg(feature = "s3")]
+            Kind::S3(s3) => s3.signer().await.map_err(|failure| {
+                StorageError::from_credentials(failure, Operation::Sign)
+                    .with_bucket(Some(s3.bucket()))
+            }),
+            _ => Err(StorageError::not_supported(
+                Operation::Sign,
+                &format!(
+                    "the {} backend has no AWS credentials to sign with",
+                    self.name()
+                ),
+                "store on S3 for this",
+            )),
+        }
+    }
+}

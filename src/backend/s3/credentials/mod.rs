@@ -1,0 +1,265 @@
+//! Credentials, found within four seconds, kept until shortly before they end, and fetched by one
+//! caller at a time.
+
+mod container;
+mod fetch;
+mod imds;
+mod profile;
+mod web_identity;
+
+use std::error::Error;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use async_trait::async_trait;
+use object_store::CredentialProvider;
+use object_store::aws::AwsCredential;
+
+use crate::config::{CredentialsChain, CredentialsSource, S3Config};
+use crate::sign::{Credentials, SigV4, SignError};
+
+/// How long looking for credentials may take, over all sources: with it, and a request, a status page
+/// has its answer in five.
+const DEADLINE: Duration = Duration::from_secs(4);
+
+/// How long before their end credentials are renewed. AWS has new ones at hand five minutes before.
+const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
+
+/// How long a failure is repeated without asking again: a request of several steps fails once.
+const FAILURE_HOLDS: Duration = Duration::from_secs(3);
+
+/// Why there are no credentials: every source that was tried, and what came of it.
+#[derive(Debug, Clone)]
+pub(in super::super) struct CredentialsFailure {
+    tried: Vec<(&'static str, String)>,
+}
+
+impl CredentialsFailure {
+    pub(in super::super) fn hint(&self) -> String {
+        "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or attach a role to this machine or \
+         container"
+            .to_owned()
+    }
+}
+
+impl fmt::Display for CredentialsFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no credentials were found; tried")?;
+        for (index, (source, outcome)) in self.tried.iter().enumerate() {
+            let separator = if index == 0 { ' ' } else { ';' };
+            let space = if index == 0 { "" } else { " " };
+            write!(f, "{separator}{space}{source} ({outcome})")?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for CredentialsFailure {}
+
+/// What a source answers: keys, or nothing because it is not set up, or that it failed.
+type Found = Result<Option<Credentials>, String>;
+
+/// Who signs this bucket's requests.
+pub(super) struct Provider {
+    source: CredentialsSource,
+    region: String,
+    client: reqwest::Client,
+    cache: tokio::sync::Mutex<Cache>,
+}
+
+#[derive(Default)]
+struct Cache {
+    held: Option<Held>,
+    failed: Option<(Instant, CredentialsFailure)>,
+}
+
+#[derive(Clone)]
+struct Held {
+    aws: Arc<AwsCredential>,
+    signer: Arc<SigV4>,
+}
+
+impl Held {
+    fn new(credentials: Credentials, region: &str) -> Result<Self, SignError> {
+        let token = credentials.session_token.as_ref();
+        let aws = AwsCredential {
+            key_id: credentials.access_key_id.clone(),
+            secret_key: credentials.secret_access_key.expose().to_owned(),
+            token: token.map(|token| token.expose().to_owned()),
+        };
+        Ok(Self {
+            aws: Arc::new(aws),
+            signer: Arc::new(SigV4::new(credentials, region)?),
+        })
+    }
+
+    fn lasts(&self, margin: Duration) -> bool {
+        match self.signer.credentials().expires_at {
+            Some(end) => end > SystemTime::now() + margin,
+            None => true,
+        }
+    }
+}
+
+impl Provider {
+    pub(super) fn new(bucket: &S3Config, client: reqwest::Client) -> Result<Self, SignError> {
+        let source = bucket.credentials().clone();
+        let region = bucket.region().to_owned();
+        let held = match &source {
+            CredentialsSource::Static(given) => {
+                let mut keys =
+                    Credentials::new(given.access_key_id.clone(), given.secret_access_key.clone());
+                keys.session_token = given.session_token.clone();
+                Some(Held::new(keys, &region)?)
+            }
+            CredentialsSource::Chain(_) => None,
+        };
+        Ok(Self {
+            source,
+            region,
+            client,
+            cache: tokio::sync::Mutex::new(Cache { held, failed: None }),
+        })
+    }
+
+    /// The signer that has these credentials; they are fetched where there are none at hand.
+    pub(super) async fn signer(&self) -> Result<Arc<SigV4>, CredentialsFailure> {
+        self.held().await.map(|held| held.signer)
+    }
+
+    async fn held(&self) -> Result<Held, CredentialsFailure> {
+        // Whoever waits here waits for one search, bounded below.
+        let mut cache = self.cache.lock().await;
+        if let Some(held) = cache.held.as_ref().filter(|held| held.lasts(RENEW_BEFORE)) {
+            return Ok(held.clone());
+        }
+        let failed = match &cache.failed {
+            Some((at, failure)) if at.elapsed() < FAILURE_HOLDS => failure.clone(),
+            _ => match self.search().await {
+                Ok(held) => {
+                    cache.held = Some(held.clone());
+                    cache.failed = None;
+                    return Ok(held);
+                }
+                Err(failure) => {
+                    cache.failed = Some((Instant::now(), failure.clone()));
+                    failure
+                }
+            },
+        };
+        // Near their end the old ones are still better than none.
+        match &cache.held {
+            Some(held) if held.lasts(Duration::ZERO) => {
+                tracing::warn!(%failed, "credentials could not be renewed, using those at hand");
+                Ok(held.clone())
+            }
+            _ => Err(failed),
+        }
+    }
+
+    async fn search(&self) -> Result<Held, CredentialsFailure> {
+        let CredentialsSource::Chain(chain) = &self.source else {
+            return Err(CredentialsFailure { tried: Vec::new() });
+        };
+        let trail = Trail::default();
+        let search = tokio::time::timeout(DEADLINE, self.walk(chain, &trail)).await;
+        match search {
+            Ok(Some(keys)) => Held::new(keys, &self.region).map_err(|error| {
+                trail.ended(error.to_string());
+                trail.into_failure()
+            }),
+            Ok(None) => Err(trail.into_failure()),
+            Err(_) => {
+                trail.ended(format!("no answer within {} s", DEADLINE.as_secs()));
+                Err(trail.into_failure())
+            }
+        }
+    }
+
+    /// Asks one source after the other. One that is set up and fails ends the search: falling through
+    /// to another identity would surprise more than the error.
+    async fn walk(&self, chain: &CredentialsChain, trail: &Trail) -> Option<Credentials> {
+        trail.begin("AWS_ACCESS_KEY_ID");
+        trail.ended("not set");
+        let (client, region) = (&self.client, self.region.as_str());
+        trail.begin("shared credentials file");
+        if let Some(end) = trail.outcome(profile::find(chain).await) {
+            return end;
+        }
+        trail.begin("web identity");
+        if let Some(end) = trail.outcome(web_identity::find(chain, client, region).await) {
+            return end;
+        }
+        trail.begin("container");
+        if let Some(end) = trail.outcome(container::find(chain, client).await) {
+            return end;
+        }
+        trail.begin("EC2 role");
+        trail.outcome(imds::find(chain).await).flatten()
+    }
+}
+
+/// What was tried so far: it outlives the search that a deadline ends.
+#[derive(Default)]
+struct Trail(Mutex<Vec<(&'static str, String)>>);
+
+impl Trail {
+    fn tried(&self) -> std::sync::MutexGuard<'_, Vec<(&'static str, String)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, source: &'static str) {
+        self.tried().push((source, String::new()));
+    }
+
+    fn ended(&self, how: impl Into<String>) {
+        if let Some((_, outcome)) = self.tried().last_mut() {
+            *outcome = how.into();
+        }
+    }
+
+    /// `None` where the search goes on; what it ends with otherwise.
+    fn outcome(&self, found: Found) -> Option<Option<Credentials>> {
+        match found {
+            Ok(Some(keys)) => Some(Some(keys)),
+            Ok(None) => {
+                self.ended("not set up");
+                None
+            }
+            Err(problem) => {
+                self.ended(problem);
+                Some(None)
+            }
+        }
+    }
+
+    fn into_failure(self) -> CredentialsFailure {
+        CredentialsFailure {
+            tried: self.0.into_inner().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provider")
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl CredentialProvider for Provider {
+    type Credential = AwsCredential;
+
+    async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
+        match self.held().await {
+            Ok(held) => Ok(held.aws),
+            Err(failure) => Err(object_store::Error::Generic {
+                store: "S3",
+                source: failure.into(),
+            }),
+        }
+    }
+}
