@@ -2,10 +2,10 @@
 
 use std::io;
 
+use super::Backend;
 use super::call::Answer;
 use super::classify::Context;
 use super::error::Operation;
-use super::{Backend, Kind};
 use crate::kind::ErrorKind;
 
 /// S3 refuses what is signed more than this far from its own time, in seconds.
@@ -127,7 +127,7 @@ pub(super) fn of_files(
     io_kind: Option<io::ErrorKind>,
 ) -> Option<String> {
     #[cfg(feature = "local")]
-    if let Kind::Local(files) = &backend.inner.kind {
+    if let super::Kind::Local(files) = &backend.inner.kind {
         let root = files.root().display();
         return match (kind, io_kind) {
             (ErrorKind::AccessDenied, _) => Some(format!(

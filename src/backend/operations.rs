@@ -319,7 +319,10 @@ impl Backend {
                 });
                 self.bounded(&call, context, sweep).await
             }
-            _ => Ok(0),
+            _ => {
+                let _ = (older_than, dry_run);
+                Ok(0)
+            }
         }
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::Backend;
 use super::error::{Operation, StorageError};
-use super::{Backend, Kind};
 use crate::sign::SigV4;
 
 /// Who can sign requests that somebody else will send.
@@ -30,7 +30,7 @@ impl Presigner for Backend {
     async fn signer(&self) -> Result<Arc<SigV4>, StorageError> {
         match &self.inner.kind {
             #[cfg(feature = "s3")]
-            Kind::S3(s3) => s3.signer().await.map_err(|failure| {
+            super::Kind::S3(s3) => s3.signer().await.map_err(|failure| {
                 StorageError::from_credentials(failure, Operation::Sign)
                     .with_bucket(Some(s3.bucket()))
             }),
