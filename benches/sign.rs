@@ -14,7 +14,8 @@ use lablink_storage::sign::{
 const HOUR: Duration = Duration::from_secs(3600);
 const BUCKET_URL: &str = "https://lab.s3.eu-central-1.amazonaws.com";
 const KEY: &str = "pending/components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg";
-const FILE_URL: &str = "https://lab.s3.eu-central-1.amazonaws.com/components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg";
+const FILE_URL: &str =
+    "https://lab.s3.eu-central-1.amazonaws.com/components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg";
 
 fn policy() -> PostPolicy {
     PostPolicy::new(KEY, HOUR)

@@ -1,6 +1,8 @@
 //! Signs the cases that `compare.py` sends as JSON on stdin, and prints what came of each, as JSON.
+//! With a number of times as its argument it signs the one case as often, for `benches/sign_vs_boto3.py`.
 
 use std::error::Error;
+use std::hint::black_box;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lablink_storage::sign::{
@@ -14,11 +16,35 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> Result<()> {
     let cases: Vec<Value> = serde_json::from_reader(std::io::stdin().lock())?;
+    if let Some(times) = std::env::args().nth(1) {
+        return repeat(&cases[0], times.parse()?);
+    }
     let results: Vec<Value> = cases
         .iter()
         .map(|case| run(case).unwrap_or_else(|error| json!({ "error": error.to_string() })))
         .collect();
     serde_json::to_writer(std::io::stdout().lock(), &results)?;
+    Ok(())
+}
+
+/// Signs with one signer kept, as a store does.
+fn repeat(case: &Value, times: u64) -> Result<()> {
+    let (signer, urls) = (signer(case)?, urls(case)?);
+    let (key, now) = (ObjectKey::parse(text(case, "key")?)?, time(case, "now")?);
+    let expires_in = seconds(case, "expires_in")?;
+    for _ in 0..times {
+        if text(case, "kind")? == "post" {
+            let policy = PostPolicy::new(key.as_str(), expires_in)
+                .with_bucket(text(case, "bucket")?)
+                .with_field("Content-Type", "image/jpeg")
+                .with_content_length_range(1, 10 << 20);
+            let (bucket_url, file_url) = (urls.bucket_url(), urls.public_url(&key));
+            black_box(signer.presign_post(&policy, &key, &bucket_url, &file_url, now)?);
+        } else {
+            let url = urls.object_url(&key);
+            black_box(signer.presign(&Presign::get(expires_in), &key, &url, now)?);
+        }
+    }
     Ok(())
 }
 

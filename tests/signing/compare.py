@@ -272,7 +272,7 @@ def main(driver):
     cases = [case for _, cases, _ in suites for case in cases]
     answer = subprocess.run([driver], input=json.dumps(cases).encode(), stdout=subprocess.PIPE, check=True)
     results = iter(json.loads(answer.stdout))
-    failures = 0
+    passed = failures = 0
     for name, cases, compare in suites:
         failed = 0
         for case in cases:
@@ -286,7 +286,9 @@ def main(driver):
                 shown = {name: value for name, value in case.items() if name not in ("pem", "fields", "secret")}
                 print(f"  {name}: {shown}\n    {error or type(error).__name__}")
         print(f"{name}: {len(cases) - failed} of {len(cases)} agree")
+        passed += len(cases) - failed
         failures += failed
+    print(f"{passed} passed, {failures} failed")
     return 1 if failures else 0
 
 
