@@ -143,6 +143,12 @@ impl ObjectKey {
         self.is_under(PENDING)
     }
 
+    /// A pending key without its `pending/`; `None` for any other key.
+    pub(crate) fn promoted(&self) -> Option<Self> {
+        let rest = self.0.strip_prefix(PENDING)?.strip_prefix('/')?;
+        Some(Self(rest.into()))
+    }
+
     /// The key with every byte outside `A-Za-z0-9-_.~/` as `%XX`: its form in every URL.
     pub fn percent_encoded(&self) -> String {
         percent_encode_path(&self.0)
@@ -241,6 +247,12 @@ impl FromStr for ObjectKey {
 
     fn from_str(key: &str) -> Result<Self, InvalidKey> {
         Self::parse(key)
+    }
+}
+
+impl serde::Serialize for ObjectKey {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

@@ -3,6 +3,7 @@
 #[cfg(feature = "store")]
 mod backend;
 mod config;
+mod error;
 mod format;
 mod key;
 mod kind;
@@ -10,6 +11,8 @@ pub mod ops;
 pub mod optimize;
 mod secret;
 pub mod sign;
+#[cfg(feature = "store")]
+mod store;
 mod url;
 mod variant;
 
@@ -22,6 +25,7 @@ pub use config::{
     BackendConfig, CloudFrontConfig, Config, ConfigBuilder, ConfigError, CredentialsChain,
     CredentialsSource, LocalConfig, RetryPreset, S3Config, StaticCredentials,
 };
+pub use error::{Error, Result};
 pub use format::{ImageFormat, Unrecognized};
 pub use key::{InvalidKey, ObjectKey};
 pub use kind::ErrorKind;
@@ -31,4 +35,10 @@ pub use optimize::{
 };
 pub use secret::Secret;
 pub use sign::{PolicyViolation, PresignedPost, PresignedRequest, SignError, SignedCookies};
+#[cfg(feature = "store")]
+pub use store::{
+    ImageStore, ImageStoreBuilder, Object, PresignGetOptions, PresignPostOptions,
+    PresignPutOptions, ReceivedPost, SignedCookiesOptions, SignedUrlOptions, Status, StoredImage,
+    StoredVariant, SweepReport, SweptObject, UploadOptions,
+};
 pub use variant::{InvalidVariant, Variant, variant_key, variant_parent, variants_of};

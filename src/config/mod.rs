@@ -110,6 +110,20 @@ impl S3Config {
         self.sse_kms_key_id.as_deref()
     }
 
+    /// The headers, and form fields, that say how S3 has to keep what is written.
+    #[cfg(feature = "store")]
+    pub(crate) fn write_headers(&self) -> Vec<(&'static str, &str)> {
+        let mut headers = Vec::new();
+        if let Some(key_id) = self.sse_kms_key_id() {
+            headers.push(("x-amz-server-side-encryption", "aws:kms"));
+            headers.push(("x-amz-server-side-encryption-aws-kms-key-id", key_id));
+        }
+        if let Some(class) = self.storage_class() {
+            headers.push(("x-amz-storage-class", class));
+        }
+        headers
+    }
+
     /// The storage class of what is written.
     pub fn storage_class(&self) -> Option<&str> {
         self.storage_class.as_deref()

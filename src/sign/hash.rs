@@ -13,7 +13,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     text
 }
 
-pub(super) fn sha256_hex(data: &[u8]) -> String {
+pub(crate) fn sha256_hex(data: &[u8]) -> String {
     hex(digest::digest(&digest::SHA256, data).as_ref())
 }
 

@@ -32,6 +32,8 @@ pub use cloudfront::{CloudFrontPolicy, CloudFrontSigner};
 pub use credentials::Credentials;
 pub use disposition::content_disposition;
 pub use error::SignError;
+#[cfg(feature = "store")]
+pub(crate) use hash::sha256_hex;
 pub use local::{LocalSigner, ResponseHeaders};
 pub use policy::{Condition, PostPolicy};
 pub use presign::Presign;

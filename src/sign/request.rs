@@ -49,6 +49,20 @@ pub struct PresignedRequest {
     pub expires_at: SystemTime,
 }
 
+impl PresignedRequest {
+    /// A GET without headers, signed elsewhere.
+    #[cfg(feature = "store")]
+    pub(crate) fn get(url: String, key: ObjectKey, expires_at: SystemTime) -> Self {
+        Self {
+            method: Method::Get,
+            url,
+            headers: Vec::new(),
+            key,
+            expires_at,
+        }
+    }
+}
+
 impl fmt::Debug for PresignedRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PresignedRequest")

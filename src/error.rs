@@ -1,0 +1,212 @@
+//! One error for the whole crate: each room has its own, this one gathers them.
+
+use std::time::Duration;
+
+use crate::config::ConfigError;
+use crate::key::InvalidKey;
+use crate::kind::ErrorKind;
+use crate::optimize::OptimizeError;
+use crate::sign::{PolicyViolation, SignError};
+use crate::url::{ForeignUrl, InvalidReference};
+
+/// A result whose error is this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Anything that can go wrong, with its [`kind`](Self::kind) to match on and a [`hint`](Self::hint) that
+/// says what to do.
+///
+/// No message, hint or `Debug` output ever holds a secret, a token or a signed query.
+///
+/// ```
+/// use lablink_storage::{Error, ErrorKind, ObjectKey};
+///
+/// let error: Error = ObjectKey::parse("../etc/passwd").unwrap_err().into();
+/// assert_eq!(error.kind(), ErrorKind::InvalidKey);
+/// assert!(!error.is_retryable());
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The configuration is wrong or incomplete.
+    #[error(transparent)]
+    Configuration(#[from] ConfigError),
+    /// A key breaks a rule, or is not one that the call takes.
+    #[error(transparent)]
+    InvalidKey(#[from] InvalidKey),
+    /// A URL that does not lead into this store.
+    #[error(transparent)]
+    ForeignUrl(#[from] ForeignUrl),
+    /// An image that was refused.
+    #[error(transparent)]
+    Optimize(#[from] OptimizeError),
+    /// A request that could not be signed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// A direct upload that its policy does not allow.
+    #[error(transparent)]
+    PolicyViolation(#[from] PolicyViolation),
+    /// The backend failed, or refused.
+    #[cfg(feature = "store")]
+    #[error(transparent)]
+    Storage(#[from] crate::backend::StorageError),
+    /// An argument is outside its range.
+    #[error("invalid argument {name}: {reason}")]
+    #[non_exhaustive]
+    InvalidArgument {
+        /// The argument.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The store cannot do this as it is configured.
+    #[error("{what} is not supported here")]
+    #[non_exhaustive]
+    NotSupported {
+        /// What was asked for.
+        what: &'static str,
+        /// What would make it work.
+        remedy: &'static str,
+    },
+    /// Too many images are being decoded.
+    #[error("no turn to decode within {waited:?}: {running} images are being worked on")]
+    #[non_exhaustive]
+    Busy {
+        /// How many run at once at most.
+        running: usize,
+        /// How long the caller waited.
+        waited: Duration,
+    },
+    /// An operation of several steps was not done within its deadline.
+    #[error("{operation} was not done within {after:?}")]
+    #[non_exhaustive]
+    Timeout {
+        /// The operation.
+        operation: &'static str,
+        /// Its deadline.
+        after: Duration,
+    },
+    /// Something that should not happen.
+    #[error("internal error: {reason}")]
+    #[non_exhaustive]
+    Internal {
+        /// What happened.
+        reason: &'static str,
+    },
+}
+
+impl Error {
+    #[cfg(feature = "store")]
+    pub(crate) fn internal(reason: &'static str) -> Self {
+        Self::Internal { reason }
+    }
+
+    /// What kind of error it is.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Configuration(_) => ErrorKind::Configuration,
+            Self::InvalidKey(_) => ErrorKind::InvalidKey,
+            Self::ForeignUrl(_) => ErrorKind::ForeignUrl,
+            Self::Optimize(error) => match error {
+                OptimizeError::InvalidImage { .. } => ErrorKind::InvalidImage,
+                OptimizeError::UnsupportedFormat { .. } => ErrorKind::UnsupportedFormat,
+                OptimizeError::LimitExceeded { .. } => ErrorKind::LimitExceeded,
+                OptimizeError::InvalidOption { .. } => ErrorKind::InvalidArgument,
+            },
+            Self::Sign(error) => match error {
+                SignError::InvalidArgument { .. } => ErrorKind::InvalidArgument,
+                SignError::InvalidSecret { .. } => ErrorKind::Configuration,
+                SignError::Crypto => ErrorKind::Internal,
+            },
+            Self::PolicyViolation(_) => ErrorKind::PolicyViolation,
+            #[cfg(feature = "store")]
+            Self::Storage(error) => error.kind(),
+            Self::InvalidArgument { .. } => ErrorKind::InvalidArgument,
+            Self::NotSupported { .. } => ErrorKind::NotSupported,
+            Self::Busy { .. } => ErrorKind::Unavailable,
+            Self::Timeout { .. } => ErrorKind::Timeout,
+            Self::Internal { .. } => ErrorKind::Internal,
+        }
+    }
+
+    /// What to do about it, in one sentence.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Configuration(error) => return Some(error.hint()),
+            Self::InvalidKey(_) => {
+                "use a key that this store gave out: 1 to 1024 bytes, segments joined by '/'"
+            }
+            Self::ForeignUrl(_) => {
+                "use a URL that this store gave out, or configure the bucket or CloudFront domain that it belongs to"
+            }
+            Self::Optimize(error) => optimize_hint(error),
+            Self::Sign(error) => match error {
+                SignError::InvalidArgument { .. } => "correct the argument",
+                SignError::InvalidSecret { .. } => {
+                    "give the secret or private key that belongs here"
+                }
+                SignError::Crypto => "try again, with another key if it stays so",
+            },
+            Self::PolicyViolation(_) => {
+                "ask for a new form and send the file as it says, the file field last"
+            }
+            #[cfg(feature = "store")]
+            Self::Storage(error) => return error.hint(),
+            Self::InvalidArgument { .. } => "correct the argument",
+            Self::NotSupported { remedy, .. } => remedy,
+            Self::Busy { .. } => "try again shortly, or allow more decodes at once",
+            Self::Timeout { .. } => "try again; for large batches use the batch preset",
+            Self::Internal { .. } => "look into the log",
+        };
+        Some(hint.to_owned())
+    }
+
+    /// Whether the same call may succeed later without anything being changed.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            #[cfg(feature = "store")]
+            Self::Storage(error) => error.is_retryable(),
+            _ => matches!(self.kind(), ErrorKind::Unavailable | ErrorKind::Timeout),
+        }
+    }
+
+    /// The error code that the server gave, such as `SlowDown`.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            #[cfg(feature = "store")]
+            Self::Storage(error) => error.code(),
+            _ => None,
+        }
+    }
+
+    /// The id that the server gave the request, for its operator's log.
+    pub fn request_id(&self) -> Option<&str> {
+        match self {
+            #[cfg(feature = "store")]
+            Self::Storage(error) => error.request_id(),
+            _ => None,
+        }
+    }
+}
+
+fn optimize_hint(error: &OptimizeError) -> &'static str {
+    match error {
+        OptimizeError::InvalidImage { .. } => {
+            "send the whole file as the camera or program wrote it"
+        }
+        OptimizeError::UnsupportedFormat {
+            name: "HEIC" | "AVIF" | "TIFF" | "BMP",
+        } => "convert to JPEG; JPEG, PNG, WebP and GIF are accepted",
+        OptimizeError::UnsupportedFormat { .. } => "send a JPEG, PNG, WebP or GIF",
+        OptimizeError::LimitExceeded { .. } => "send a smaller image, or raise the limit",
+        OptimizeError::InvalidOption { .. } => "correct the option",
+    }
+}
+
+impl From<InvalidReference> for Error {
+    fn from(error: InvalidReference) -> Self {
+        match error {
+            InvalidReference::Url(error) => error.into(),
+            InvalidReference::Key(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What the store answers with.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+
+use crate::key::ObjectKey;
+use crate::optimize::{OptimizedImage, SourceInfo};
+
+/// An image that has been stored, with all that an application keeps of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct StoredImage {
+    /// Its key: `<prefix>/<uuid>.<ext>`.
+    pub key: ObjectKey,
+    /// Its public URL; `delete_url` takes it back.
+    pub url: String,
+    /// The MIME type of what is stored.
+    pub content_type: &'static str,
+    /// Bytes stored, variants not counted.
+    pub size: u64,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// The entity tag that the backend gave it.
+    pub e_tag: Option<String>,
+    /// SHA-256 of the stored bytes, in lower-case hexadecimal.
+    pub sha256: String,
+    /// A [ThumbHash](https://evanw.github.io/thumbhash/) of it, in standard base64.
+    pub placeholder: String,
+    /// The variants stored beside it, by name.
+    pub variants: BTreeMap<String, StoredVariant>,
+    /// What came in.
+    #[serde(serialize_with = "serialize_source")]
+    pub source: SourceInfo,
+}
+
+/// A named version of a stored image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct StoredVariant {
+    /// Its key: `<prefix>/<uuid>/<name>.<ext>`.
+    pub key: ObjectKey,
+    /// Its public URL.
+    pub url: String,
+    /// The MIME type of what is stored.
+    pub content_type: &'static str,
+    /// Bytes stored.
+    pub size: u64,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// The entity tag that the backend gave it.
+    pub e_tag: Option<String>,
+}
+
+impl StoredVariant {
+    pub(super) fn new(
+        key: ObjectKey,
+        url: String,
+        image: &OptimizedImage,
+        e_tag: Option<String>,
+    ) -> Self {
+        Self {
+            key,
+            url,
+            content_type: image.content_type(),
+            size: image.data.len() as u64,
+            width: image.width,
+            height: image.height,
+            e_tag,
+        }
+    }
+}
+
+/// A file that came with a presigned POST, stored as its policy says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ReceivedPost {
+    /// The key it lies under.
+    pub key: ObjectKey,
+    /// The HTTP status that the form asked for: 200, 201 or 204.
+    pub status: u16,
+    /// The entity tag that the backend gave it.
+    pub e_tag: Option<String>,
+    /// Bytes stored.
+    pub size: u64,
+}
+
+/// Whether the store works, in words that can be shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Status {
+    /// Whether images go to S3.
+    pub enabled: bool,
+    /// Whether the backend answered.
+    pub accessible: bool,
+    /// `"s3"`, `"local"`, `"memory"` or `"custom"`.
+    pub backend: &'static str,
+    /// The bucket, on S3.
+    pub bucket: Option<String>,
+    /// Its region, on S3.
+    pub region: Option<String>,
+    /// One sentence for a person.
+    pub message: String,
+    /// What went wrong, where something did.
+    pub error: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// What a sweep found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SweepReport {
+    /// Pending uploads old enough to go, with their bytes.
+    pub found: Vec<SweptObject>,
+    /// How many of them were removed; none in a dry run.
+    pub removed: usize,
+    /// Unfinished writes of the local backend that are old enough to go; removed unless it was a dry run.
+    pub staging_files: usize,
+    /// What could not be removed, and why.
+    pub failures: Vec<(ObjectKey, String)>,
+}
+
+/// One object that a sweep found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SweptObject {
+    /// Its key.
+    pub key: ObjectKey,
+    /// Its bytes.
+    pub size: u64,
+}
+
+fn serialize_source<S: Serializer>(source: &SourceInfo, serializer: S) -> Result<S::Ok, S::Error> {
+    use serde::ser::SerializeStruct;
+    let mut out = serializer.serialize_struct("SourceInfo", 8)?;
+    out.serialize_field("format", source.format.mime_type())?;
+    out.serialize_field("size", &source.size)?;
+    out.serialize_field("width", &source.width)?;
+    out.serialize_field("height", &source.height)?;
+    out.serialize_field("orientation", &source.orientation)?;
+    out.serialize_field("frames", &source.frames)?;
+    out.serialize_field("frames_dropped", &source.frames_dropped)?;
+    out.serialize_field("metadata_stripped", &source.metadata_stripped)?;
+    out.end()
+}

@@ -1,0 +1,211 @@
+//! [`ImageStore`]: the only room that knows both pixels and storage.
+
+mod builder;
+mod image;
+mod objects;
+mod options;
+mod presign;
+mod promote;
+mod receive;
+mod signer;
+mod sources;
+mod status;
+mod sweep;
+mod upload;
+mod work;
+
+pub use builder::ImageStoreBuilder;
+pub use image::{ReceivedPost, Status, StoredImage, StoredVariant, SweepReport, SweptObject};
+pub use objects::Object;
+pub use options::{
+    PresignGetOptions, PresignPostOptions, PresignPutOptions, SignedCookiesOptions,
+    SignedUrlOptions, UploadOptions,
+};
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tracing::{Instrument, Span};
+
+use crate::backend::{Backend, PutOptions};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::format::ImageFormat;
+use crate::key::ObjectKey;
+use crate::url::Urls;
+use crate::variant::variant_key;
+use signer::{RequestSigner, Signers};
+use sources::Sources;
+use work::WorkPool;
+
+/// The place where an application puts its users' images.
+///
+/// Cheap to clone, safe to share between tasks. Every operation has a deadline, and none of them ever
+/// leaves an object half there.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> lablink_storage::Result<()> {
+/// use lablink_storage::{ImageStore, UploadOptions};
+///
+/// let store = ImageStore::builder().memory().build()?;
+/// # let photo = std::fs::read("examples/photo.jpg").expect("the example photo");
+/// let image = store.upload(photo, UploadOptions::default()).await?;
+/// assert_eq!(image.content_type, "image/jpeg");
+///
+/// let object = store.get(&image.key).await?;
+/// assert_eq!(object.bytes.len() as u64, image.size);
+///
+/// store.delete_url(&image.url).await?;
+/// assert!(!store.exists(&image.key).await?);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct ImageStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Config,
+    backend: Backend,
+    signers: Signers,
+    work: WorkPool,
+    sources: Sources,
+}
+
+impl Inner {
+    fn prefix(&self) -> &str {
+        self.config.prefix()
+    }
+
+    async fn request_signer(&self) -> Result<RequestSigner> {
+        self.signers.for_requests(&self.backend).await
+    }
+
+    /// How an object of this format is written: create-only unless the configuration says otherwise.
+    fn put_options(&self, format: ImageFormat) -> PutOptions {
+        PutOptions {
+            content_type: format.mime_type(),
+            cache_control: self.config.cache_control().to_owned(),
+            create: self.config.create_only(),
+        }
+    }
+}
+
+impl ImageStore {
+    /// A store as the process's environment describes it; see the [configuration
+    /// table](crate#configuration).
+    ///
+    /// # Errors
+    ///
+    /// `Configuration`, naming the variable and the remedy.
+    pub fn from_env() -> Result<Self> {
+        Self::from_config(Config::from_env()?)
+    }
+
+    /// A store as `config` describes it.
+    ///
+    /// # Errors
+    ///
+    /// `Configuration` where the backend cannot be made from it: a directory that cannot be created, a
+    /// feature that this build lacks.
+    pub fn from_config(config: Config) -> Result<Self> {
+        builder::open(config, None, Sources::default())
+    }
+
+    /// Describes a store in code.
+    pub fn builder() -> ImageStoreBuilder {
+        ImageStoreBuilder::default()
+    }
+
+    /// The validated configuration.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// The URL under which anyone can fetch the image, if the bucket allows it. Pure: nothing is asked.
+    ///
+    /// A pending key never appears in a public URL: what comes out for it is the URL that the image will
+    /// have once it is promoted without a change of format.
+    pub fn public_url(&self, key: &ObjectKey) -> String {
+        self.inner.config.urls().public_url(key)
+    }
+
+    /// The public URL of a variant. Pure: nothing is asked.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` for a name that is not among the store's variants; `InvalidKey` for a key that
+    /// cannot have variants.
+    pub fn variant_url(&self, key: &ObjectKey, name: &str) -> Result<String> {
+        let variants = self.inner.config.variants();
+        if !variants.iter().any(|variant| variant.name() == name) {
+            let known: Vec<&str> = variants.iter().map(|variant| variant.name()).collect();
+            return Err(Error::InvalidArgument {
+                name: "variant",
+                reason: format!(
+                    "{:?} is none of the store's variants ({})",
+                    name.chars().take(40).collect::<String>(),
+                    known.join(", ")
+                ),
+            });
+        }
+        Ok(self.public_url(&variant_key(key, name)?))
+    }
+
+    /// The key that a public URL of this store stands for: the inverse of [`public_url`](Self::public_url)
+    /// for every form in which the store may be addressed.
+    ///
+    /// # Errors
+    ///
+    /// `ForeignUrl` for anything else. It never guesses.
+    pub fn key_from_url(&self, url: &str) -> Result<ObjectKey> {
+        Ok(self.inner.config.urls().key_from_url(url)?)
+    }
+
+    /// The key that is meant where a key or a URL may be given: what has a scheme or begins with `/` is a
+    /// URL.
+    ///
+    /// # Errors
+    ///
+    /// `ForeignUrl` or `InvalidKey`.
+    pub fn resolve(&self, key_or_url: &str) -> Result<ObjectKey> {
+        Ok(self.inner.config.urls().parse_key_or_url(key_or_url)?)
+    }
+
+    pub(crate) fn backend(&self) -> &Backend {
+        &self.inner.backend
+    }
+
+    pub(crate) fn urls(&self) -> &Urls {
+        self.inner.config.urls()
+    }
+}
+
+impl fmt::Debug for ImageStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ImageStore")
+            .field("config", &self.inner.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Runs an operation in its span and tells how it ended and how long it took.
+async fn traced<T>(span: Span, operation: impl Future<Output = Result<T>>) -> Result<T> {
+    let started = Instant::now();
+    async {
+        let outcome = operation.await;
+        let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        match &outcome {
+            Ok(_) => tracing::info!(milliseconds, "done"),
+            Err(error) => tracing::warn!(milliseconds, kind = %error.kind(), %error, "failed"),
+        }
+        outcome
+    }
+    .instrument(span)
+    .await
+}

@@ -1,0 +1,176 @@
+//! What is stored already: fetch, look at, list, remove.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream::{BoxStream, StreamExt};
+
+use super::{ImageStore, traced};
+use crate::backend::ObjectInfo;
+use crate::error::{Error, Result};
+use crate::key::{InvalidKey, ObjectKey};
+use crate::kind::ErrorKind;
+use crate::variant::{variant_key, variant_parent, variants_of};
+
+/// A stored object: what is known about it, and its bytes.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Object {
+    /// What is known about it.
+    pub info: ObjectInfo,
+    /// Its bytes, or the range of them that was asked for.
+    pub bytes: Bytes,
+}
+
+impl ImageStore {
+    /// Fetches an object.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; `LimitExceeded` for an object larger than the store's input limit, which this store
+    /// cannot have written; and the kinds of the backend.
+    pub async fn get(&self, key: &ObjectKey) -> Result<Object> {
+        let span = tracing::info_span!("get", %key, bytes = tracing::field::Empty);
+        traced(span, async {
+            let most = self.inner.config.optimize().limits.max_bytes;
+            let (info, bytes) = self.inner.backend.get(key, most).await?;
+            tracing::Span::current().record("bytes", bytes.len());
+            Ok(Object { info, bytes })
+        })
+        .await
+    }
+
+    /// Fetches a range of an object's bytes; an end beyond the object is its end.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` for a range that is empty or begins beyond the object; else as
+    /// [`get`](Self::get).
+    pub async fn get_range(&self, key: &ObjectKey, range: Range<u64>) -> Result<Object> {
+        let span = tracing::info_span!("get_range", %key, ?range);
+        traced(span, async {
+            let (info, bytes) = self.inner.backend.get_range(key, range).await?;
+            Ok(Object { info, bytes })
+        })
+        .await
+    }
+
+    /// Looks at an object without fetching it.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, and the kinds of the backend.
+    pub async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo> {
+        let span = tracing::info_span!("head", %key);
+        traced(span, async { Ok(self.inner.backend.head(key).await?) }).await
+    }
+
+    /// Whether there is an object under the key.
+    ///
+    /// # Errors
+    ///
+    /// The kinds of the backend. Without the permission to list the bucket, S3 answers 403 for an object
+    /// that is not there, and so this is `AccessDenied`.
+    pub async fn exists(&self, key: &ObjectKey) -> Result<bool> {
+        match self.head(key).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lists what lies under the store's prefix, or under a longer one, page by page as it is read.
+    /// Variants are marked as such, pending uploads are left out. The content type is absent where the
+    /// server's listing has none.
+    ///
+    /// The stream's items are errors of the backend, or one `InvalidKey` for a prefix that is not the
+    /// store's own.
+    pub fn list(&self, prefix: Option<&str>) -> BoxStream<'static, Result<ObjectInfo>> {
+        let own = self.inner.prefix();
+        let prefix = match prefix {
+            None => own.to_owned(),
+            Some(prefix) => {
+                let prefix = prefix.trim_end_matches('/');
+                let inside = prefix == own
+                    || ObjectKey::parse(prefix)
+                        .is_ok_and(|key| key.is_under(own) && !key.is_pending());
+                if !inside {
+                    let error = InvalidKey::new(prefix, "it is not under the store's prefix");
+                    return futures_util::stream::once(async { Err(error.into()) }).boxed();
+                }
+                prefix.to_owned()
+            }
+        };
+        tracing::info!(prefix, "list");
+        let inner = Arc::clone(&self.inner);
+        inner
+            .backend
+            .list(&prefix)
+            .filter_map(|item| async {
+                match item {
+                    Ok(info) if info.key.is_pending() => None,
+                    Ok(mut info) => {
+                        info.variant = variant_parent(&info.key).map(|(_, name)| name.to_owned());
+                        Some(Ok(info))
+                    }
+                    Err(error) => Some(Err(Error::from(error))),
+                }
+            })
+            .boxed()
+    }
+
+    /// Removes an object and, where it is an upload's, its variants. Removing what is not there is fine.
+    ///
+    /// The variants go first, so that a removal which fails can be repeated.
+    ///
+    /// # Errors
+    ///
+    /// The kinds of the backend.
+    pub async fn delete(&self, key: &ObjectKey) -> Result<()> {
+        let span = tracing::info_span!("delete", %key);
+        traced(span, async {
+            for variant in self.variants_beside(key).await? {
+                self.inner.backend.delete(&variant).await?;
+            }
+            self.inner.backend.delete(key).await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Removes the image that a public URL of this store stands for, as [`delete`](Self::delete) does.
+    ///
+    /// # Errors
+    ///
+    /// `ForeignUrl` for a URL that is not this store's, and the kinds of the backend.
+    pub async fn delete_url(&self, url: &str) -> Result<()> {
+        self.delete(&self.key_from_url(url)?).await
+    }
+
+    /// The variants that lie beside an upload, those of an earlier configuration too.
+    async fn variants_beside(&self, key: &ObjectKey) -> Result<BTreeSet<ObjectKey>> {
+        let mut found = BTreeSet::new();
+        let Some(folder) = variants_of(key) else {
+            return Ok(found);
+        };
+        for variant in self.inner.config.variants() {
+            found.insert(variant_key(key, variant.name())?);
+        }
+        let mut listed = self.inner.backend.list(folder.trim_end_matches('/'));
+        while let Some(item) = listed.next().await {
+            match item {
+                Ok(info) => {
+                    if variant_parent(&info.key).is_some_and(|(parent, _)| parent == *key) {
+                        found.insert(info.key);
+                    }
+                }
+                // Not everyone who may delete may list: then those of the configuration have to do.
+                Err(error) if error.kind() == ErrorKind::AccessDenied => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(found)
+    }
+}

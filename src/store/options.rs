@@ -1,0 +1,270 @@
+//! What a caller can say about one operation.
+
+use std::time::Duration;
+
+use crate::optimize::OptimizeOptions;
+
+/// How one image is to be uploaded.
+///
+/// ```
+/// use lablink_storage::UploadOptions;
+///
+/// let options = UploadOptions::default().with_filename("board.png");
+/// ```
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct UploadOptions {
+    /// The name that the file had at its user's. It tells errors and spans apart; key, extension and
+    /// content type always come from the bytes.
+    pub filename: Option<String>,
+    /// How to optimize this one image, instead of the store's own options.
+    pub optimize: Option<OptimizeOptions>,
+}
+
+impl UploadOptions {
+    /// Sets the name that the file had at its user's.
+    #[must_use]
+    pub fn with_filename(mut self, filename: impl Into<String>) -> Self {
+        self.filename = Some(filename.into());
+        self
+    }
+
+    /// Optimizes this one image in another way than the store's.
+    #[must_use]
+    pub fn with_optimize(mut self, optimize: OptimizeOptions) -> Self {
+        self.optimize = Some(optimize);
+        self
+    }
+}
+
+/// How long signed requests hold unless told otherwise: one hour.
+const DEFAULT_EXPIRY: Duration = Duration::from_secs(3600);
+
+/// Largest direct upload unless told otherwise: 10 MiB.
+const DEFAULT_MAX_BYTES: u64 = 10 << 20;
+
+/// How a presigned GET answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PresignGetOptions {
+    /// How long it holds: 1 s to 7 days, one hour by default.
+    pub expires_in: Duration,
+    /// Makes browsers save the image under this name instead of showing it.
+    pub download_as: Option<String>,
+    /// The content type of the answer, instead of the stored one.
+    pub response_content_type: Option<String>,
+}
+
+impl Default for PresignGetOptions {
+    fn default() -> Self {
+        Self {
+            expires_in: DEFAULT_EXPIRY,
+            download_as: None,
+            response_content_type: None,
+        }
+    }
+}
+
+impl PresignGetOptions {
+    /// Sets how long it holds.
+    #[must_use]
+    pub fn with_expires_in(mut self, expires_in: Duration) -> Self {
+        self.expires_in = expires_in;
+        self
+    }
+
+    /// Makes browsers save the image under `filename`.
+    #[must_use]
+    pub fn with_download_as(mut self, filename: impl Into<String>) -> Self {
+        self.download_as = Some(filename.into());
+        self
+    }
+
+    /// Sets the content type of the answer.
+    #[must_use]
+    pub fn with_response_content_type(mut self, content_type: impl Into<String>) -> Self {
+        self.response_content_type = Some(content_type.into());
+        self
+    }
+}
+
+/// What a presigned PUT allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PresignPutOptions {
+    /// The content type that the upload has to send; by default what its file name says.
+    pub content_type: Option<String>,
+    /// How long it holds: 1 s to 7 days, one hour by default.
+    pub expires_in: Duration,
+    /// Whether the upload lands under a pending key, to be promoted. On by default.
+    pub pending: bool,
+}
+
+impl Default for PresignPutOptions {
+    fn default() -> Self {
+        Self {
+            content_type: None,
+            expires_in: DEFAULT_EXPIRY,
+            pending: true,
+        }
+    }
+}
+
+impl PresignPutOptions {
+    /// Sets the content type that the upload has to send.
+    #[must_use]
+    pub fn with_content_type(mut self, content_type: impl Into<String>) -> Self {
+        self.content_type = Some(content_type.into());
+        self
+    }
+
+    /// Sets how long it holds.
+    #[must_use]
+    pub fn with_expires_in(mut self, expires_in: Duration) -> Self {
+        self.expires_in = expires_in;
+        self
+    }
+
+    /// Sets whether the upload lands under a pending key.
+    #[must_use]
+    pub fn with_pending(mut self, pending: bool) -> Self {
+        self.pending = pending;
+        self
+    }
+}
+
+/// What a presigned POST allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PresignPostOptions {
+    /// The content type that the upload has to send; by default what its file name says.
+    pub content_type: Option<String>,
+    /// Largest file, in bytes. 10 MiB by default.
+    pub max_bytes: u64,
+    /// How long it holds: 1 s to 7 days, one hour by default. Until then it can be used again.
+    pub expires_in: Duration,
+    /// Whether the upload lands under a pending key, to be promoted. On by default. Off, the form can
+    /// overwrite its final key until it expires, and nobody looks at the bytes.
+    pub pending: bool,
+}
+
+impl Default for PresignPostOptions {
+    fn default() -> Self {
+        Self {
+            content_type: None,
+            max_bytes: DEFAULT_MAX_BYTES,
+            expires_in: DEFAULT_EXPIRY,
+            pending: true,
+        }
+    }
+}
+
+impl PresignPostOptions {
+    /// Sets the content type that the upload has to send.
+    #[must_use]
+    pub fn with_content_type(mut self, content_type: impl Into<String>) -> Self {
+        self.content_type = Some(content_type.into());
+        self
+    }
+
+    /// Sets the largest file, in bytes.
+    #[must_use]
+    pub fn with_max_bytes(mut self, max_bytes: u64) -> Self {
+        self.max_bytes = max_bytes;
+        self
+    }
+
+    /// Sets how long it holds.
+    #[must_use]
+    pub fn with_expires_in(mut self, expires_in: Duration) -> Self {
+        self.expires_in = expires_in;
+        self
+    }
+
+    /// Sets whether the upload lands under a pending key.
+    #[must_use]
+    pub fn with_pending(mut self, pending: bool) -> Self {
+        self.pending = pending;
+        self
+    }
+}
+
+/// What a CloudFront signed URL allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SignedUrlOptions {
+    /// How long it holds; CloudFront has no upper bound. One hour by default.
+    pub expires_in: Duration,
+    /// From how long after now it holds; at once by default.
+    pub starts_in: Option<Duration>,
+    /// The client addresses that may use it, in CIDR notation.
+    pub ip_range: Option<String>,
+}
+
+impl Default for SignedUrlOptions {
+    fn default() -> Self {
+        Self {
+            expires_in: DEFAULT_EXPIRY,
+            starts_in: None,
+            ip_range: None,
+        }
+    }
+}
+
+impl SignedUrlOptions {
+    /// Sets how long it holds.
+    #[must_use]
+    pub fn with_expires_in(mut self, expires_in: Duration) -> Self {
+        self.expires_in = expires_in;
+        self
+    }
+
+    /// Sets from how long after now it holds.
+    #[must_use]
+    pub fn with_starts_in(mut self, starts_in: Duration) -> Self {
+        self.starts_in = Some(starts_in);
+        self
+    }
+
+    /// Restricts it to client addresses, in CIDR notation.
+    #[must_use]
+    pub fn with_ip_range(mut self, cidr: impl Into<String>) -> Self {
+        self.ip_range = Some(cidr.into());
+        self
+    }
+}
+
+/// What CloudFront signed cookies allow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SignedCookiesOptions {
+    /// The path that they open, with `*` and `?` as wildcards; `/<prefix>/*` by default.
+    pub path: Option<String>,
+    /// How long, from when and for whom.
+    pub access: SignedUrlOptions,
+}
+
+impl Default for SignedCookiesOptions {
+    fn default() -> Self {
+        Self {
+            path: None,
+            access: SignedUrlOptions::default(),
+        }
+    }
+}
+
+impl SignedCookiesOptions {
+    /// Sets the path that they open.
+    #[must_use]
+    pub fn with_path(mut self, path: impl Into<String>) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+
+    /// Sets how long, from when and for whom.
+    #[must_use]
+    pub fn with_access(mut self, access: SignedUrlOptions) -> Self {
+        self.access = access;
+        self
+    }
+}

@@ -1,0 +1,280 @@
+//! Requests that a browser makes itself: presigned GET, PUT and POST, and CloudFront's URLs and cookies.
+
+use tracing::{Span, field};
+
+use super::options::{
+    PresignGetOptions, PresignPostOptions, PresignPutOptions, SignedCookiesOptions,
+    SignedUrlOptions,
+};
+use super::signer::RequestSigner;
+use super::{ImageStore, traced};
+use crate::config::S3Config;
+use crate::error::{Error, Result};
+use crate::format::ImageFormat;
+use crate::key::{InvalidKey, ObjectKey};
+use crate::optimize::{OptimizeError, OutputFormat};
+use crate::sign::{
+    CloudFrontPolicy, PostPolicy, Presign, PresignedPost, PresignedRequest, SignedCookies,
+};
+
+impl ImageStore {
+    /// A GET of the object that works until it expires, for buckets that are not public.
+    ///
+    /// On S3 it is signed for the bucket's regional host, whatever the CDN. Local and memory stores sign
+    /// with their secret, and the application's route asks [`verify_get`](Self::verify_get).
+    ///
+    /// # Errors
+    ///
+    /// `InvalidArgument` for an expiry outside 1 s to 7 days, or a file name that no header can carry;
+    /// `InvalidKey` for a key outside the store's prefix; `NotSupported` where nothing can sign;
+    /// `Credentials`.
+    pub async fn presigned_get(
+        &self,
+        key: &ObjectKey,
+        options: PresignGetOptions,
+    ) -> Result<PresignedRequest> {
+        traced(tracing::info_span!("presigned_get", %key), async {
+            if !key.is_pending() && !key.is_under(self.inner.prefix()) {
+                return Err(
+                    InvalidKey::new(key.as_str(), "it is outside the store's prefix").into(),
+                );
+            }
+            let mut request = Presign::get(options.expires_in);
+            if let Some(name) = options.download_as {
+                request = request.with_download_as(name);
+            }
+            if let Some(content_type) = options.response_content_type {
+                request = request.with_response_content_type(content_type);
+            }
+            let url = self.inner.config.urls().object_url(key);
+            let now = self.inner.sources.now();
+            Ok(match self.inner.request_signer().await? {
+                RequestSigner::S3(signer) => signer.presign(&request, key, &url, now)?,
+                RequestSigner::Local(signer) => signer.presign(&request, key, &url, now)?,
+            })
+        })
+        .await
+    }
+
+    /// A PUT of one image of a given type that works until it expires; on S3 only, because a signed local
+    /// PUT could not bound its size.
+    ///
+    /// Content type and cache control are signed, and `If-None-Match: *` where the store is create-only:
+    /// send the headers exactly as given. Unless told otherwise it writes a pending key, for
+    /// [`promote`](Self::promote).
+    ///
+    /// # Errors
+    ///
+    /// `UnsupportedFormat` for a type that the store does not accept; `InvalidArgument` for an expiry
+    /// outside 1 s to 7 days; `NotSupported` off S3; `Credentials`.
+    pub async fn presigned_put(
+        &self,
+        filename: &str,
+        options: PresignPutOptions,
+    ) -> Result<PresignedRequest> {
+        let span = tracing::info_span!("presigned_put", key = field::Empty);
+        traced(span, async {
+            let format = declared_format(filename, options.content_type.as_deref())?;
+            let key = self.direct_key(format, options.pending)?;
+            let config = &self.inner.config;
+            let mut request = Presign::put(options.expires_in)
+                .with_header("Content-Type", format.mime_type())
+                .with_header("Cache-Control", config.cache_control());
+            if config.create_only() {
+                request = request.with_header("If-None-Match", "*");
+            }
+            for (name, value) in config.s3().map(S3Config::write_headers).unwrap_or_default() {
+                request = request.with_header(name, value);
+            }
+            let RequestSigner::S3(signer) = self.inner.request_signer().await? else {
+                return Err(Error::NotSupported {
+                    what: "a presigned PUT",
+                    remedy: "use presigned_post, which bounds the size, or a store on S3",
+                });
+            };
+            let url = config.urls().object_url(&key);
+            Ok(signer.presign(&request, &key, &url, self.inner.sources.now())?)
+        })
+        .await
+    }
+
+    /// A form with which a browser uploads one image of a given type and a bounded size: straight to the
+    /// bucket on S3, else to the application's own route, which hands it to
+    /// [`receive_post`](Self::receive_post).
+    ///
+    /// The upload gets a pending key, and [`promote`](Self::promote) makes an image of it once its bytes
+    /// have been looked at. Until it expires the form can be used again. With `pending` off it names a
+    /// final key: it can overwrite that key until it expires, and nobody looks at the bytes.
+    ///
+    /// With [`OutputFormat::Auto`] a direct upload of a JPEG stays one and anything else becomes WebP:
+    /// its URL is promised before its pixels are seen.
+    ///
+    /// # Errors
+    ///
+    /// `UnsupportedFormat` for a type that the store does not accept; `InvalidArgument` for an expiry
+    /// outside 1 s to 7 days or a size of 0; `NotSupported` where nothing can sign; `Credentials`.
+    pub async fn presigned_post(
+        &self,
+        filename: &str,
+        options: PresignPostOptions,
+    ) -> Result<PresignedPost> {
+        let span = tracing::info_span!("presigned_post", key = field::Empty);
+        traced(span, async {
+            if options.max_bytes == 0 {
+                return Err(Error::InvalidArgument {
+                    name: "max_bytes",
+                    reason: "it has to be at least 1".into(),
+                });
+            }
+            let format = declared_format(filename, options.content_type.as_deref())?;
+            let key = self.direct_key(format, options.pending)?;
+            let config = &self.inner.config;
+            let final_key = match key.uuid() {
+                Some(id) if options.pending => {
+                    let (_, format) = promoted_format(config.optimize().format, format);
+                    ObjectKey::for_upload(self.inner.prefix(), id, format)?
+                }
+                _ => key.clone(),
+            };
+            let file_url = self.public_url(&final_key);
+
+            let mut policy = PostPolicy::new(key.as_str(), options.expires_in)
+                .with_field("Content-Type", format.mime_type())
+                .with_field("Cache-Control", config.cache_control())
+                .with_content_length_range(1, options.max_bytes)
+                .with_success_action_status(201);
+            if let Some(s3) = config.s3() {
+                policy = policy.with_bucket(s3.bucket());
+                for (name, value) in s3.write_headers() {
+                    policy = policy.with_field(name, value);
+                }
+            }
+            let url = config.urls().bucket_url();
+            let now = self.inner.sources.now();
+            Ok(match self.inner.request_signer().await? {
+                RequestSigner::S3(signer) => {
+                    signer.presign_post(&policy, &key, &url, &file_url, now)?
+                }
+                RequestSigner::Local(signer) => {
+                    signer.presign_post(&policy, &key, &url, &file_url, now)?
+                }
+            })
+        })
+        .await
+    }
+
+    /// The image's CloudFront URL, signed: it works until it expires on a distribution that asks for
+    /// signatures.
+    ///
+    /// # Errors
+    ///
+    /// `NotSupported` without a CloudFront domain and key; `InvalidKey` for a key that is not public;
+    /// `InvalidArgument` for an expiry of 0 or an address range that is none.
+    pub fn signed_url(
+        &self,
+        key: &ObjectKey,
+        options: SignedUrlOptions,
+    ) -> Result<PresignedRequest> {
+        if key.is_pending() || !key.is_under(self.inner.prefix()) {
+            return Err(InvalidKey::new(key.as_str(), "it has no public URL in this store").into());
+        }
+        let signer = self.inner.signers.cloudfront()?;
+        let url = self.public_url(key);
+        let (policy, expires_at) = self.access(&url, &options)?;
+        let url = signer.signed_url(&url, &policy)?;
+        Ok(PresignedRequest::get(url, key.clone(), expires_at))
+    }
+
+    /// Cookies that open all of the store's images on CloudFront, or a part of them, until they expire.
+    ///
+    /// # Errors
+    ///
+    /// As [`signed_url`](Self::signed_url).
+    pub fn signed_cookies(&self, options: SignedCookiesOptions) -> Result<SignedCookies> {
+        let signer = self.inner.signers.cloudfront()?;
+        let base = self.inner.config.urls().public_base();
+        let path = match (&options.path, self.inner.prefix()) {
+            (Some(path), _) => path.trim_start_matches('/').to_owned(),
+            (None, "") => "*".to_owned(),
+            (None, prefix) => format!("{}/*", crate::key::percent_encode_path(prefix)),
+        };
+        let (policy, _) = self.access(&format!("{base}/{path}"), &options.access)?;
+        Ok(signer.signed_cookies(&policy)?)
+    }
+
+    /// The policy of a CloudFront signature, and when it ends.
+    fn access(
+        &self,
+        resource: &str,
+        options: &SignedUrlOptions,
+    ) -> Result<(CloudFrontPolicy, std::time::SystemTime)> {
+        let now = self.inner.sources.now();
+        let expires_at = now
+            .checked_add(options.expires_in)
+            .filter(|_| !options.expires_in.is_zero())
+            .ok_or_else(|| Error::InvalidArgument {
+                name: "expires_in",
+                reason: "it has to be at least a second, and to end in a year with four digits"
+                    .into(),
+            })?;
+        let mut policy = if resource.contains(['*', '?']) {
+            CloudFrontPolicy::custom(resource, expires_at)
+        } else {
+            CloudFrontPolicy::canned(resource, expires_at)
+        };
+        if let Some(starts_in) = options.starts_in {
+            policy = policy.with_starts_at(now + starts_in);
+        }
+        if let Some(range) = &options.ip_range {
+            policy = policy.with_source_ip(range);
+        }
+        Ok((policy, expires_at))
+    }
+
+    /// A new key for a direct upload.
+    fn direct_key(&self, format: ImageFormat, pending: bool) -> Result<ObjectKey> {
+        let id = self.inner.sources.new_id();
+        let key = if pending {
+            ObjectKey::for_pending(self.inner.prefix(), id, format)?
+        } else {
+            ObjectKey::for_upload(self.inner.prefix(), id, format)?
+        };
+        Span::current().record("key", key.as_str());
+        Ok(key)
+    }
+}
+
+/// What the caller says that the upload will be, or what its file name says.
+fn declared_format(filename: &str, content_type: Option<&str>) -> Result<ImageFormat> {
+    let guessed = || {
+        let extension = filename.rsplit_once('.').map(|(_, extension)| extension)?;
+        ImageFormat::from_extension(extension)
+    };
+    match content_type {
+        Some(content_type) => ImageFormat::from_mime_type(content_type),
+        None => guessed(),
+    }
+    .ok_or_else(|| {
+        OptimizeError::UnsupportedFormat {
+            name: "other than an accepted image type",
+        }
+        .into()
+    })
+}
+
+/// What a direct upload of a declared format becomes when it is promoted: known beforehand, so that its
+/// URL is.
+pub(super) fn promoted_format(
+    wanted: OutputFormat,
+    declared: ImageFormat,
+) -> (OutputFormat, ImageFormat) {
+    match wanted {
+        OutputFormat::Jpeg => (OutputFormat::Jpeg, ImageFormat::Jpeg),
+        OutputFormat::WebP => (OutputFormat::WebP, ImageFormat::WebP),
+        OutputFormat::Png => (OutputFormat::Png, ImageFormat::Png),
+        OutputFormat::Auto if declared == ImageFormat::Jpeg => {
+            (OutputFormat::Jpeg, ImageFormat::Jpeg)
+        }
+        OutputFormat::Auto => (OutputFormat::WebP, ImageFormat::WebP),
+    }
+}

@@ -1,0 +1,77 @@
+//! From a direct upload that nobody has looked at to an image of the store.
+
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+use crate::format::ImageFormat;
+use crate::key::{InvalidKey, ObjectKey};
+use crate::optimize::OptimizeError;
+
+use super::image::StoredImage;
+use super::presign::promoted_format;
+use super::upload::Existing;
+use super::{ImageStore, traced};
+
+impl ImageStore {
+    /// Verifies a direct upload and makes it an image of the store: reads it within the limits, optimizes
+    /// it, stores it with its variants under a key that keeps the pending key's UUID, and removes the
+    /// pending object.
+    ///
+    /// Two callers at once make one image, and both get it. Once it is done, the pending object is gone:
+    /// `NotFound`. A promotion that fails removes what it wrote and leaves the pending object, for another
+    /// try or for the sweep.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidKey` for a key that is not pending in this store; `NotFound`; `InvalidImage`,
+    /// `UnsupportedFormat` or `LimitExceeded` for what is no acceptable image; `AlreadyExists` where the
+    /// image was promoted before with other options; and the kinds of the backend.
+    pub async fn promote(&self, key: &ObjectKey) -> Result<StoredImage> {
+        let span = tracing::info_span!("promote", %key, bytes = tracing::field::Empty);
+        traced(span, async {
+            let (id, declared) = self.pending_upload(key)?;
+            let most = self.inner.config.optimize().limits.max_bytes;
+            let (_, bytes) = self.inner.backend.get(key, most).await?;
+            tracing::Span::current().record("bytes", bytes.len());
+            if bytes.is_empty() {
+                return Err(OptimizeError::InvalidImage {
+                    reason: "the file is empty".into(),
+                }
+                .into());
+            }
+            let options = self.inner.config.optimize();
+            let (format, _) = promoted_format(options.format, declared);
+            let options = options.clone().with_format(format);
+            let prepared = self.prepare(bytes, Some(&options)).await?;
+            let promoted = ObjectKey::for_upload(self.inner.prefix(), id, prepared.main.format)?;
+            let image = self.place(promoted, prepared, Existing::Same).await?;
+            // The image is there; a pending object that stays is one that the sweep will find.
+            if let Err(error) = self.inner.backend.delete(key).await {
+                tracing::warn!(%error, "could not remove the pending object");
+            }
+            Ok(image)
+        })
+        .await
+    }
+
+    /// The id of a pending key, and the format that was declared for it.
+    fn pending_upload(&self, key: &ObjectKey) -> Result<(Uuid, ImageFormat)> {
+        let refuse = |reason| Error::from(InvalidKey::new(key.as_str(), reason));
+        let Some(promoted) = key.promoted() else {
+            return Err(refuse("it is not the key of a pending upload"));
+        };
+        let id = promoted
+            .uuid()
+            .ok_or_else(|| refuse("its name is not the UUID of a pending upload"))?;
+        let format = promoted
+            .extension()
+            .and_then(ImageFormat::from_extension)
+            .ok_or_else(|| refuse("its extension is not that of an accepted format"))?;
+        // Exactly the key that a presigned request names, and not one that only looks like it.
+        if *key == ObjectKey::for_pending(self.inner.prefix(), id, format)? {
+            Ok((id, format))
+        } else {
+            Err(refuse("it is not a pending upload of this store's prefix"))
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Direct uploads without S3: the application receives the form that a store of its own signed.
+
+use bytes::Bytes;
+
+use super::image::ReceivedPost;
+use super::{ImageStore, traced};
+use crate::backend::PutOptions;
+use crate::error::{Error, Result};
+use crate::format::ImageFormat;
+use crate::key::ObjectKey;
+use crate::sign::{PostForm, PostVerifier, ResponseHeaders, check_post};
+
+impl ImageStore {
+    /// Takes a form that this store's [`presigned_post`](Self::presigned_post) allowed, and stores its
+    /// file under the form's key, holding it to the very policy that S3 would: signature, expiry, key,
+    /// content type, size and unlisted fields.
+    ///
+    /// `fields` are the form's fields except the file. As on S3, the bytes are not looked at: that is what
+    /// [`promote`](Self::promote) is for.
+    ///
+    /// # Errors
+    ///
+    /// `PolicyViolation` saying which condition failed; `NotSupported` on S3 and without a secret; and the
+    /// kinds of the backend.
+    pub async fn receive_post(
+        &self,
+        fields: impl IntoIterator<Item = (String, String)>,
+        file: impl Into<Bytes>,
+    ) -> Result<ReceivedPost> {
+        let (fields, file): (Vec<_>, Bytes) = (fields.into_iter().collect(), file.into());
+        let span = tracing::info_span!(
+            "receive_post",
+            bytes = file.len(),
+            key = tracing::field::Empty,
+        );
+        traced(span, async {
+            let signer = self.inner.signers.local()?;
+            let form = PostForm::new(&fields, file.len() as u64);
+            let verifier = PostVerifier::Local(signer);
+            let accepted = check_post(&form, &verifier, self.inner.sources.now())?;
+            tracing::Span::current().record("key", accepted.key.as_str());
+            let format = accepted
+                .content_type
+                .as_deref()
+                .and_then(ImageFormat::from_mime_type)
+                .ok_or(Error::internal("a form was signed without a content type"))?;
+            let options = PutOptions {
+                content_type: format.mime_type(),
+                cache_control: self.inner.config.cache_control().to_owned(),
+                // As S3 does: until it expires the form can be used again.
+                create: false,
+            };
+            let size = file.len() as u64;
+            let outcome = self
+                .inner
+                .backend
+                .put(&accepted.key, file, &options)
+                .await?;
+            Ok(ReceivedPost {
+                key: accepted.key,
+                status: accepted.success_action_status,
+                e_tag: outcome.e_tag,
+                size,
+            })
+        })
+        .await
+    }
+
+    /// Checks the query of a signed GET that this store's [`presigned_get`](Self::presigned_get) gave,
+    /// and answers with the headers that were signed into it. `None` if the query is not signed at all,
+    /// which is how public images are fetched.
+    ///
+    /// # Errors
+    ///
+    /// `PolicyViolation` for a signature that does not hold for this key, now; `NotSupported` on S3 and
+    /// without a secret.
+    pub fn verify_get(&self, key: &ObjectKey, query: &str) -> Result<Option<ResponseHeaders>> {
+        let query: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes())
+            .into_owned()
+            .collect();
+        if !crate::sign::LocalSigner::is_signed(&query) {
+            return Ok(None);
+        }
+        let signer = self.inner.signers.local()?;
+        Ok(Some(signer.verify_get(
+            key,
+            &query,
+            self.inner.sources.now(),
+        )?))
+    }
+}

@@ -1,0 +1,59 @@
+//! Does it work? Answered in a sentence, never with an error.
+
+use std::time::Duration;
+
+use super::image::Status;
+use super::{ImageStore, traced};
+use crate::error::Error;
+
+/// A page that shows the status should not wait longer than this.
+const STATUS_DEADLINE: Duration = Duration::from_secs(5);
+
+impl ImageStore {
+    /// Tells whether the backend answers, with one bounded read: nothing is created or written. It takes
+    /// at most 5 seconds.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> lablink_storage::Result<()> {
+    /// let store = lablink_storage::ImageStore::builder().memory().build()?;
+    /// let status = store.status().await;
+    /// assert!(!status.enabled && status.accessible);
+    /// assert_eq!(status.message, "S3 integration is not configured");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn status(&self) -> Status {
+        let health = traced(tracing::info_span!("status"), async {
+            tokio::time::timeout(
+                STATUS_DEADLINE,
+                self.inner.backend.health(self.inner.prefix()),
+            )
+            .await
+            .map_err(|_| Error::Timeout {
+                operation: "status",
+                after: STATUS_DEADLINE,
+            })?
+            .map_err(Error::from)
+        })
+        .await;
+        let s3 = self.inner.config.s3();
+        let message = match (s3.is_some(), health.is_ok()) {
+            (true, true) => "S3 is configured and accessible",
+            (true, false) => "S3 is configured but not accessible",
+            (false, true) => "S3 integration is not configured",
+            (false, false) => "S3 integration is not configured, and the store does not answer",
+        };
+        let error = health.err();
+        Status {
+            enabled: s3.is_some(),
+            accessible: error.is_none(),
+            backend: self.inner.backend.name(),
+            bucket: s3.map(|s3| s3.bucket().to_owned()),
+            region: s3.map(|s3| s3.region().to_owned()),
+            message: message.to_owned(),
+            hint: error.as_ref().and_then(Error::hint),
+            error: error.map(|error| error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Direct uploads that were never promoted do not stay for ever.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+
+use super::image::{SweepReport, SweptObject};
+use super::{ImageStore, traced};
+use crate::error::Result;
+use crate::key::PENDING;
+
+impl ImageStore {
+    /// Finds the pending uploads that nobody promoted within `older_than`, and the local backend's
+    /// unfinished writes of that age, and removes them unless it is a dry run.
+    ///
+    /// An object that cannot be removed is reported and does not stop the others.
+    ///
+    /// # Errors
+    ///
+    /// The kinds of the backend, where the listing fails.
+    pub async fn sweep(&self, older_than: Duration, dry_run: bool) -> Result<SweepReport> {
+        let span = tracing::info_span!("sweep", ?older_than, dry_run);
+        traced(span, async {
+            let prefix = match self.inner.prefix() {
+                "" => PENDING.to_owned(),
+                prefix => format!("{PENDING}/{prefix}"),
+            };
+            let before = self.inner.sources.now().checked_sub(older_than);
+            let mut report = SweepReport::default();
+            let mut listed = self.inner.backend.list(&prefix);
+            while let Some(info) = listed.next().await.transpose()? {
+                if before.is_none_or(|before| info.last_modified > before) {
+                    continue;
+                }
+                if !dry_run {
+                    match self.inner.backend.delete(&info.key).await {
+                        Ok(()) => report.removed += 1,
+                        Err(error) => report.failures.push((info.key.clone(), error.to_string())),
+                    }
+                }
+                report.found.push(SweptObject {
+                    key: info.key,
+                    size: info.size,
+                });
+            }
+            report.staging_files = self
+                .inner
+                .backend
+                .sweep_staging(older_than, dry_run)
+                .await?;
+            Ok(report)
+        })
+        .await
+    }
+}
