@@ -42,6 +42,14 @@ pub enum OptimizeError {
     },
 }
 
+impl OptimizeError {
+    pub(super) fn invalid(reason: impl Into<String>) -> Self {
+        Self::InvalidImage {
+            reason: reason.into(),
+        }
+    }
+}
+
 impl From<Unrecognized> for OptimizeError {
     fn from(unrecognized: Unrecognized) -> Self {
         Self::UnsupportedFormat {

@@ -1,10 +1,27 @@
 //! Pixels only: bytes of an image in, bytes of a better image out. No storage, no tokio, no clock but
 //! the deadline that a decode cannot outrun.
 
+mod alpha;
+mod budget;
+mod color;
+mod decode;
+mod encode;
 mod error;
+mod exif;
+mod geometry;
+mod header;
 #[doc(hidden)]
 pub mod jpeg;
+#[cfg(feature = "webp")]
+mod libwebp;
 mod options;
+mod orientation;
+mod pipeline;
+mod placeholder;
+mod raster;
+mod resize;
+mod strip;
+mod ycbcr;
 
 pub use error::OptimizeError;
 pub use options::{Animation, Fit, Gravity, Limits, OptimizeOptions, OutputFormat};
@@ -83,6 +100,5 @@ pub fn optimize_with_variants(
     options: &OptimizeOptions,
     variants: &[OptimizeOptions],
 ) -> Result<(OptimizedImage, Vec<OptimizedImage>), OptimizeError> {
-    let _ = (bytes, options, variants);
-    todo!("the optimizer's helper writes this")
+    pipeline::run(bytes, options, variants)
 }

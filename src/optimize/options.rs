@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use super::OptimizeError;
+
+/// The largest box, in pixels a side.
+const MAX_BOX: u32 = 16_384;
+
 /// How [`optimize`](crate::optimize()) is to treat an image.
 ///
 /// The defaults: fit inside 1200 x 1200 pixels without ever enlarging, Lanczos3, JPEG at quality 85,
@@ -67,6 +72,34 @@ impl Default for OptimizeOptions {
 }
 
 impl OptimizeOptions {
+    /// Checks every option against its range.
+    pub(super) fn validate(&self) -> Result<(), OptimizeError> {
+        let invalid = |name, reason: &str| {
+            Err(OptimizeError::InvalidOption {
+                name,
+                reason: reason.into(),
+            })
+        };
+        let side = 1..=MAX_BOX;
+        if !side.contains(&self.max_width) {
+            return invalid("max_width", "must be 1 to 16384 pixels");
+        }
+        if !side.contains(&self.max_height) {
+            return invalid("max_height", "must be 1 to 16384 pixels");
+        }
+        if !(1..=100).contains(&self.quality) {
+            return invalid("quality", "must be 1 to 100");
+        }
+        let lossy_webp = self.format == OutputFormat::WebP && !self.lossless;
+        if lossy_webp && !cfg!(feature = "webp") {
+            return invalid(
+                "format",
+                "lossy WebP needs the cargo feature \"webp\"; ask for lossless WebP, JPEG or PNG",
+            );
+        }
+        Ok(())
+    }
+
     /// Sets the box that the image has to fit, in pixels.
     #[must_use]
     pub fn with_max_size(mut self, width: u32, height: u32) -> Self {
@@ -228,6 +261,8 @@ pub struct Limits {
     pub max_side: u32,
     /// Scans of a JPEG: a pixel limit does not stop a small file with thousands of them. Default 100.
     pub max_scans: u32,
+    /// Frames of an animation, although only one is decoded. Default 10,000.
+    pub max_frames: u32,
     /// Bytes that decoding may hold at once. Default 512 MiB.
     pub max_decode_bytes: u64,
     /// CPU time that decoding, resizing and encoding may take together. Default 10 s.
@@ -241,6 +276,7 @@ impl Default for Limits {
             max_pixels: 64_000_000,
             max_side: 16_384,
             max_scans: 100,
+            max_frames: 10_000,
             max_decode_bytes: 512 << 20,
             max_duration: Duration::from_secs(10),
         }
@@ -273,6 +309,13 @@ impl Limits {
     #[must_use]
     pub fn with_max_scans(mut self, scans: u32) -> Self {
         self.max_scans = scans;
+        self
+    }
+
+    /// Sets the frames of an animation.
+    #[must_use]
+    pub fn with_max_frames(mut self, frames: u32) -> Self {
+        self.max_frames = frames;
         self
     }
 

@@ -1,0 +1,28 @@
+//! From pixels to the bytes of a file.
+
+mod jpeg;
+mod png;
+mod webp;
+
+use crate::format::ImageFormat;
+
+use super::raster::Frame;
+use super::{OptimizeError, OptimizeOptions};
+
+/// Encodes in a format that is not `Gif`; `exif` goes into the file. Alpha is gone where the format has none.
+pub(super) fn encode(
+    frame: Frame,
+    format: ImageFormat,
+    options: &OptimizeOptions,
+    exif: Option<&[u8]>,
+) -> Result<Vec<u8>, OptimizeError> {
+    match format {
+        ImageFormat::Jpeg => jpeg::encode(&frame, options, exif),
+        ImageFormat::WebP => webp::encode(frame, options, exif),
+        ImageFormat::Png => png::encode(frame, exif),
+        ImageFormat::Gif => Err(OptimizeError::InvalidOption {
+            name: "format",
+            reason: "GIF is not written".into(),
+        }),
+    }
+}

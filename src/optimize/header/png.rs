@@ -1,0 +1,164 @@
+//! The chunks of a PNG file (PNG third edition, section 5), without inflating any of them.
+
+use std::borrow::Cow;
+
+use crate::format::ImageFormat;
+
+use super::super::OptimizeError;
+use super::super::budget::Budget;
+use super::{Details, Header, be_u32};
+
+/// Text chunks beyond this are not even looked at; a raw EXIF profile is 64 KiB at most, in hexadecimal.
+const MAX_TEXT: usize = 1 << 18;
+/// The keywords under which ImageMagick keeps EXIF in a text chunk.
+const RAW_PROFILES: [&[u8]; 2] = [b"Raw profile type exif\0", b"Raw profile type APP1\0"];
+
+/// What the chunks say.
+#[derive(Debug)]
+pub(in super::super) struct PngHeader {
+    pub(in super::super) bit_depth: u8,
+    pub(in super::super) color_type: u8,
+    pub(in super::super) interlaced: bool,
+}
+
+/// A chunk: its type, its data, and where the next one begins.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Chunk<'a> {
+    pub(in super::super) kind: [u8; 4],
+    pub(in super::super) data: &'a [u8],
+    pub(in super::super) end: usize,
+}
+
+/// The chunk at `at`; `None` at the end of the data or where a chunk is cut off.
+pub(in super::super) fn chunk_at(bytes: &[u8], at: usize) -> Option<Chunk<'_>> {
+    let length = usize::try_from(be_u32(bytes, at)?).ok()?;
+    let kind = bytes.get(at.checked_add(4)?..at.checked_add(8)?)?;
+    let end = at.checked_add(12)?.checked_add(length)?;
+    let data = bytes.get(at + 8..end - 4)?;
+    bytes.get(end - 4..end)?;
+    Some(Chunk {
+        kind: kind.try_into().ok()?,
+        data,
+        end,
+    })
+}
+
+pub(super) fn read<'a>(bytes: &'a [u8], budget: &Budget<'_>) -> Result<Header<'a>, OptimizeError> {
+    let header = chunk_at(bytes, 8)
+        .filter(|chunk| &chunk.kind == b"IHDR" && chunk.data.len() == 13)
+        .ok_or_else(|| OptimizeError::invalid("a PNG without its header"))?;
+    let size = be_u32(header.data, 0).zip(be_u32(header.data, 4));
+    let (width, height) = size.unwrap_or_default();
+    budget.check_size(width, height)?;
+
+    let (mut exif, mut frames, mut has_metadata, mut ended) = (None, 1, false, false);
+    let (mut compressed_profile, mut has_data) = (false, false);
+    let mut at = header.end;
+    while let Some(chunk) = chunk_at(bytes, at) {
+        at = chunk.end;
+        match &chunk.kind {
+            b"IEND" => {
+                ended = true;
+                break;
+            }
+            b"IDAT" => has_data = true,
+            b"PLTE" | b"tRNS" | b"fcTL" | b"fdAT" => {}
+            b"acTL" if !has_data => frames = be_u32(chunk.data, 0).unwrap_or(1).max(1),
+            b"eXIf" => {
+                has_metadata = true;
+                exif = Some(Cow::Borrowed(strip_exif_prefix(chunk.data)));
+            }
+            b"tEXt" if exif.is_none() => {
+                has_metadata = true;
+                exif = raw_profile(chunk.data).map(Cow::Owned);
+            }
+            b"zTXt" => {
+                has_metadata = true;
+                compressed_profile |= chunk.data.len() <= MAX_TEXT
+                    && RAW_PROFILES.iter().any(|key| chunk.data.starts_with(key));
+            }
+            _ => has_metadata = true,
+        }
+    }
+    if !has_data {
+        return Err(OptimizeError::invalid("a PNG without image data"));
+    }
+    if !ended {
+        budget.truncated("the PNG has no end")?;
+    }
+    if exif.is_none() && compressed_profile {
+        exif = compressed_raw_profile(bytes).map(Cow::Owned);
+    }
+    Ok(Header {
+        format: ImageFormat::Png,
+        width,
+        height,
+        frames,
+        exif,
+        has_metadata: has_metadata || at < bytes.len(),
+        details: Details::Png(PngHeader {
+            bit_depth: header.data[8],
+            color_type: header.data[9],
+            interlaced: header.data[12] != 0,
+        }),
+    })
+}
+
+/// Some writers keep the JPEG prefix in front of the TIFF structure.
+pub(super) fn strip_exif_prefix(exif: &[u8]) -> &[u8] {
+    exif.strip_prefix(b"Exif\0\0").unwrap_or(exif)
+}
+
+/// The EXIF block in an ImageMagick text chunk: a newline, the profile's name, its length, then
+/// hexadecimal digits in lines.
+fn raw_profile(data: &[u8]) -> Option<Vec<u8>> {
+    let text = RAW_PROFILES.iter().find_map(|key| data.strip_prefix(*key))?;
+    hexadecimal_profile(text.get(..MAX_TEXT).unwrap_or(text))
+}
+
+fn hexadecimal_profile(text: &[u8]) -> Option<Vec<u8>> {
+    let mut lines = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+    // The name, after an empty line, and the length, which the digits tell as well.
+    lines.find(|line| !line.is_empty())?;
+    let length: usize = std::str::from_utf8(lines.next()?).ok()?.parse().ok()?;
+    let digits: Vec<u8> = lines
+        .flatten()
+        .map(|&digit| char::from(digit).to_digit(16).map(|digit| digit as u8))
+        .collect::<Option<_>>()?;
+    let (pairs, _) = digits.as_chunks::<2>();
+    let profile: Vec<u8> = pairs.iter().map(|&[high, low]| high << 4 | low).collect();
+    (profile.len() == length).then(|| strip_exif_prefix(&profile).to_vec())
+}
+
+/// As [`raw_profile`], from a compressed chunk.
+fn compressed_raw_profile(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut decoder = png::Decoder::new(std::io::Cursor::new(bytes));
+    decoder.set_ignore_iccp_chunk(true);
+    let reader = decoder.read_info().ok()?;
+    let chunks = reader.info().compressed_latin1_text.iter();
+    chunks
+        .filter(|chunk| {
+            RAW_PROFILES
+                .iter()
+                .any(|key| key.strip_suffix(b"\0") == Some(chunk.keyword.as_bytes()))
+        })
+        .find_map(|chunk| {
+            let mut chunk = chunk.clone();
+            chunk.decompress_text_with_limit(MAX_TEXT).ok()?;
+            hexadecimal_profile(chunk.get_text().ok()?.as_bytes())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_raw_profile_is_hexadecimal_text() {
+        let text = b"Raw profile type exif\0\nexif\n       8\n45786966\n00004d4d\n";
+        assert_eq!(raw_profile(text).as_deref(), Some(&b"MM"[..]));
+        assert_eq!(raw_profile(b"Raw profile type exif\0\nexif\n 9\n4d4d\n"), None);
+        assert_eq!(raw_profile(b"Raw profile type exif\0\nexif\n 1\nzz\n"), None);
+        assert_eq!(raw_profile(b"Comment\0\nexif\n 2\n4d4d\n"), None);
+    }
+}

@@ -1,0 +1,256 @@
+//! The way of one image: header, decode once, then for every result resize, turn, convert, encode.
+
+use fast_image_resize::Resizer;
+
+use crate::format::ImageFormat;
+
+use super::budget::Budget;
+use super::color::{Converter, cmyk_to_rgb};
+use super::decode::{Decoded, decode};
+use super::encode::encode;
+use super::exif::Credits;
+use super::geometry::{Plan, Rect};
+use super::header::{Details, Header};
+use super::orientation::Upright;
+use super::placeholder::placeholder;
+use super::raster::{Component, Frame, Layout, Pixels, Range, Raster};
+use super::resize::resample;
+use super::strip::strip;
+use super::{OptimizeError, OptimizeOptions, OptimizedImage, OutputFormat, alpha, ycbcr};
+
+pub(super) fn run(
+    bytes: &[u8],
+    options: &OptimizeOptions,
+    variants: &[OptimizeOptions],
+) -> Result<(OptimizedImage, Vec<OptimizedImage>), OptimizeError> {
+    for options in std::iter::once(options).chain(variants) {
+        options.validate()?;
+    }
+    let budget = Budget::new(&options.limits, options.accept_truncated);
+    let header = Header::read(bytes, options, &budget)?;
+    let upright = header.upright();
+    let (width, height) = upright.size(header.width, header.height);
+    let reduction = std::iter::once(options)
+        .chain(variants)
+        .map(|options| Plan::new(width, height, options).reduction())
+        .fold(f64::INFINITY, f64::min);
+    let Decoded { pixels, color } = decode(bytes, &header, reduction, &budget)?;
+    let layout = match &pixels {
+        Pixels::Packed(component) => component.raster.layout,
+        Pixels::Ycc(..) => Layout::Rgb,
+    };
+    let mut job = Job {
+        bytes,
+        opaque: is_opaque(&pixels),
+        converter: Converter::new(&color, layout),
+        credits: header.exif.as_deref().map(Credits::read).unwrap_or_default(),
+        resizer: Resizer::new(),
+        budget: &budget,
+        header,
+        pixels,
+        upright,
+    };
+    let main = job.make(options)?;
+    let variants = variants
+        .iter()
+        .map(|options| job.make(options))
+        .collect::<Result<_, _>>()?;
+    Ok((main, variants))
+}
+
+/// A decoded source, and what every result of it needs.
+struct Job<'a> {
+    bytes: &'a [u8],
+    header: Header<'a>,
+    pixels: Pixels,
+    upright: Upright,
+    opaque: bool,
+    /// To sRGB, where the pixels are not.
+    converter: Option<Converter>,
+    credits: Credits,
+    resizer: Resizer,
+    budget: &'a Budget<'a>,
+}
+
+impl Job<'_> {
+    fn make(&mut self, options: &OptimizeOptions) -> Result<OptimizedImage, OptimizeError> {
+        self.budget.check_time()?;
+        let format = match options.format {
+            OutputFormat::Jpeg => ImageFormat::Jpeg,
+            OutputFormat::Png => ImageFormat::Png,
+            OutputFormat::WebP => ImageFormat::WebP,
+            OutputFormat::Auto if self.opaque => ImageFormat::Jpeg,
+            OutputFormat::Auto => ImageFormat::WebP,
+        };
+        let (width, height) = self.upright.size(self.header.width, self.header.height);
+        let plan = Plan::new(width, height, options);
+        // Planes go as they are where both ends have them.
+        let lossy = match format {
+            ImageFormat::Jpeg => true,
+            ImageFormat::WebP => !options.lossless && cfg!(feature = "webp"),
+            ImageFormat::Png | ImageFormat::Gif => false,
+        };
+        let planar = lossy && self.converter.is_none() && plan.canvas.is_none();
+        let frame = self.frame(&plan, planar)?;
+        self.budget.check_time()?;
+        let frame = self.finish(frame, &plan, format, options);
+        let placeholder = placeholder(&frame, &mut self.resizer)?;
+
+        let exif = if options.keep_copyright {
+            self.credits.to_tiff()
+        } else {
+            None
+        };
+        let mut data = encode(frame, format, options, exif.as_deref())?;
+        self.budget.check_time()?;
+        if format == self.header.format
+            && plan.is_identity(width, height)
+            && let Some(kept) = self.kept_source(exif.as_deref())
+            && kept.len() <= data.len()
+        {
+            data = kept;
+        }
+        let (width, height) = plan.size();
+        Ok(OptimizedImage {
+            data: data.into(),
+            format,
+            width,
+            height,
+            placeholder,
+            source: self.header.source_info(self.bytes.len()),
+        })
+    }
+
+    /// The source without its metadata, if it shows the same without it.
+    fn kept_source(&self, exif: Option<&[u8]>) -> Option<Vec<u8>> {
+        let plain = match &self.header.details {
+            Details::Jpeg(jpeg) => jpeg.components.len() < 4 && !jpeg.is_rgb(),
+            Details::Png(_) | Details::WebP(_) | Details::Gif => true,
+        };
+        if !plain
+            || self.converter.is_some()
+            || !self.upright.is_identity()
+            || self.budget.is_truncated()
+        {
+            return None;
+        }
+        strip(self.bytes, &self.header, exif)
+    }
+
+    /// The part of the source that the plan wants, at the plan's size, upright, in sRGB.
+    fn frame(&mut self, plan: &Plan, planar: bool) -> Result<Frame, OptimizeError> {
+        let upright = self.upright;
+        let stored = (self.header.width, self.header.height);
+        let upright_size = upright.size(stored.0, stored.1);
+        let crop = plan.stored_crop(upright, upright_size.0, upright_size.1);
+        let (width, height) = upright.size(plan.width as usize, plan.height as usize);
+        let resizer = &mut self.resizer;
+        match &self.pixels {
+            Pixels::Packed(component) => {
+                let raster = resample(component, stored, crop, width, height, resizer)?;
+                Ok(Frame::Packed(to_srgb(
+                    turn(raster, upright),
+                    self.converter.as_ref(),
+                )))
+            }
+            Pixels::Ycc(components, range) => {
+                let (chroma_crop, chroma_width, chroma_height) = if planar {
+                    halved(crop, width, height, upright)
+                } else {
+                    (crop, width, height)
+                };
+                let [y, cb, cr] = &**components;
+                let mut plane = |component: &Component, crop, width, height| {
+                    resample(component, stored, crop, width, height, resizer)
+                        .map(|raster| turn(raster, upright))
+                };
+                let mut planes = Box::new([
+                    plane(y, crop, width, height)?,
+                    plane(cb, chroma_crop, chroma_width, chroma_height)?,
+                    plane(cr, chroma_crop, chroma_width, chroma_height)?,
+                ]);
+                if *range == Range::Limited {
+                    ycbcr::expand_range(&mut planes);
+                }
+                if planar {
+                    return Ok(Frame::Ycc420(planes));
+                }
+                Ok(Frame::Packed(to_srgb(
+                    ycbcr::planes_to_rgb(&planes),
+                    self.converter.as_ref(),
+                )))
+            }
+        }
+    }
+
+    /// Alpha and canvas as the output format has them.
+    fn finish(
+        &self,
+        frame: Frame,
+        plan: &Plan,
+        format: ImageFormat,
+        options: &OptimizeOptions,
+    ) -> Frame {
+        let Frame::Packed(mut raster) = frame else {
+            return frame;
+        };
+        if self.opaque {
+            raster = alpha::drop_alpha(raster);
+        } else if format == ImageFormat::Jpeg {
+            raster = alpha::flatten(raster, options.background);
+        }
+        if let Some(canvas) = plan.canvas {
+            raster = alpha::on_canvas(raster, canvas, options.background);
+        }
+        Frame::Packed(raster)
+    }
+}
+
+fn is_opaque(pixels: &Pixels) -> bool {
+    match pixels {
+        Pixels::Packed(component) => component.raster.is_opaque(),
+        Pixels::Ycc(..) => true,
+    }
+}
+
+/// The window and size of chroma planes of half the size. They cover an even number of luma pixels, so that
+/// at an odd size half a chroma sample lies beyond the right and bottom edges: of the upright picture, that
+/// is, which may be the left and top ones of the stored picture.
+fn halved(crop: Rect, width: usize, height: usize, upright: Upright) -> (Rect, usize, usize) {
+    let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
+    let pixel_width = crop.width / width as f64;
+    let pixel_height = crop.height / height as f64;
+    let (flip_x, flip_y) = upright.stored_flips();
+    let (odd_x, odd_y) = ((width % 2) as f64, (height % 2) as f64);
+    let window = Rect {
+        left: crop.left - if flip_x { odd_x * pixel_width } else { 0.0 },
+        top: crop.top - if flip_y { odd_y * pixel_height } else { 0.0 },
+        width: 2.0 * half_width as f64 * pixel_width,
+        height: 2.0 * half_height as f64 * pixel_height,
+    };
+    (window, half_width, half_height)
+}
+
+fn turn(raster: Raster, upright: Upright) -> Raster {
+    if upright.is_identity() {
+        return raster;
+    }
+    let (width, height) = (raster.width, raster.height);
+    let data = match raster.layout.channels() {
+        1 => upright.apply::<1>(&raster.data, width, height),
+        2 => upright.apply::<2>(&raster.data, width, height),
+        3 => upright.apply::<3>(&raster.data, width, height),
+        _ => upright.apply::<4>(&raster.data, width, height),
+    };
+    let (width, height) = upright.size(width, height);
+    Raster::new(raster.layout, width, height, data)
+}
+
+fn to_srgb(raster: Raster, converter: Option<&Converter>) -> Raster {
+    let converted = converter.and_then(|converter| converter.convert(&raster));
+    match converted {
+        Some(converted) => converted,
+        None if raster.layout == Layout::Cmyk => cmyk_to_rgb(&raster),
+        None => raster,
+    }
+}

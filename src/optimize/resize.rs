@@ -1,0 +1,116 @@
+//! Resampling with Lanczos3 (fast_image_resize), of packed pixels or of planes.
+
+use fast_image_resize::images::{CroppedImage, Image, ImageRef};
+use fast_image_resize::{
+    FilterType, PixelType, ResizeAlg, ResizeError, ResizeOptions, Resizer,
+};
+
+use super::OptimizeError;
+use super::geometry::Rect;
+use super::raster::{Component, Layout, Raster};
+
+/// Resamples the part of a component that `crop` covers to `width` x `height` pixels. `crop` is in pixels of
+/// the picture, whose size is `picture`; where it goes beyond the picture, the edge is repeated.
+pub(super) fn resample(
+    component: &Component,
+    picture: (u32, u32),
+    crop: Rect,
+    width: usize,
+    height: usize,
+    resizer: &mut Resizer,
+) -> Result<Raster, OptimizeError> {
+    // From pixels of the picture to samples of this component.
+    let scale_x = component.extent.0 / f64::from(picture.0);
+    let scale_y = component.extent.1 / f64::from(picture.1);
+    let window = Rect {
+        left: crop.left * scale_x,
+        top: crop.top * scale_y,
+        width: crop.width * scale_x,
+        height: crop.height * scale_y,
+    };
+    let raster = &component.raster;
+    let before = (overhang(-window.left), overhang(-window.top));
+    let after = (
+        overhang(window.left + window.width - raster.width as f64),
+        overhang(window.top + window.height - raster.height as f64),
+    );
+    if (before, after) == ((0, 0), (0, 0)) {
+        return resample_window(raster, window, width, height, resizer);
+    }
+    let padded = replicate_edges(raster, before, after);
+    let window = Rect {
+        left: window.left + before.0 as f64,
+        top: window.top + before.1 as f64,
+        ..window
+    };
+    resample_window(&padded, window, width, height, resizer)
+}
+
+/// Whole samples by which a window reaches beyond an edge; less than a thousandth is rounding.
+fn overhang(distance: f64) -> usize {
+    (distance - 1e-3).ceil().max(0.0) as usize
+}
+
+fn replicate_edges(raster: &Raster, before: (usize, usize), after: (usize, usize)) -> Raster {
+    let channels = raster.layout.channels();
+    let width = before.0 + raster.width + after.0;
+    let height = before.1 + raster.height + after.1;
+    let mut data = Vec::with_capacity(width * height * channels);
+    let rows: Vec<&[u8]> = raster.rows().collect();
+    for y in 0..height {
+        let row = rows[y.saturating_sub(before.1).min(raster.height - 1)];
+        for _ in 0..before.0 {
+            data.extend_from_slice(&row[..channels]);
+        }
+        data.extend_from_slice(row);
+        for _ in 0..after.0 {
+            data.extend_from_slice(&row[row.len() - channels..]);
+        }
+    }
+    Raster::new(raster.layout, width, height, data)
+}
+
+fn resample_window(
+    raster: &Raster,
+    window: Rect,
+    width: usize,
+    height: usize,
+    resizer: &mut Resizer,
+) -> Result<Raster, OptimizeError> {
+    let (source_width, source_height) = (raster.width as f64, raster.height as f64);
+    let left = window.left.clamp(0.0, source_width);
+    let top = window.top.clamp(0.0, source_height);
+    let window_width = window.width.min(source_width - left);
+    let window_height = window.height.min(source_height - top);
+    let whole = (left, top) == (0.0, 0.0)
+        && (window_width - width as f64).abs() < 1e-3
+        && (window_height - height as f64).abs() < 1e-3
+        && (raster.width, raster.height) == (width, height);
+    if whole {
+        let data = raster.rows().collect::<Vec<_>>().concat();
+        return Ok(Raster::new(raster.layout, width, height, data));
+    }
+    let pixel_type = match raster.layout {
+        Layout::Gray => PixelType::U8,
+        Layout::GrayAlpha => PixelType::U8x2,
+        Layout::Rgb => PixelType::U8x3,
+        Layout::Rgba | Layout::Cmyk => PixelType::U8x4,
+    };
+    let internal = |error: &dyn std::fmt::Display| {
+        OptimizeError::invalid(format!("the image could not be resized: {error}"))
+    };
+    let rows = raster.data.len() / (raster.stride * raster.layout.channels());
+    let source = ImageRef::new(raster.stride as u32, rows as u32, &raster.data, pixel_type)
+        .map_err(|error| internal(&error))?;
+    let source = CroppedImage::new(&source, 0, 0, raster.width as u32, raster.height as u32)
+        .map_err(|error| internal(&error))?;
+    let mut resized = Image::new(width as u32, height as u32, pixel_type);
+    let options = ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
+        .crop(left, top, window_width, window_height)
+        .use_alpha(raster.layout.has_alpha());
+    resizer
+        .resize(&source, &mut resized, &options)
+        .map_err(|error: ResizeError| internal(&error))?;
+    Ok(Raster::new(raster.layout, width, height, resized.into_vec()))
+}
