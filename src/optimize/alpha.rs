@@ -11,9 +11,7 @@ pub(super) fn flatten(raster: Raster, background: [u8; 3]) -> Raster {
         Layout::GrayAlpha if red == green && green == blue => {
             blend::<2, 1>(&raster, Layout::Gray, |[gray, _]| [gray], [red])
         }
-        Layout::GrayAlpha => {
-            blend::<2, 3>(&raster, Layout::Rgb, |[gray, _]| [gray; 3], background)
-        }
+        Layout::GrayAlpha => blend::<2, 3>(&raster, Layout::Rgb, |[gray, _]| [gray; 3], background),
         Layout::Gray | Layout::Rgb | Layout::Cmyk => raster,
     }
 }
@@ -49,7 +47,10 @@ pub(super) fn drop_alpha(raster: Raster) -> Raster {
     };
     let channels = raster.layout.channels();
     let pixels = raster.data.chunks_exact(channels);
-    let data = pixels.flat_map(|pixel| &pixel[..channels - 1]).copied().collect();
+    let data = pixels
+        .flat_map(|pixel| &pixel[..channels - 1])
+        .copied()
+        .collect();
     Raster::new(layout, raster.width, raster.height, data)
 }
 
@@ -81,7 +82,9 @@ pub(super) fn on_canvas(raster: Raster, canvas: Canvas, background: [u8; 3]) -> 
     let fill = [red, green, blue, 255];
     let (width, height) = (canvas.width as usize, canvas.height as usize);
     let mut data = fill[..channels].repeat(width * height);
-    let rows = data.chunks_exact_mut(width * channels).skip(canvas.top as usize);
+    let rows = data
+        .chunks_exact_mut(width * channels)
+        .skip(canvas.top as usize);
     let left = canvas.left as usize * channels;
     for (row, source) in rows.zip(raster.rows()) {
         row[left..left + source.len()].copy_from_slice(source);

@@ -66,7 +66,11 @@ impl<'a> Budget<'a> {
 
     /// Memory that a decoder is about to hold.
     pub(super) fn check_memory(&self, bytes: u64) -> Result<(), OptimizeError> {
-        at_most("bytes of decode memory", bytes, self.limits.max_decode_bytes)
+        at_most(
+            "bytes of decode memory",
+            bytes,
+            self.limits.max_decode_bytes,
+        )
     }
 
     /// The point in time that no step may pass.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use moxcms::{
     Chromaticity, CicpColorPrimaries, CicpProfile, ColorPrimaries, ColorProfile, DataColorSpace,
-    MatrixCoefficients, RenderingIntent, ToneReprCurve, TransferCharacteristics,
-    TransformExecutor, TransformOptions, XyY,
+    MatrixCoefficients, RenderingIntent, ToneReprCurve, TransferCharacteristics, TransformExecutor,
+    TransformOptions, XyY,
 };
 
 use super::raster::{Layout, Raster};
@@ -17,7 +17,10 @@ pub(super) enum ColorTag {
     Srgb,
     Icc(Vec<u8>),
     /// Code points of ITU-T H.273, for RGB in full range.
-    Cicp { primaries: u8, transfer: u8 },
+    Cicp {
+        primaries: u8,
+        transfer: u8,
+    },
     /// PNG's gAMA, the exponent that was applied, and cHRM: white, red, green, blue.
     Gamma {
         exponent: f32,
@@ -198,8 +201,7 @@ pub(super) fn cmyk_to_rgb(raster: &Raster) -> Raster {
         .iter()
         .flat_map(|&[cyan, magenta, yellow, black]| {
             let paper = 255 - u32::from(black);
-            [cyan, magenta, yellow]
-                .map(|ink| (((255 - u32::from(ink)) * paper + 127) / 255) as u8)
+            [cyan, magenta, yellow].map(|ink| (((255 - u32::from(ink)) * paper + 127) / 255) as u8)
         })
         .collect();
     Raster::new(Layout::Rgb, raster.width, raster.height, data)

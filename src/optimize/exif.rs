@@ -7,13 +7,29 @@ use image::metadata::Orientation;
 
 const ARTIST: u16 = 0x013b;
 const COPYRIGHT: u16 = 0x8298;
+const ORIENTATION: u16 = 0x0112;
 const ASCII: u16 = 2;
+const LONG: u16 = 4;
 /// Longer notices are cut; they have to fit one JPEG segment together.
 const MAX_TEXT: usize = 8192;
 
 /// The orientation that an EXIF block asks for; upright where it is absent or invalid.
 pub(super) fn orientation(tiff: &[u8]) -> Orientation {
-    Orientation::from_exif_chunk(tiff).unwrap_or(Orientation::NoTransforms)
+    Orientation::from_exif_chunk(tiff)
+        .or_else(|| long_orientation(tiff))
+        .unwrap_or(Orientation::NoTransforms)
+}
+
+/// Some writers give the orientation as a 32-bit number, and readers take it.
+fn long_orientation(tiff: &[u8]) -> Option<Orientation> {
+    let reader = Reader::new(tiff)?;
+    let entry = reader
+        .entries()
+        .find(|&at| reader.u16(at) == Some(ORIENTATION))?;
+    if reader.u16(entry + 2)? != LONG {
+        return None;
+    }
+    Orientation::from_exif(u8::try_from(reader.u32(entry + 8)?).ok()?)
 }
 
 /// Who made the picture and whose it is.
@@ -31,15 +47,11 @@ impl Credits {
 
     fn try_read(tiff: &[u8]) -> Option<Self> {
         let reader = Reader::new(tiff)?;
-        let directory = usize::try_from(reader.u32(4)?).ok()?;
-        let entries = usize::from(reader.u16(directory)?);
         let mut credits = Self::default();
-        for entry in 0..entries {
-            let at = directory.checked_add(2 + 12 * entry)?;
-            let Some(tag) = reader.u16(at) else { break };
-            match tag {
-                ARTIST => credits.artist = reader.text(at),
-                COPYRIGHT => credits.copyright = reader.text(at),
+        for at in reader.entries() {
+            match reader.u16(at) {
+                Some(ARTIST) => credits.artist = reader.text(at),
+                Some(COPYRIGHT) => credits.copyright = reader.text(at),
                 _ => {}
             }
         }
@@ -95,6 +107,15 @@ impl<'a> Reader<'a> {
             _ => return None,
         };
         Some(Self { tiff, big_endian })
+    }
+
+    /// The offsets of the first directory's entries, as far as the data goes.
+    fn entries(&self) -> impl Iterator<Item = usize> {
+        let directory = self.u32(4).and_then(|at| usize::try_from(at).ok());
+        let directory = directory.unwrap_or(usize::MAX);
+        let count = usize::from(self.u16(directory).unwrap_or(0));
+        let fits = self.tiff.len().saturating_sub(directory).saturating_sub(2) / 12;
+        (0..count.min(fits)).map(move |entry| directory + 2 + 12 * entry)
     }
 
     fn bytes<const N: usize>(&self, at: usize) -> Option<[u8; N]> {

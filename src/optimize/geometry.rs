@@ -74,8 +74,9 @@ impl Plan {
 
     /// The size of the result.
     pub(super) fn size(&self) -> (u32, u32) {
-        self.canvas
-            .map_or((self.width, self.height), |canvas| (canvas.width, canvas.height))
+        self.canvas.map_or((self.width, self.height), |canvas| {
+            (canvas.width, canvas.height)
+        })
     }
 
     /// Whether an upright source of this size is the result as it stands.
@@ -186,7 +187,9 @@ mod tests {
     use super::*;
 
     fn plan(width: u32, height: u32, fit: Fit) -> Plan {
-        let options = OptimizeOptions::default().with_max_size(1200, 800).with_fit(fit);
+        let options = OptimizeOptions::default()
+            .with_max_size(1200, 800)
+            .with_fit(fit);
         Plan::new(width, height, &options)
     }
 
@@ -232,7 +235,10 @@ mod tests {
         let plan = Plan::new(20, 60, &options);
         let upright = Upright::from(image::metadata::Orientation::Rotate90);
         let crop = plan.stored_crop(upright, 20, 60);
-        assert_eq!((crop.left, crop.top, crop.width, crop.height), (0.0, 0.0, 20.0, 20.0));
+        assert_eq!(
+            (crop.left, crop.top, crop.width, crop.height),
+            (0.0, 0.0, 20.0, 20.0)
+        );
         let upright = Upright::from(image::metadata::Orientation::Rotate270);
         let crop = plan.stored_crop(upright, 20, 60);
         assert_eq!((crop.left, crop.top), (40.0, 0.0));

@@ -51,7 +51,9 @@ pub(super) fn decode(
     };
     let size = (config.input.width, config.input.height);
     if status != sys::VP8StatusCode::VP8_STATUS_OK || size != (width as c_int, height as c_int) {
-        return Err(OptimizeError::invalid("damaged WebP: its header is not valid"));
+        return Err(OptimizeError::invalid(
+            "damaged WebP: its header is not valid",
+        ));
     }
     config.output.width = width as c_int;
     config.output.height = height as c_int;
@@ -102,7 +104,9 @@ pub(super) fn decode(
     // function; strides and sizes are those of the buffers.
     let decoder = Decoder(unsafe { sys::WebPIDecode(ptr::null(), 0, &mut config) });
     if decoder.0.is_null() {
-        return Err(OptimizeError::invalid("damaged WebP: its header is not valid"));
+        return Err(OptimizeError::invalid(
+            "damaged WebP: its header is not valid",
+        ));
     }
     // Sixteen portions, so that the clock is looked at while a large picture decodes.
     let portion = (file.len() / 16).max(1 << 16);

@@ -103,7 +103,11 @@ mod tests {
         ];
         for (code, (letters, size)) in (1..).zip(expected) {
             let upright = Upright::from(Orientation::from_exif(code).expect("1 to 8"));
-            assert_eq!(upright.apply::<1>(stored, 3, 2), letters, "orientation {code}");
+            assert_eq!(
+                upright.apply::<1>(stored, 3, 2),
+                letters,
+                "orientation {code}"
+            );
             assert_eq!(upright.size(3, 2), size);
         }
     }

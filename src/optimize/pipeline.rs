@@ -43,7 +43,11 @@ pub(super) fn run(
         bytes,
         opaque: is_opaque(&pixels),
         converter: Converter::new(&color, layout),
-        credits: header.exif.as_deref().map(Credits::read).unwrap_or_default(),
+        credits: header
+            .exif
+            .as_deref()
+            .map(Credits::read)
+            .unwrap_or_default(),
         resizer: Resizer::new(),
         budget: &budget,
         header,

@@ -31,7 +31,14 @@ pub(super) fn placeholder(frame: &Frame, resizer: &mut Resizer) -> Result<String
             raster: raster.clone(),
             extent,
         };
-        resample(&component, picture, whole, small_width, small_height, resizer)
+        resample(
+            &component,
+            picture,
+            whole,
+            small_width,
+            small_height,
+            resizer,
+        )
     };
     let raster = match frame {
         Frame::Packed(raster) => small(raster, (width as f64, height as f64))?,
@@ -57,5 +64,9 @@ pub(super) fn placeholder(frame: &Frame, resizer: &mut Resizer) -> Result<String
             _ => [0; 4],
         })
         .collect();
-    Ok(STANDARD.encode(thumbhash::rgba_to_thumb_hash(small_width, small_height, &rgba)))
+    Ok(STANDARD.encode(thumbhash::rgba_to_thumb_hash(
+        small_width,
+        small_height,
+        &rgba,
+    )))
 }

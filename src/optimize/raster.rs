@@ -76,9 +76,10 @@ impl Raster {
     pub(super) fn is_opaque(&self) -> bool {
         let channels = self.layout.channels();
         !self.layout.has_alpha()
-            || self
-                .rows()
-                .all(|row| row.chunks_exact(channels).all(|pixel| pixel[channels - 1] == 255))
+            || self.rows().all(|row| {
+                row.chunks_exact(channels)
+                    .all(|pixel| pixel[channels - 1] == 255)
+            })
     }
 }
 

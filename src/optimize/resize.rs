@@ -1,9 +1,7 @@
 //! Resampling with Lanczos3 (fast_image_resize), of packed pixels or of planes.
 
 use fast_image_resize::images::{CroppedImage, Image, ImageRef};
-use fast_image_resize::{
-    FilterType, PixelType, ResizeAlg, ResizeError, ResizeOptions, Resizer,
-};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeError, ResizeOptions, Resizer};
 
 use super::OptimizeError;
 use super::geometry::Rect;
@@ -112,5 +110,10 @@ fn resample_window(
     resizer
         .resize(&source, &mut resized, &options)
         .map_err(|error: ResizeError| internal(&error))?;
-    Ok(Raster::new(raster.layout, width, height, resized.into_vec()))
+    Ok(Raster::new(
+        raster.layout,
+        width,
+        height,
+        resized.into_vec(),
+    ))
 }

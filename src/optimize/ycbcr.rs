@@ -42,8 +42,16 @@ fn chroma([r, g, b]: [i32; 3], shift: u32) -> (u8, u8) {
         i64::from(kr) * r + i64::from(kg) * g + i64::from(kb) * b + i64::from(offset)
     };
     (
-        clamp(sum(fixed(-0.168_735_892), fixed(-0.331_264_108), fixed(0.5))),
-        clamp(sum(fixed(0.5), fixed(-0.418_687_589), fixed(-0.081_312_411))),
+        clamp(sum(
+            fixed(-0.168_735_892),
+            fixed(-0.331_264_108),
+            fixed(0.5),
+        )),
+        clamp(sum(
+            fixed(0.5),
+            fixed(-0.418_687_589),
+            fixed(-0.081_312_411),
+        )),
     )
 }
 

@@ -17,6 +17,7 @@ pub(super) fn decode(
     budget: &Budget<'_>,
 ) -> Result<Decoded, OptimizeError> {
     let mut options = DecodeOptions::new();
+    options.check_frame_consistency(false);
     options.set_color_output(ColorOutput::Indexed);
     options.allow_unknown_blocks(true);
     if let Some(bytes) = NonZeroU64::new(budget.limits.max_decode_bytes) {
@@ -42,9 +43,14 @@ pub(super) fn decode(
     }
     budget.check_time()?;
     let mut colors = [[0, 0, 0, 255]; 256];
-    let palette = decoder.palette().map_err(damaged)?;
-    for (color, entry) in colors.iter_mut().zip(palette.chunks_exact(3)) {
-        color[..3].copy_from_slice(entry);
+    match decoder.palette() {
+        Ok(palette) => {
+            for (color, entry) in colors.iter_mut().zip(palette.chunks_exact(3)) {
+                color[..3].copy_from_slice(entry);
+            }
+        }
+        // No colour table at all: the indices are shades of gray, as other decoders have it.
+        Err(_) => colors = std::array::from_fn(|gray| [gray as u8, gray as u8, gray as u8, 255]),
     }
     if let Some(index) = transparent {
         colors[usize::from(index)] = [0; 4];

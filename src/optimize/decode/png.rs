@@ -92,9 +92,17 @@ fn interlaced(
         match reader.next_interlaced_row() {
             Ok(Some(row)) => {
                 let png::InterlaceInfo::Adam7(info) = row.interlace() else {
-                    return Err(OptimizeError::invalid("damaged PNG: its interlacing changes"));
+                    return Err(OptimizeError::invalid(
+                        "damaged PNG: its interlacing changes",
+                    ));
                 };
-                png::expand_interlaced_row(&mut data, row_bytes, row.data(), info, 8 * sample as u8);
+                png::expand_interlaced_row(
+                    &mut data,
+                    row_bytes,
+                    row.data(),
+                    info,
+                    8 * sample as u8,
+                );
             }
             Ok(None) => break,
             Err(error) if rows > 1 && is_end(&error) => {

@@ -90,7 +90,10 @@ fn decode_picture(picture: &Picture<'_>, budget: &Budget<'_>) -> Result<Pixels, 
         extent: (width as f64 / 2.0, height as f64 / 2.0),
     };
     let luma = Component::whole(Raster::new(Layout::Gray, width, height, y));
-    Ok(Pixels::Ycc(Box::new([luma, half(u), half(v)]), Range::Limited))
+    Ok(Pixels::Ycc(
+        Box::new([luma, half(u), half(v)]),
+        Range::Limited,
+    ))
 }
 
 #[cfg(not(feature = "webp"))]

@@ -50,8 +50,8 @@ fn run(
     encoder.set_optimized_huffman_tables(true);
     encoder.set_progressive(progressive);
     if let Some(tiff) = exif {
-        let segment = [b"Exif\0\0", tiff].concat();
-        encoder.add_app_segment(1, &segment).map_err(failed)?;
+        let segment: Vec<u8> = [&b"Exif\0\0"[..], tiff].concat();
+        encoder.add_app_segment(1, segment).map_err(failed)?;
     }
     match frame {
         Frame::Ycc420(planes) => {

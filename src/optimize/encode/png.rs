@@ -82,7 +82,11 @@ impl Palette {
     /// The palette of a raster with few enough colours. Gray needs none: its depth is 8 bits either way, but
     /// up to 16 grays pack more tightly.
     fn of(raster: &Raster) -> Option<Self> {
-        let limit = if raster.layout == Layout::Gray { 16 } else { 256 };
+        let limit = if raster.layout == Layout::Gray {
+            16
+        } else {
+            256
+        };
         let mut indices = HashMap::new();
         let mut last = None;
         for pixel in raster.data.chunks_exact(raster.layout.channels()) {

@@ -8,8 +8,9 @@ use super::{Details, Header, le_u16};
 
 pub(super) fn read<'a>(bytes: &'a [u8], budget: &Budget<'_>) -> Result<Header<'a>, OptimizeError> {
     let size = le_u16(bytes, 6).zip(le_u16(bytes, 8));
-    let (width, height) = size.ok_or_else(|| OptimizeError::invalid("a GIF without its header"))?;
-    budget.check_size(width.into(), height.into())?;
+    let size = size.ok_or_else(|| OptimizeError::invalid("a GIF without its header"))?;
+    let (mut width, mut height) = (u32::from(size.0), u32::from(size.1));
+    budget.check_size(width, height)?;
 
     let mut at = 13 + bytes.get(10).map_or(0, |&packed| color_table_bytes(packed));
     let (mut frames, mut has_metadata) = (0, false);
@@ -21,6 +22,12 @@ pub(super) fn read<'a>(bytes: &'a [u8], budget: &Budget<'_>) -> Result<Header<'a
                 let Some(&packed) = bytes.get(at + 9) else {
                     break false;
                 };
+                if frames == 1 {
+                    // A frame that reaches beyond the canvas enlarges it, as in other decoders.
+                    let side = |at| u32::from(le_u16(bytes, at).unwrap_or(0));
+                    width = width.max(side(at + 1) + side(at + 5));
+                    height = height.max(side(at + 3) + side(at + 7));
+                }
                 // The minimum code size is one byte in front of the data.
                 match blocks_end(bytes, at + 11 + color_table_bytes(packed)) {
                     Some(end) => at = end,
@@ -58,8 +65,8 @@ pub(super) fn read<'a>(bytes: &'a [u8], budget: &Budget<'_>) -> Result<Header<'a
     }
     Ok(Header {
         format: ImageFormat::Gif,
-        width: width.into(),
-        height: height.into(),
+        width,
+        height,
         frames,
         exif: None,
         has_metadata,

@@ -129,17 +129,18 @@ fn find_ff(bytes: &[u8]) -> Option<usize> {
     const BLOCK: usize = 64;
     let blocks = bytes.chunks_exact(BLOCK);
     let skipped = blocks
-        .take_while(|block| !block.iter().fold(false, |found, &byte| found | (byte == 0xff)))
+        .take_while(|block| {
+            !block
+                .iter()
+                .fold(false, |found, &byte| found | (byte == 0xff))
+        })
         .count()
         * BLOCK;
     let offset = bytes[skipped..].iter().position(|&byte| byte == 0xff)?;
     Some(skipped + offset)
 }
 
-pub(super) fn read<'a>(
-    bytes: &'a [u8],
-    budget: &Budget<'_>,
-) -> Result<Header<'a>, OptimizeError> {
+pub(super) fn read<'a>(bytes: &'a [u8], budget: &Budget<'_>) -> Result<Header<'a>, OptimizeError> {
     let mut frame: Option<(u8, &[u8])> = None;
     let (mut exif, mut profile) = (None, Profile::default());
     let (mut adobe, mut jfif, mut has_metadata) = (None, false, false);
@@ -170,7 +171,9 @@ pub(super) fn read<'a>(
                 scans += 1;
                 budget.check_scans(scans)?;
                 let Some((process, frame)) = frame else {
-                    return Err(OptimizeError::invalid("a JPEG scan before its frame header"));
+                    return Err(OptimizeError::invalid(
+                        "a JPEG scan before its frame header",
+                    ));
                 };
                 let whole = payload.first() == frame.get(5);
                 if process != 0xc2 && whole {
@@ -220,7 +223,8 @@ pub(super) fn read<'a>(
 
 fn frame_size(frame: &[u8]) -> Result<(u32, u32), OptimizeError> {
     let size = be_u16(frame, 1).zip(be_u16(frame, 3));
-    let (height, width) = size.ok_or_else(|| OptimizeError::invalid("a short JPEG frame header"))?;
+    let (height, width) =
+        size.ok_or_else(|| OptimizeError::invalid("a short JPEG frame header"))?;
     if height == 0 {
         return Err(OptimizeError::invalid(
             "a JPEG that gives its height after its data (DNL) or has none",
@@ -276,7 +280,13 @@ impl<'a> Profile<'a> {
         }
         Some(match self.parts[..] {
             [(_, data)] => Cow::Borrowed(data),
-            _ => Cow::Owned(self.parts.iter().flat_map(|&(_, data)| data).copied().collect()),
+            _ => Cow::Owned(
+                self.parts
+                    .iter()
+                    .flat_map(|&(_, data)| data)
+                    .copied()
+                    .collect(),
+            ),
         })
     }
 }

@@ -71,9 +71,10 @@ impl<'a> Header<'a> {
     }
 
     fn orientation(&self) -> image::metadata::Orientation {
-        self.exif
-            .as_deref()
-            .map_or(image::metadata::Orientation::NoTransforms, exif::orientation)
+        self.exif.as_deref().map_or(
+            image::metadata::Orientation::NoTransforms,
+            exif::orientation,
+        )
     }
 
     pub(super) fn source_info(&self, size: usize) -> SourceInfo {

@@ -112,7 +112,9 @@ pub(super) fn strip_exif_prefix(exif: &[u8]) -> &[u8] {
 /// The EXIF block in an ImageMagick text chunk: a newline, the profile's name, its length, then
 /// hexadecimal digits in lines.
 fn raw_profile(data: &[u8]) -> Option<Vec<u8>> {
-    let text = RAW_PROFILES.iter().find_map(|key| data.strip_prefix(*key))?;
+    let text = RAW_PROFILES
+        .iter()
+        .find_map(|key| data.strip_prefix(*key))?;
     hexadecimal_profile(text.get(..MAX_TEXT).unwrap_or(text))
 }
 
@@ -157,8 +159,14 @@ mod tests {
     fn a_raw_profile_is_hexadecimal_text() {
         let text = b"Raw profile type exif\0\nexif\n       8\n45786966\n00004d4d\n";
         assert_eq!(raw_profile(text).as_deref(), Some(&b"MM"[..]));
-        assert_eq!(raw_profile(b"Raw profile type exif\0\nexif\n 9\n4d4d\n"), None);
-        assert_eq!(raw_profile(b"Raw profile type exif\0\nexif\n 1\nzz\n"), None);
+        assert_eq!(
+            raw_profile(b"Raw profile type exif\0\nexif\n 9\n4d4d\n"),
+            None
+        );
+        assert_eq!(
+            raw_profile(b"Raw profile type exif\0\nexif\n 1\nzz\n"),
+            None
+        );
         assert_eq!(raw_profile(b"Comment\0\nexif\n 2\n4d4d\n"), None);
     }
 }

@@ -82,6 +82,11 @@ pub(super) fn read<'a>(bytes: &'a [u8], budget: &Budget<'_>) -> Result<Header<'a
     let (mut canvas, mut frames, mut has_metadata) = (None, 0u32, false);
     let (mut picture, mut offset) = (Picture::default(), None);
     let (mut exif, mut profile) = (None, None);
+    let file_bytes = bytes.len() as u64;
+    // What is behind the RIFF chunk is no part of the picture.
+    let bytes = &bytes[..bytes
+        .len()
+        .min(usize::try_from(riff_end).unwrap_or(usize::MAX))];
     let mut at = 12;
     while let Some(chunk) = chunk_at(bytes, at) {
         if chunk.cut {
@@ -139,7 +144,7 @@ pub(super) fn read<'a>(bytes: &'a [u8], budget: &Budget<'_>) -> Result<Header<'a
         height,
         frames: frames.max(1),
         exif,
-        has_metadata: has_metadata || riff_end < bytes.len() as u64,
+        has_metadata: has_metadata || riff_end < file_bytes,
         details: Details::WebP(WebPHeader {
             picture,
             offset,
