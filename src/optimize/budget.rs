@@ -73,11 +73,6 @@ impl<'a> Budget<'a> {
         )
     }
 
-    /// The point in time that no step may pass.
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.started.checked_add(self.limits.max_duration)
-    }
-
     /// Whether the time is over; called at every row or so.
     pub(super) fn check_time(&self) -> Result<(), OptimizeError> {
         let elapsed = self.started.elapsed();

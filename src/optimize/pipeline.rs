@@ -6,7 +6,7 @@ use crate::format::ImageFormat;
 
 use super::budget::Budget;
 use super::color::{Converter, cmyk_to_rgb};
-use super::decode::{Decoded, decode};
+use super::decode::{Decoded, Wanted, decode};
 use super::encode::encode;
 use super::exif::Credits;
 use super::geometry::{Plan, Rect};
@@ -30,14 +30,19 @@ pub(super) fn run(
     let header = Header::read(bytes, options, &budget)?;
     let upright = header.upright();
     let (width, height) = upright.size(header.width, header.height);
-    let reduction = std::iter::once(options)
-        .chain(variants)
-        .map(|options| Plan::new(width, height, options).reduction())
-        .fold(f64::INFINITY, f64::min);
-    let Decoded { pixels, color } = decode(bytes, &header, reduction, &budget)?;
+    let mut wanted = Wanted {
+        reduction: f64::INFINITY,
+        half_chroma: true,
+    };
+    for options in std::iter::once(options).chain(variants) {
+        let plan = Plan::new(width, height, options);
+        wanted.reduction = wanted.reduction.min(plan.reduction());
+        wanted.half_chroma &= options.format != OutputFormat::Png && !options.lossless;
+    }
+    let Decoded { pixels, color } = decode(bytes, &header, wanted, &budget)?;
     let layout = match &pixels {
         Pixels::Packed(component) => component.raster.layout,
-        Pixels::Ycc(..) => Layout::Rgb,
+        Pixels::Ycc(..) | Pixels::Rgb(_) => Layout::Rgb,
     };
     let mut job = Job {
         bytes,
@@ -149,13 +154,23 @@ impl Job<'_> {
         let crop = plan.stored_crop(upright, upright_size.0, upright_size.1);
         let (width, height) = upright.size(plan.width as usize, plan.height as usize);
         let resizer = &mut self.resizer;
+        let mut plane = |component: &Component, crop, width, height| {
+            resample(component, stored, crop, width, height, resizer)
+                .map(|raster| turn(raster, upright))
+        };
         match &self.pixels {
             Pixels::Packed(component) => {
-                let raster = resample(component, stored, crop, width, height, resizer)?;
-                Ok(Frame::Packed(to_srgb(
-                    turn(raster, upright),
-                    self.converter.as_ref(),
-                )))
+                let raster = plane(component, crop, width, height)?;
+                Ok(Frame::Packed(to_srgb(raster, self.converter.as_ref())))
+            }
+            Pixels::Rgb(components) => {
+                let [red, green, blue] = &**components;
+                let raster = ycbcr::interleave(&[
+                    plane(red, crop, width, height)?,
+                    plane(green, crop, width, height)?,
+                    plane(blue, crop, width, height)?,
+                ]);
+                Ok(Frame::Packed(to_srgb(raster, self.converter.as_ref())))
             }
             Pixels::Ycc(components, range) => {
                 let (chroma_crop, chroma_width, chroma_height) = if planar {
@@ -164,10 +179,6 @@ impl Job<'_> {
                     (crop, width, height)
                 };
                 let [y, cb, cr] = &**components;
-                let mut plane = |component: &Component, crop, width, height| {
-                    resample(component, stored, crop, width, height, resizer)
-                        .map(|raster| turn(raster, upright))
-                };
                 let mut planes = Box::new([
                     plane(y, crop, width, height)?,
                     plane(cb, chroma_crop, chroma_width, chroma_height)?,
@@ -213,7 +224,7 @@ impl Job<'_> {
 fn is_opaque(pixels: &Pixels) -> bool {
     match pixels {
         Pixels::Packed(component) => component.raster.is_opaque(),
-        Pixels::Ycc(..) => true,
+        Pixels::Ycc(..) | Pixels::Rgb(_) => true,
     }
 }
 

@@ -59,19 +59,6 @@ impl Raster {
             .map(move |row| &row[..width])
     }
 
-    /// The same pixels with no gap between rows.
-    pub(super) fn into_tight(self) -> Self {
-        if self.stride == self.width {
-            let mut tight = self;
-            tight
-                .data
-                .truncate(tight.width * tight.height * tight.layout.channels());
-            return tight;
-        }
-        let data = self.rows().collect::<Vec<_>>().concat();
-        Self::new(self.layout, self.width, self.height, data)
-    }
-
     /// Whether every pixel is opaque.
     pub(super) fn is_opaque(&self) -> bool {
         let channels = self.layout.channels();
@@ -115,6 +102,8 @@ pub(super) enum Pixels {
     Packed(Component),
     /// Luma and two chroma components, each at its own resolution.
     Ycc(Box<[Component; 3]>, Range),
+    /// Red, green and blue, each at its own resolution.
+    Rgb(Box<[Component; 3]>),
 }
 
 /// Pixels of a result.

@@ -110,6 +110,19 @@ pub(super) fn planes_to_rgb(planes: &[Raster; 3]) -> Raster {
     Raster::new(Layout::Rgb, y.width, y.height, data)
 }
 
+/// Packed pixels from planes of red, green and blue of the same size.
+pub(super) fn interleave(planes: &[Raster; 3]) -> Raster {
+    let [red, green, blue] = planes;
+    let data = red
+        .data
+        .iter()
+        .zip(&green.data)
+        .zip(&blue.data)
+        .flat_map(|((&red, &green), &blue)| [red, green, blue])
+        .collect();
+    Raster::new(Layout::Rgb, red.width, red.height, data)
+}
+
 /// Stretches limited-range planes to full range, in place.
 pub(super) fn expand_range(planes: &mut [Raster; 3]) {
     let table = |black: f64, span: f64, zero: f64| -> [u8; 256] {

@@ -10,14 +10,19 @@ use super::super::budget::Budget;
 use super::super::color::ColorTag;
 use super::super::header::Header;
 use super::super::header::jpeg::JpegHeader;
-use super::super::raster::{Component, Layout, Pixels, Raster};
-use super::{Decoded, byte_count};
+use super::super::jpeg::{Color, DecodeLimits, Error};
+use super::super::raster::{Component, Layout, Pixels, Range, Raster};
+use super::{Decoded, Wanted, byte_count};
+
+/// Samples decoded per pixel of the result, in each direction, beyond which the inverse DCT leaves out
+/// detail. The rest of the way is Lanczos3's, which needs some of it.
+const MARGIN: f64 = 1.5;
 
 pub(super) fn decode(
     bytes: &[u8],
     header: &Header<'_>,
     jpeg: &JpegHeader<'_>,
-    _reduction: f64,
+    wanted: Wanted,
     budget: &Budget<'_>,
 ) -> Result<Decoded, OptimizeError> {
     if jpeg.precision != 8 {
@@ -30,8 +35,85 @@ pub(super) fn decode(
         Some(profile) => ColorTag::Icc(profile.to_vec()),
         None => ColorTag::Srgb,
     };
-    let pixels = decode_whole(bytes, header, jpeg, budget)?;
+    let pixels = match decode_planes(bytes, header, jpeg, wanted, budget)? {
+        Some(pixels) => pixels,
+        None => decode_whole(bytes, header, jpeg, budget)?,
+    };
     Ok(Decoded { pixels, color })
+}
+
+/// Decodes to planes, at a fraction of the size where that is enough; `None` where the file is for
+/// [`decode_whole`].
+fn decode_planes(
+    bytes: &[u8],
+    header: &Header<'_>,
+    jpeg: &JpegHeader<'_>,
+    wanted: Wanted,
+    budget: &Budget<'_>,
+) -> Result<Option<Pixels>, OptimizeError> {
+    let expired = || budget.check_time().is_err();
+    let mut limits = DecodeLimits::default();
+    limits.max_pixels = budget.limits.max_pixels;
+    limits.max_scans = budget.limits.max_scans;
+    limits.max_bytes = budget.limits.max_decode_bytes;
+    limits.accept_truncated = budget.accept_truncated;
+    limits.expired = Some(&expired);
+    let (wanted_width, wanted_height) = (
+        f64::from(header.width) / wanted.reduction * MARGIN,
+        f64::from(header.height) / wanted.reduction * MARGIN,
+    );
+    let halved = wanted.half_chroma && jpeg.components.len() == 3 && !jpeg.is_rgb();
+    let scale = |component: usize, width: f64, height: f64| {
+        let share = if halved && component > 0 { 0.5 } else { 1.0 };
+        let eighths = (wanted_width * share / width).max(wanted_height * share / height) * 8.0;
+        // Less than a hundredth of an eighth is rounding.
+        (eighths - 0.01).ceil().clamp(1.0, 8.0) as usize
+    };
+    let decoded = match super::super::jpeg::decode(bytes, &limits, &scale) {
+        Ok(decoded) => decoded,
+        Err(Error::Unsupported(_)) => return Ok(None),
+        Err(Error::Damaged(what)) => {
+            return Err(OptimizeError::invalid(format!("damaged JPEG: {what}")));
+        }
+        Err(Error::Truncated) => {
+            budget.truncated("the JPEG ends before its image does")?;
+            return Ok(None);
+        }
+        Err(Error::LimitExceeded { what, value, limit }) => {
+            return Err(OptimizeError::LimitExceeded { what, value, limit });
+        }
+        Err(error) => {
+            budget.check_time()?;
+            return Err(OptimizeError::invalid(error.to_string()));
+        }
+    };
+    if (decoded.width, decoded.height) != (header.width, header.height) {
+        return Err(OptimizeError::invalid("damaged JPEG: its frame changes"));
+    }
+    if decoded.truncated {
+        budget.truncated("the JPEG ends before its image does")?;
+    }
+    let mut components = decoded.planes.into_iter().map(|plane| Component {
+        extent: (plane.exact_width, plane.exact_height),
+        raster: Raster {
+            layout: Layout::Gray,
+            width: plane.width,
+            height: plane.height,
+            stride: plane.stride,
+            data: plane.data,
+        },
+    });
+    let (first, second, third) = (components.next(), components.next(), components.next());
+    Ok(match (decoded.color, first, second, third) {
+        (Color::Gray, Some(gray), _, _) => Some(Pixels::Packed(gray)),
+        (Color::YCbCr, Some(y), Some(cb), Some(cr)) => {
+            Some(Pixels::Ycc(Box::new([y, cb, cr]), Range::Full))
+        }
+        (Color::Rgb, Some(red), Some(green), Some(blue)) => {
+            Some(Pixels::Rgb(Box::new([red, green, blue])))
+        }
+        _ => None,
+    })
 }
 
 /// Decodes at full size with zune-jpeg.

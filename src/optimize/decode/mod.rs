@@ -17,17 +17,25 @@ pub(super) struct Decoded {
     pub(super) color: ColorTag,
 }
 
-/// Decodes the picture. `reduction` is how many pixels of the source at least fall on a pixel of any result:
-/// a decoder may leave out detail that would not be seen.
+/// What the results need of the source: a decoder may leave out detail that would not be seen.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// How many pixels of the source, in each direction, fall at least on a pixel of any result.
+    pub(super) reduction: f64,
+    /// Whether every result has chroma of half the width and height.
+    pub(super) half_chroma: bool,
+}
+
+/// Decodes the picture.
 pub(super) fn decode(
     bytes: &[u8],
     header: &Header<'_>,
-    reduction: f64,
+    wanted: Wanted,
     budget: &Budget<'_>,
 ) -> Result<Decoded, OptimizeError> {
     budget.check_time()?;
     match &header.details {
-        Details::Jpeg(jpeg) => jpeg::decode(bytes, header, jpeg, reduction, budget),
+        Details::Jpeg(jpeg) => jpeg::decode(bytes, header, jpeg, wanted, budget),
         Details::Png(png) => png::decode(bytes, header, png, budget),
         Details::WebP(webp) => webp::decode(header, webp, budget),
         Details::Gif => gif::decode(bytes, header, budget),

@@ -16,8 +16,6 @@ const RAW_PROFILES: [&[u8]; 2] = [b"Raw profile type exif\0", b"Raw profile type
 /// What the chunks say.
 #[derive(Debug)]
 pub(in super::super) struct PngHeader {
-    pub(in super::super) bit_depth: u8,
-    pub(in super::super) color_type: u8,
     pub(in super::super) interlaced: bool,
 }
 
@@ -97,8 +95,6 @@ pub(super) fn read<'a>(bytes: &'a [u8], budget: &Budget<'_>) -> Result<Header<'a
         exif,
         has_metadata: has_metadata || at < bytes.len(),
         details: Details::Png(PngHeader {
-            bit_depth: header.data[8],
-            color_type: header.data[9],
             interlaced: header.data[12] != 0,
         }),
     })
