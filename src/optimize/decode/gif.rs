@@ -1,5 +1,6 @@
 //! GIF: the first frame on its canvas, which is transparent around it.
 
+use std::borrow::Cow;
 use std::num::NonZeroU64;
 
 use gif::{ColorOutput, DecodeOptions, MemoryLimit};
@@ -23,7 +24,8 @@ pub(super) fn decode(
     if let Some(bytes) = NonZeroU64::new(budget.limits.max_decode_bytes) {
         options.set_memory_limit(MemoryLimit::Bytes(bytes));
     }
-    let mut decoder = options.read_info(bytes).map_err(damaged)?;
+    let with_table = with_color_table(bytes);
+    let mut decoder = options.read_info(&*with_table).map_err(damaged)?;
     let frame = decoder
         .next_frame_info()
         .map_err(damaged)?
@@ -43,14 +45,9 @@ pub(super) fn decode(
     }
     budget.check_time()?;
     let mut colors = [[0, 0, 0, 255]; 256];
-    match decoder.palette() {
-        Ok(palette) => {
-            for (color, entry) in colors.iter_mut().zip(palette.chunks_exact(3)) {
-                color[..3].copy_from_slice(entry);
-            }
-        }
-        // No colour table at all: the indices are shades of gray, as other decoders have it.
-        Err(_) => colors = std::array::from_fn(|gray| [gray as u8, gray as u8, gray as u8, 255]),
+    let palette = decoder.palette().map_err(damaged)?;
+    for (color, entry) in colors.iter_mut().zip(palette.chunks_exact(3)) {
+        color[..3].copy_from_slice(entry);
     }
     if let Some(index) = transparent {
         colors[usize::from(index)] = [0; 4];
@@ -72,6 +69,23 @@ pub(super) fn decode(
         pixels: Pixels::Packed(Component::whole(raster)),
         color: ColorTag::Srgb,
     })
+}
+
+/// The file with a global colour table of grays, if it has none: the decoder insists on one, and in a file
+/// without any the indices are shades of gray, as other decoders have it.
+fn with_color_table(bytes: &[u8]) -> Cow<'_, [u8]> {
+    const HEADER: usize = 13;
+    match bytes.split_at_checked(HEADER) {
+        Some((header, blocks)) if header[10] & 0x80 == 0 => {
+            let grays = (0..=255).flat_map(|gray: u8| [gray; 3]);
+            let mut copy = header.to_vec();
+            copy[10] |= 0x87;
+            copy.extend(grays);
+            copy.extend_from_slice(blocks);
+            Cow::Owned(copy)
+        }
+        _ => Cow::Borrowed(bytes),
+    }
 }
 
 fn damaged(error: gif::DecodingError) -> OptimizeError {

@@ -71,10 +71,7 @@ fn decode_planes(
     };
     let decoded = match super::super::jpeg::decode(bytes, &limits, &scale) {
         Ok(decoded) => decoded,
-        Err(Error::Unsupported(_)) => return Ok(None),
-        Err(Error::Damaged(what)) => {
-            return Err(OptimizeError::invalid(format!("damaged JPEG: {what}")));
-        }
+        Err(Error::Unsupported(_) | Error::Damaged(_)) => return Ok(None),
         Err(Error::Truncated) => {
             budget.truncated("the JPEG ends before its image does")?;
             return Ok(None);
@@ -116,7 +113,7 @@ fn decode_planes(
     })
 }
 
-/// Decodes at full size with zune-jpeg.
+/// Decodes at full size with zune-jpeg, which shows what it can of a damaged picture, as browsers do.
 fn decode_whole(
     bytes: &[u8],
     header: &Header<'_>,
@@ -144,7 +141,7 @@ fn decode_whole(
         .set_max_width(side)
         .set_max_height(side)
         .jpeg_set_max_scans(budget.limits.max_scans as usize)
-        .set_strict_mode(!budget.accept_truncated)
+        .set_strict_mode(channels == 4 && !budget.accept_truncated)
         .jpeg_set_out_colorspace(space);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     let mut data = decoder

@@ -48,7 +48,7 @@ pub(super) fn decode(
         let row_bytes = width * layout.channels();
         let mut data = Vec::with_capacity(row_bytes * height);
         for y in 0..height {
-            if y % ROWS_PER_CHECK == 0 {
+            if y.is_multiple_of(ROWS_PER_CHECK) {
                 budget.check_time()?;
             }
             match reader.next_row() {
@@ -85,7 +85,7 @@ fn interlaced(
     let mut data = vec![0; row_bytes * height];
     let mut rows = 0usize;
     loop {
-        if rows % ROWS_PER_CHECK == 0 {
+        if rows.is_multiple_of(ROWS_PER_CHECK) {
             budget.check_time()?;
         }
         rows += 1;
