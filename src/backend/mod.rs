@@ -23,7 +23,7 @@ mod walk;
 pub(crate) use error::Operation;
 pub use error::StorageError;
 pub use object::ObjectInfo;
-pub(crate) use object::{PutOptions, PutOutcome};
+pub(crate) use object::PutOptions;
 pub(crate) use presigner::Presigner;
 
 use std::sync::Arc;
@@ -51,13 +51,15 @@ struct Inner {
     kind: Kind,
     deadline: Duration,
     cache_control: String,
+    /// Some operation got its answer: the bucket is there, and the credentials are good.
+    answered: AtomicBool,
 }
 
 /// What only one of the backends has.
 #[derive(Debug)]
 enum Kind {
     #[cfg(feature = "s3")]
-    S3(s3::S3),
+    S3(Box<s3::S3>),
     #[cfg(feature = "local")]
     Local(local::LocalFiles),
     Memory,
@@ -78,7 +80,7 @@ impl Backend {
             #[cfg(feature = "s3")]
             BackendConfig::S3(bucket) => {
                 let s3 = s3::S3::open(bucket, config)?;
-                Ok(Self::new(s3.object_store(), Kind::S3(s3), config))
+                Ok(Self::new(s3.object_store(), Kind::S3(Box::new(s3)), config))
             }
             #[cfg(feature = "local")]
             BackendConfig::Local(directory) => {
@@ -129,6 +131,7 @@ impl Backend {
                 kind,
                 deadline: config.deadline(),
                 cache_control: config.cache_control().to_owned(),
+                answered: AtomicBool::new(false),
             }),
         }
     }

@@ -14,7 +14,7 @@ use object_store::{
     PutMode, PutPayload,
 };
 
-use super::call::{Call, Problem};
+use super::call::{Call, Failure, Problem};
 use super::classify::Context;
 use super::error::{Operation, StorageError};
 use super::object::{ObjectInfo, PutOptions, PutOutcome, bare_e_tag};
@@ -202,14 +202,46 @@ impl Backend {
         let context = self.context(Operation::Head, Some(key));
         let head = async {
             let options = GetOptions::new().with_head(true);
-            let found = self
-                .inner
-                .store
-                .get_opts(&stored_path(key)?, options)
-                .await?;
+            let path = stored_path(key)?;
+            let found = self.inner.store.get_opts(&path, options).await?;
             Ok(self.info(key, &found))
         };
-        self.bounded(&call, context, head).await
+        match self.bounded(&call, context, head).await {
+            Err(error) if self.leaves_open(&call) => self.explained(key, error).await,
+            outcome => outcome,
+        }
+    }
+
+    /// Whether an answer to HEAD, which has no body, leaves open what went wrong: a missing object or
+    /// a missing bucket, a missing permission or a wrong secret.
+    fn leaves_open(&self, call: &Call) -> bool {
+        let Some(Failure::Answer(answer)) = call.failure() else {
+            return false;
+        };
+        answer.code.is_none()
+            && match answer.status {
+                400 | 403 => true,
+                // Once the bucket is known to be there, it can only be the object.
+                404 => !self.inner.answered.load(Ordering::Relaxed),
+                _ => false,
+            }
+    }
+
+    /// Asks again for the first byte: that answer has words.
+    async fn explained(&self, key: &ObjectKey, error: StorageError) -> Outcome<ObjectInfo> {
+        let call = Arc::new(Call::default());
+        let context = self.context(Operation::Head, Some(key));
+        let read = async {
+            let mut options = GetOptions::new();
+            options.range = Some(GetRange::Bounded(0..1));
+            let path = stored_path(key)?;
+            let found = self.inner.store.get_opts(&path, options).await?;
+            Ok(self.info(key, &found))
+        };
+        match self.bounded(&call, context, read).await {
+            Err(explained) if explained.code().is_none() => Err(error),
+            outcome => outcome,
+        }
     }
 
     /// Removes an object; one that is not there is as good as removed.
@@ -348,6 +380,10 @@ impl Backend {
             |_| Err(context.timed_out(call)),
             |outcome| outcome.map_err(|error| context.failed(call, error)),
         );
+        let code = outcome.as_ref().err().map(StorageError::code);
+        if matches!(code, None | Some(Some("NoSuchKey"))) {
+            self.inner.answered.store(true, Ordering::Relaxed);
+        }
         tracing::debug!(
             operation = context.operation.as_str(),
             key = context.key.map(ObjectKey::as_str),

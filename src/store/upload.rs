@@ -197,7 +197,7 @@ async fn write(
         operation: "upload",
         after: limit,
     })) {
-        take_back(inner, &parts, &placed, existing).await;
+        take_back(inner, &parts, &placed, existing, error.kind()).await;
         return Err(error);
     }
 
@@ -277,7 +277,13 @@ async fn place_part(inner: &Inner, part: &Part, existing: Existing) -> Result<Pl
 }
 
 /// Removes what this call wrote; best effort, because the call has failed already.
-async fn take_back(inner: &Inner, parts: &[Part], placed: &[Placed], existing: Existing) {
+async fn take_back(
+    inner: &Inner,
+    parts: &[Part],
+    placed: &[Placed],
+    existing: Existing,
+    failure: ErrorKind,
+) {
     let mine = || {
         parts
             .iter()
@@ -285,10 +291,11 @@ async fn take_back(inner: &Inner, parts: &[Part], placed: &[Placed], existing: E
             .filter(|(_, placed)| placed.created)
             .map(|(part, _)| part)
     };
-    // The put that failed may have arrived all the same. Under a new key it can only be this call's.
+    // The put that failed may have arrived all the same. Under a new key it can only be this call's,
+    // unless it was refused because somebody else's object lies there.
     let uncertain = parts
         .get(placed.len())
-        .filter(|_| existing == Existing::Refuse);
+        .filter(|_| existing == Existing::Refuse && failure != ErrorKind::AlreadyExists);
     remove(
         inner,
         mine().chain(uncertain).rev().map(|part| part.key.clone()),

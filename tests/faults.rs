@@ -1,0 +1,513 @@
+//! A server that misbehaves: whatever it does, each operation ends within its deadline, in the right
+//! kind, and no object is half there.
+#![cfg(feature = "s3")]
+
+#[path = "common/faulty.rs"]
+mod faulty;
+
+use std::time::{Duration, Instant};
+
+use faulty::{Fault, Faulty, Request};
+use futures_util::TryStreamExt;
+use lablink_storage::{
+    Config, ConfigBuilder, Error, ErrorKind, ImageStore, ObjectInfo, ObjectKey, OptimizeOptions,
+    UploadOptions, Variant,
+};
+
+const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+const TOKEN: &str = "AQoDYXdzEJrEXAMPLETOKEN==";
+
+fn photo() -> Vec<u8> {
+    let pixels: Vec<u8> = (0..64 * 48 * 3).map(|index| (index % 251) as u8).collect();
+    let mut jpeg = Vec::new();
+    let encoder = jpeg_encoder::Encoder::new(&mut jpeg, 90);
+    let encoded = encoder.encode(&pixels, 64, 48, jpeg_encoder::ColorType::Rgb);
+    encoded.expect("pixels fit");
+    jpeg
+}
+
+fn config(server: &Faulty) -> ConfigBuilder {
+    Config::builder()
+        .s3("lab")
+        .with_endpoint_url(server.url())
+        .with_credentials(ACCESS_KEY, SECRET, Some(TOKEN))
+        .with_deadline(Duration::from_secs(5))
+}
+
+fn open(config: ConfigBuilder) -> ImageStore {
+    ImageStore::from_config(config.build().expect("valid")).expect("opened")
+}
+
+async fn upload(store: &ImageStore) -> Result<ObjectKey, Error> {
+    let image = store.upload(photo(), UploadOptions::default()).await?;
+    Ok(image.key)
+}
+
+fn key(text: &str) -> ObjectKey {
+    ObjectKey::parse(text).expect("valid")
+}
+
+/// Runs an operation that has to be over within `seconds`.
+async fn within<T>(seconds: u64, operation: impl Future<Output = T>) -> T {
+    let started = Instant::now();
+    let outcome = operation.await;
+    let elapsed = started.elapsed();
+    // What a busy machine adds is not the operation's.
+    let limit = Duration::from_millis(seconds * 1000 + 500);
+    assert!(elapsed <= limit, "took {elapsed:?} of {seconds} s");
+    outcome
+}
+
+fn is_put(request: &Request) -> bool {
+    request.is("PUT")
+}
+
+fn count(server: &Faulty, method: &str) -> usize {
+    let requests = server.requests();
+    requests.iter().filter(|request| request.is(method)).count()
+}
+
+#[tokio::test]
+async fn overload_that_passes_is_waited_for() {
+    let server = Faulty::start(|request, before| {
+        (is_put(request) && before < 2).then(|| Fault::error(503, "SlowDown"))
+    })
+    .await;
+    let key = within(5, upload(&open(config(&server))))
+        .await
+        .expect("uploaded");
+    assert_eq!(count(&server, "PUT"), 3);
+    let objects = server.objects();
+    assert_eq!(objects.keys().collect::<Vec<_>>(), [&format!("/lab/{key}")]);
+    assert!(objects.values().all(|bytes| bytes.ends_with(b"\xff\xd9")));
+    let request = server.requests().into_iter().find(is_put).expect("a put");
+    assert_eq!(request.header("if-none-match"), Some("*"));
+    assert_eq!(request.header("content-type"), Some("image/jpeg"));
+    let cache = "public, max-age=31536000, immutable";
+    assert_eq!(request.header("cache-control"), Some(cache));
+    assert!(!request.headers.keys().any(|name| name.contains("acl")));
+}
+
+#[tokio::test]
+async fn overload_that_stays_is_unavailable() {
+    let server =
+        Faulty::start(|request, _| is_put(request).then(|| Fault::error(503, "SlowDown"))).await;
+    let error = within(5, upload(&open(config(&server))))
+        .await
+        .expect_err("overloaded");
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.is_retryable());
+    assert_eq!(error.code(), Some("SlowDown"));
+    assert_eq!(error.request_id(), Some("4442587FB7D0A2F9"));
+    assert!(count(&server, "PUT") > 2);
+    assert!(server.objects().is_empty());
+}
+
+#[tokio::test]
+async fn a_reset_in_the_middle_of_a_put_is_tried_again() {
+    let server = Faulty::start(|request, before| {
+        (is_put(request) && before == 0).then_some(Fault::ResetInBody)
+    })
+    .await;
+    within(5, upload(&open(config(&server))))
+        .await
+        .expect("uploaded");
+    assert_eq!(server.objects().len(), 1);
+
+    let server = Faulty::start(|request, _| is_put(request).then_some(Fault::ResetInBody)).await;
+    let error = within(5, upload(&open(config(&server))))
+        .await
+        .expect_err("always reset");
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.is_retryable() && server.objects().is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_does_not_make_our_own_write_a_conflict() {
+    let lose_first = |request: &Request, before: usize| {
+        (is_put(request) && before == 0).then_some(Fault::ResetBeforeAnswer)
+    };
+    let server = Faulty::start(lose_first).await;
+    let key = within(5, upload(&open(config(&server))))
+        .await
+        .expect("it is ours");
+    assert_eq!(count(&server, "PUT"), 2);
+    assert_eq!(server.objects().len(), 1);
+
+    // The same with somebody else's object under the key: that is a conflict, and is left alone.
+    let id = key.uuid().expect("a UUID");
+    let server = Faulty::start(lose_first).await;
+    server.store(&format!("/lab/{key}"), "theirs");
+    let builder = lablink_storage::ImageStoreBuilder::from(config(&server));
+    let store = builder.with_ids(move || id).build().expect("opened");
+    let error = within(5, upload(&store)).await.expect_err("taken");
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    assert!(!error.is_retryable());
+    assert_eq!(server.objects()[&format!("/lab/{key}")], b"theirs");
+}
+
+#[tokio::test]
+async fn a_write_in_flight_elsewhere_is_waited_for() {
+    let server = Faulty::start(|request, before| {
+        let conflict = || Fault::error(409, "ConditionalRequestConflict");
+        (is_put(request) && before == 0).then(conflict)
+    })
+    .await;
+    within(5, upload(&open(config(&server))))
+        .await
+        .expect("uploaded");
+    assert_eq!(count(&server, "PUT"), 2);
+}
+
+#[tokio::test]
+async fn an_upload_that_fails_half_way_takes_its_variants_back() {
+    let server = Faulty::start(|request, _| {
+        let main = is_put(request) && !request.path.contains("/thumb.");
+        main.then(|| Fault::error(403, "AccessDenied"))
+    })
+    .await;
+    let thumb = OptimizeOptions::default().with_max_size(16, 16);
+    let thumb = Variant::new("thumb", thumb).expect("a name");
+    let store = open(config(&server).with_variant(thumb));
+    let error = within(5, upload(&store)).await.expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::AccessDenied, "{error}");
+    assert_eq!(count(&server, "PUT"), 2);
+    assert!(server.objects().is_empty());
+}
+
+#[tokio::test]
+async fn bodies_that_break_off_are_never_handed_out() {
+    let server = Faulty::start(|request, before| {
+        (request.is("GET") && before == 0).then_some(Fault::Truncated)
+    })
+    .await;
+    let bytes: Vec<u8> = (0..100_000_u32).map(|index| index as u8).collect();
+    server.store("/lab/components/a.png", bytes.clone());
+    let store = open(config(&server));
+    let object = within(5, store.get(&key("components/a.png"))).await;
+    assert_eq!(object.expect("the rest was fetched").bytes, bytes);
+
+    let server = Faulty::start(|request, _| request.is("GET").then_some(Fault::Truncated)).await;
+    server.store("/lab/components/a.png", bytes);
+    let store = open(config(&server));
+    let error = within(5, store.get(&key("components/a.png"))).await;
+    let error = error.map(drop).expect_err("never whole");
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+}
+
+#[tokio::test]
+async fn slow_and_silent_servers_are_not_waited_for_longer_than_the_deadline() {
+    for fault in [Fault::Slow, Fault::Silent] {
+        let server = Faulty::start(move |_, _| Some(fault.clone())).await;
+        server.store("/lab/components/a.png", vec![0; 1000]);
+        let store = open(config(&server).with_deadline(Duration::from_secs(2)));
+        let a = key("components/a.png");
+        let error = within(2, store.get(&a))
+            .await
+            .map(drop)
+            .expect_err("too slow");
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+        assert!(error.is_retryable());
+    }
+    let server = Faulty::start(|_, _| Some(Fault::Silent)).await;
+    let store = open(config(&server).with_deadline(Duration::from_secs(2)));
+    // What may have arrived is removed again, which takes a deadline of its own.
+    let error = within(5, upload(&store)).await.expect_err("silent");
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    let listed: Result<Vec<ObjectInfo>, Error> = within(2, store.list(None).try_collect()).await;
+    assert_eq!(listed.expect_err("silent").kind(), ErrorKind::Timeout);
+    let store = open(config(&server).with_deadline(Duration::from_secs(30)));
+    let status = within(5, store.status()).await;
+    assert!(!status.accessible && status.error.is_some());
+}
+
+#[tokio::test]
+async fn nobody_there_is_unavailable() {
+    let url = Faulty::start(|_, _| None).await.url();
+    tokio::task::yield_now().await;
+    let builder = Config::builder()
+        .s3("lab")
+        .with_endpoint_url(&url)
+        .with_credentials(ACCESS_KEY, SECRET, None::<&str>)
+        .with_deadline(Duration::from_secs(5));
+    let error = within(5, upload(&open(builder))).await.expect_err("closed");
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.hint().expect("a hint").contains(&url));
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    let other = Faulty::start(|_, _| None).await;
+    let location = format!("{}/lab/x", other.url());
+    for status in [301, 302, 307, 308] {
+        let location = location.clone();
+        let server = Faulty::start(move |_, _| {
+            Some(Fault::Status(
+                status,
+                "",
+                vec![("location", location.clone())],
+            ))
+        })
+        .await;
+        let store = open(config(&server));
+        let a = key("components/a.png");
+        for error in [
+            within(5, upload(&store))
+                .await
+                .map(drop)
+                .expect_err("redirected"),
+            within(5, store.get(&a))
+                .await
+                .map(drop)
+                .expect_err("redirected"),
+            within(5, store.delete(&a)).await.expect_err("redirected"),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+            assert!(error.to_string().contains("127.0.0.1"), "{error}");
+            assert!(
+                error
+                    .hint()
+                    .expect("a hint")
+                    .contains("AWS_ENDPOINT_URL_S3")
+            );
+        }
+    }
+    assert_eq!(other.connections(), 0);
+}
+
+#[tokio::test]
+async fn the_bucket_s_region_is_told() {
+    let region = || vec![("x-amz-bucket-region", "eu-west-1".to_owned())];
+    let server = Faulty::start(move |request, _| {
+        let code = if request.is("HEAD") {
+            ""
+        } else {
+            "PermanentRedirect"
+        };
+        Some(Fault::Status(301, code, region()))
+    })
+    .await;
+    let store = open(config(&server));
+    for error in [
+        upload(&store).await.map(drop).expect_err("elsewhere"),
+        store
+            .head(&key("components/a.png"))
+            .await
+            .map(drop)
+            .expect_err("elsewhere"),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::NoSuchBucket, "{error}");
+        let hint = error.hint().expect("a hint");
+        assert!(
+            hint.contains("eu-west-1") && hint.contains("AWS_REGION"),
+            "{hint}"
+        );
+    }
+    let status = store.status().await;
+    assert!(status.hint.expect("a hint").contains("eu-west-1"));
+}
+
+#[tokio::test]
+async fn a_wrong_clock_is_told_with_the_seconds() {
+    // A date an hour ago, and one an hour from now.
+    for (hours, direction) in [(-1_i64, "ahead"), (1, "behind")] {
+        let date = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now())
+            + chrono::TimeDelta::hours(hours);
+        let date = date.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        let server = Faulty::start(move |request, _| {
+            let code = if request.is("HEAD") {
+                ""
+            } else {
+                "RequestTimeTooSkewed"
+            };
+            Some(Fault::Status(403, code, vec![("date", date.clone())]))
+        })
+        .await;
+        let store = open(config(&server));
+        for error in [
+            upload(&store).await.map(drop).expect_err("skewed"),
+            store
+                .exists(&key("components/a.png"))
+                .await
+                .map(drop)
+                .expect_err("skewed"),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::Credentials, "{error}");
+            let hint = error.hint().expect("a hint");
+            let told =
+                (3595..3606).any(|seconds| hint.contains(&format!("{seconds} s {direction}")));
+            assert!(told, "{hint}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_forbidden_is_told_by_action_and_resource() {
+    let server = Faulty::start(|request, _| {
+        let code = if request.is("HEAD") {
+            ""
+        } else {
+            "AccessDenied"
+        };
+        Some(Fault::error(403, code))
+    })
+    .await;
+    let store = open(config(&server));
+    let a = key("components/a.png");
+    let listed: Result<Vec<ObjectInfo>, Error> = store.list(None).try_collect().await;
+    let put = upload(&store).await.map(drop);
+    for (outcome, action, resource) in [
+        (put, "s3:PutObject", "arn:aws:s3:::lab/components/"),
+        (
+            store.get(&a).await.map(drop),
+            "s3:GetObject",
+            "arn:aws:s3:::lab/components/a.png",
+        ),
+        (
+            store.head(&a).await.map(drop),
+            "s3:GetObject",
+            "arn:aws:s3:::lab/components/a.png",
+        ),
+        (
+            store.delete(&a).await,
+            "s3:DeleteObject",
+            "arn:aws:s3:::lab/components/a.png",
+        ),
+        (listed.map(drop), "s3:ListBucket", "arn:aws:s3:::lab"),
+    ] {
+        let error = outcome.expect_err(action);
+        assert_eq!(error.kind(), ErrorKind::AccessDenied, "{error}");
+        assert_eq!(error.code(), Some("AccessDenied"));
+        let hint = error.hint().expect("a hint");
+        assert!(hint.contains(action) && hint.contains(resource), "{hint}");
+    }
+}
+
+#[tokio::test]
+async fn head_says_what_get_says() {
+    for (status, code, kind) in [
+        (403, "SignatureDoesNotMatch", ErrorKind::Credentials),
+        (403, "InvalidAccessKeyId", ErrorKind::Credentials),
+        (400, "ExpiredToken", ErrorKind::Credentials),
+        (404, "NoSuchBucket", ErrorKind::NoSuchBucket),
+        (404, "NoSuchKey", ErrorKind::NotFound),
+    ] {
+        let server = Faulty::start(move |request, _| {
+            Some(Fault::error(
+                status,
+                if request.is("HEAD") { "" } else { code },
+            ))
+        })
+        .await;
+        let store = open(config(&server));
+        let error = store.head(&key("components/a.png")).await.expect_err(code);
+        assert_eq!((error.kind(), error.code()), (kind, Some(code)), "{error}");
+        let there = store.exists(&key("components/a.png")).await;
+        assert_eq!(there.is_ok(), kind == ErrorKind::NotFound, "{code}");
+    }
+    // Once the bucket has answered, one request tells that an object is not there.
+    let server = Faulty::start(|_, _| None).await;
+    server.store("/lab/components/a.png", "a");
+    let store = open(config(&server));
+    assert!(store.exists(&key("components/a.png")).await.expect("asked"));
+    assert!(!store.exists(&key("components/b.png")).await.expect("asked"));
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn deleting_survives_a_lost_answer() {
+    let server = Faulty::start(|request, before| {
+        (request.is("DELETE") && before == 0).then_some(Fault::ResetBeforeAnswer)
+    })
+    .await;
+    let store = open(config(&server));
+    let key = upload(&store).await.expect("uploaded");
+    within(5, store.delete(&key)).await.expect("deleted");
+    assert!(server.objects().is_empty());
+}
+
+#[tokio::test]
+async fn servers_that_answer_nonsense_are_an_internal_error() {
+    let page = b"<html>\xff\x00 It works!</html>".to_vec();
+    let server = Faulty::start(move |request, _| match request.method.as_str() {
+        "GET" => Some(Fault::Answer(200, Vec::new(), page.clone())),
+        _ => Some(Fault::Answer(418, Vec::new(), page.clone())),
+    })
+    .await;
+    let store = open(config(&server));
+    let error = within(5, upload(&store)).await.expect_err("nonsense");
+    assert_eq!(error.kind(), ErrorKind::Internal, "{error}");
+    let listed: Result<Vec<ObjectInfo>, Error> = within(5, store.list(None).try_collect()).await;
+    assert!(matches!(
+        listed.expect_err("nonsense").kind(),
+        ErrorKind::Internal | ErrorKind::Unavailable
+    ));
+}
+
+#[tokio::test]
+async fn secrets_that_the_server_repeats_are_not_repeated_by_us() {
+    let server = Faulty::start(|request, _| {
+        let signed = request.header("authorization").unwrap_or_default();
+        let signature = signed.rsplit("Signature=").next().unwrap_or_default();
+        let words = format!(
+            "<Error><Code>InvalidToken</Code><Message>The token {TOKEN} with signature {signature} is \
+             malformed</Message><Token-0>{TOKEN}</Token-0><StringToSign>{signature}</StringToSign></Error>"
+        );
+        Some(Fault::Answer(400, Vec::new(), words.into_bytes()))
+    })
+    .await;
+    let store = open(config(&server));
+    let error = upload(&store).await.expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::Credentials);
+    let mut shown = format!("{error} {error:?} {:?} {store:?}", error.hint());
+    let mut source = std::error::Error::source(&error);
+    while let Some(inner) = source {
+        shown.push_str(&format!(" {inner} {inner:?}"));
+        source = inner.source();
+    }
+    let request = server.requests().pop().expect("a request");
+    let signed = request.header("authorization").expect("signed");
+    let signature = signed.rsplit("Signature=").next().expect("a signature");
+    assert_eq!(request.header("x-amz-security-token"), Some(TOKEN));
+    for secret in [TOKEN, SECRET, signature] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    assert!(shown.contains("malformed"), "{shown}");
+}
+
+#[tokio::test]
+async fn more_than_a_caller_can_use_is_not_read() {
+    let server = Faulty::start(|_, _| None).await;
+    let limit = usize::try_from(lablink_storage::Limits::default().max_bytes).expect("it fits");
+    server.store("/lab/components/a.png", vec![0; limit + 1]);
+    let error = open(config(&server)).get(&key("components/a.png")).await;
+    let error = error.map(drop).expect_err("too large");
+    assert_eq!(error.kind(), ErrorKind::LimitExceeded, "{error}");
+}
+
+#[tokio::test]
+async fn a_missing_ca_store_is_an_error_and_no_panic() {
+    const CHILD: &str = "LABLINK_STORAGE_NO_CA_TEST";
+    if std::env::var_os(CHILD).is_none() {
+        let nowhere = "/nonexistent";
+        let status = std::process::Command::new(std::env::current_exe().expect("this test"))
+            .args(["--exact", "a_missing_ca_store_is_an_error_and_no_panic"])
+            .env(CHILD, "1")
+            .env("SSL_CERT_FILE", nowhere)
+            .env("SSL_CERT_DIR", nowhere)
+            .status();
+        assert!(status.expect("started").success());
+        return;
+    }
+    let aws = Config::builder()
+        .s3("lab")
+        .with_credentials(ACCESS_KEY, SECRET, None::<&str>)
+        .build();
+    let error = ImageStore::from_config(aws.expect("valid")).expect_err("no certificates");
+    assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+    assert!(error.hint().expect("a hint").contains("ca-certificates"));
+    // Plain HTTP needs none.
+    let server = Faulty::start(|_, _| None).await;
+    upload(&open(config(&server))).await.expect("uploaded");
+}
