@@ -2,6 +2,8 @@
 
 #[cfg(feature = "store")]
 mod backend;
+#[cfg(feature = "cli")]
+pub mod cli;
 mod config;
 mod error;
 mod format;

@@ -1,5 +1,6 @@
 //! What a backend says about an object, and what it is told when it writes one.
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use crate::key::ObjectKey;
@@ -28,7 +29,7 @@ pub struct ObjectInfo {
 #[derive(Debug, Clone)]
 pub(crate) struct PutOptions {
     /// Its MIME type.
-    pub(crate) content_type: &'static str,
+    pub(crate) content_type: Cow<'static, str>,
     /// Its `Cache-Control`.
     pub(crate) cache_control: String,
     /// Refuse to overwrite.

@@ -407,7 +407,10 @@ impl Backend {
         if !takes_any {
             return attributes;
         }
-        attributes.insert(Attribute::ContentType, options.content_type.into());
+        attributes.insert(
+            Attribute::ContentType,
+            options.content_type.clone().into_owned().into(),
+        );
         attributes.insert(
             Attribute::CacheControl,
             options.cache_control.clone().into(),

@@ -45,3 +45,27 @@ impl Presigner for Backend {
         }
     }
 }
+
+#[cfg(feature = "s3")]
+impl Backend {
+    /// Where the credentials at hand came from, and when they end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Presigner::signer`].
+    pub(crate) async fn credentials_origin(
+        &self,
+    ) -> Result<(&'static str, Option<std::time::SystemTime>), StorageError> {
+        match &self.inner.kind {
+            super::Kind::S3(s3) => s3.credentials_origin().await.map_err(|failure| {
+                StorageError::from_credentials(failure, Operation::Sign)
+                    .with_bucket(Some(s3.bucket()))
+            }),
+            _ => Err(StorageError::not_supported(
+                Operation::Sign,
+                "there are no credentials",
+                "store on S3 for this",
+            )),
+        }
+    }
+}

@@ -15,7 +15,7 @@ use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
 
 const OPTIONS: PutOptions = PutOptions {
-    content_type: "image/png",
+    content_type: std::borrow::Cow::Borrowed("image/png"),
     cache_control: String::new(),
     create: true,
 };

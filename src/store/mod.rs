@@ -33,7 +33,6 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::format::ImageFormat;
 use crate::key::ObjectKey;
-use crate::url::Urls;
 use crate::variant::variant_key;
 use signer::{RequestSigner, Signers};
 use sources::Sources;
@@ -89,7 +88,7 @@ impl Inner {
     /// How an object of this format is written: create-only unless the configuration says otherwise.
     fn put_options(&self, format: ImageFormat) -> PutOptions {
         PutOptions {
-            content_type: format.mime_type(),
+            content_type: format.mime_type().into(),
             cache_control: self.config.cache_control().to_owned(),
             create: self.config.create_only(),
         }
@@ -181,7 +180,8 @@ impl ImageStore {
         &self.inner.backend
     }
 
-    pub(crate) fn urls(&self) -> &Urls {
+    #[cfg(feature = "s3")]
+    pub(crate) fn urls(&self) -> &crate::url::Urls {
         self.inner.config.urls()
     }
 }

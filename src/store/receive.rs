@@ -45,7 +45,7 @@ impl ImageStore {
                 .and_then(ImageFormat::from_mime_type)
                 .ok_or(Error::internal("a form was signed without a content type"))?;
             let options = PutOptions {
-                content_type: format.mime_type(),
+                content_type: format.mime_type().into(),
                 cache_control: self.inner.config.cache_control().to_owned(),
                 // As S3 does: until it expires the form can be used again.
                 create: false,

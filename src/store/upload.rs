@@ -99,6 +99,23 @@ impl ImageStore {
         .await
     }
 
+    /// Optimizes and stores under an id that the caller derives from what came in, so that the same call
+    /// twice makes one image.
+    pub(crate) async fn upload_as(
+        &self,
+        prefix: &str,
+        id: uuid::Uuid,
+        bytes: Bytes,
+    ) -> Result<StoredImage> {
+        let span = tracing::info_span!("upload_as", bytes = bytes.len(), %id);
+        traced(span, async {
+            let prepared = self.prepare(bytes, None).await?;
+            let key = ObjectKey::for_upload(prefix, id, prepared.main.format)?;
+            self.place(key, prepared, Existing::Same).await
+        })
+        .await
+    }
+
     /// Optimizes off the async threads, when it is this caller's turn.
     pub(super) async fn prepare(
         &self,

@@ -7,7 +7,7 @@ mod http;
 pub(super) use credentials::CredentialsFailure;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::list::{PaginatedListOptions, PaginatedListStore};
@@ -97,6 +97,12 @@ impl S3 {
 
     pub(super) async fn signer(&self) -> Result<Arc<SigV4>, CredentialsFailure> {
         self.credentials.signer().await
+    }
+
+    pub(super) async fn credentials_origin(
+        &self,
+    ) -> Result<(&'static str, Option<SystemTime>), CredentialsFailure> {
+        self.credentials.origin().await
     }
 
     /// Lists one key: the smallest read whose failure comes with a code.

@@ -93,7 +93,7 @@ impl UrlMapWriter {
         match &self.map.format {
             UrlMapFormat::Csv => write!(self.out, "{},{}\r\n", csv_field(old), csv_field(new))?,
             UrlMapFormat::Sql { .. } => {
-                let start = if self.rows % ROWS_PER_INSERT == 0 {
+                let start = if self.rows.is_multiple_of(ROWS_PER_INSERT) {
                     if self.rows > 0 {
                         self.out.write_all(b";\n")?;
                     }

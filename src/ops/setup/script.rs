@@ -200,12 +200,30 @@ impl<'a> Script<'a> {
             ),
         ] {
             self.set(document, noun, flag, title);
+            if document == "public_access_block" && !self.on_aws() {
+                self.try_to_write();
+            }
         }
         if self.setup.options.origins.is_empty() {
             self.line("say 'left out: CORS (no --origin given: pages cannot upload or read pixels directly)'");
         } else {
             self.set("cors", "bucket-cors", "cors-configuration", "CORS rules");
         }
+    }
+
+    /// Ceph 16 refuses every write without an ACL once public ACLs are blocked.
+    fn try_to_write(&mut self) {
+        let probe = quote(&format!("{}/setup-probe", self.setup.pending_prefix()));
+        let _ = writeln!(
+            self.text,
+            "printf probe > \"$work/probe\"\n\
+             if ! s3 put-object --bucket \"$BUCKET\" --key {probe} --body \"$work/probe\" > /dev/null 2>&1; then\n  \
+               sed -i 's/\"BlockPublicAcls\": true/\"BlockPublicAcls\": false/' \"$work/public_access_block.json\"\n  \
+               s3 put-public-access-block --bucket \"$BUCKET\" --public-access-block-configuration \"file://$work/public_access_block.json\"\n  \
+               say 'not on this server: BlockPublicAcls (with it, every write is refused)'\n\
+             fi\n\
+             s3 delete-object --bucket \"$BUCKET\" --key {probe} > /dev/null 2>&1 || true"
+        );
     }
 
     fn bucket_policy(&mut self) {

@@ -76,12 +76,17 @@ struct Cache {
 
 #[derive(Clone)]
 struct Held {
+    source: &'static str,
     aws: Arc<AwsCredential>,
     signer: Arc<SigV4>,
 }
 
 impl Held {
-    fn new(credentials: Credentials, region: &str) -> Result<Self, SignError> {
+    fn new(
+        source: &'static str,
+        credentials: Credentials,
+        region: &str,
+    ) -> Result<Self, SignError> {
         let token = credentials.session_token.as_ref();
         let aws = AwsCredential {
             key_id: credentials.access_key_id.clone(),
@@ -89,6 +94,7 @@ impl Held {
             token: token.map(|token| token.expose().to_owned()),
         };
         Ok(Self {
+            source,
             aws: Arc::new(aws),
             signer: Arc::new(SigV4::new(credentials, region)?),
         })
@@ -111,7 +117,7 @@ impl Provider {
                 let mut keys =
                     Credentials::new(given.access_key_id.clone(), given.secret_access_key.clone());
                 keys.session_token = given.session_token.clone();
-                Some(Held::new(keys, &region)?)
+                Some(Held::new("AWS_ACCESS_KEY_ID", keys, &region)?)
             }
             CredentialsSource::Chain(_) => None,
         };
@@ -126,6 +132,14 @@ impl Provider {
     /// The signer that has these credentials; they are fetched where there are none at hand.
     pub(super) async fn signer(&self) -> Result<Arc<SigV4>, CredentialsFailure> {
         self.held().await.map(|held| held.signer)
+    }
+
+    /// Where the credentials at hand came from, and when they end.
+    pub(super) async fn origin(
+        &self,
+    ) -> Result<(&'static str, Option<SystemTime>), CredentialsFailure> {
+        let held = self.held().await?;
+        Ok((held.source, held.signer.credentials().expires_at))
     }
 
     async fn held(&self) -> Result<Held, CredentialsFailure> {
@@ -165,7 +179,7 @@ impl Provider {
         let trail = Trail::default();
         let search = tokio::time::timeout(DEADLINE, self.walk(chain, &trail)).await;
         match search {
-            Ok(Some(keys)) => Held::new(keys, &self.region).map_err(|error| {
+            Ok(Some(keys)) => Held::new(trail.current(), keys, &self.region).map_err(|error| {
                 trail.ended(error.to_string());
                 trail.into_failure()
             }),
@@ -211,6 +225,10 @@ impl Trail {
 
     fn begin(&self, source: &'static str) {
         self.tried().push((source, String::new()));
+    }
+
+    fn current(&self) -> &'static str {
+        self.tried().last().map_or("", |(source, _)| source)
     }
 
     fn ended(&self, how: impl Into<String>) {

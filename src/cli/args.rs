@@ -1,0 +1,382 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Images of an application: checked, upright, resized and stored on S3, local disk or in memory.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lablink-storage",
+    bin_name = "lablink-storage",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "The store is described by the environment, and by a .env file for what the environment lacks:\n\
+        AWS_S3_BUCKET turns S3 on, otherwise images are files under LABLINK_STORAGE_DIR (./uploads).\n\n\
+        Exit code: 0 done, 1 it failed, 2 wrong usage.\n\n\
+        Examples:\n  \
+        lablink-storage setup --origin https://lab.example.org --script > setup.sh\n  \
+        lablink-storage doctor --origin https://lab.example.org\n  \
+        lablink-storage put board.png"
+)]
+pub(super) struct Arguments {
+    /// Print one JSON document on stdout; words and progress go to stderr
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Show no progress
+    #[arg(long, short, global = true)]
+    pub(super) quiet: bool,
+    /// Read this file instead of .env; what the environment sets goes first
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) env_file: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Optimize images and store them
+    #[command(
+        after_help = "Examples:\n  lablink-storage put board.png\n  lablink-storage put *.jpg --json | jq -r '.images[].url'"
+    )]
+    Put(Put),
+    /// Fetch an image
+    #[command(
+        after_help = "Examples:\n  lablink-storage get components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg -o board.jpg\n  lablink-storage get https://b.s3.eu-central-1.amazonaws.com/components/board.jpg > board.jpg"
+    )]
+    Get(Get),
+    /// List what is stored
+    #[command(
+        after_help = "Examples:\n  lablink-storage ls\n  lablink-storage ls --json | jq '[.objects[].size] | add'"
+    )]
+    Ls(Ls),
+    /// Remove images, their variants included
+    #[command(
+        after_help = "Example:\n  lablink-storage rm components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg\n\nRemoving what is not there is no error."
+    )]
+    Rm(Rm),
+    /// Print the public URL of a key
+    #[command(
+        after_help = "Example:\n  lablink-storage url components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg"
+    )]
+    Url(Url),
+    /// Verify, optimize and publish a direct upload
+    #[command(
+        after_help = "Example:\n  lablink-storage promote pending/components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg"
+    )]
+    Promote(Key),
+    /// Tell whether the store answers
+    #[command(
+        after_help = "Example:\n  lablink-storage status --json\n\nExit code 1 when it does not answer. doctor finds out why."
+    )]
+    Status,
+    /// Sign a request that a browser makes on its own
+    #[command(subcommand)]
+    Presign(Presign),
+    /// Optimize files without storing them
+    #[command(
+        after_help = "Examples:\n  lablink-storage optimize *.jpg -o small\n  lablink-storage optimize board.png -o small --format webp --max-width 400"
+    )]
+    Optimize(Optimize),
+    /// Try everything the store needs, and say what to do where it fails
+    #[command(
+        after_help = "Examples:\n  lablink-storage doctor\n  lablink-storage doctor --origin https://lab.example.org --json | jq -e .ok\n\nIt writes one small object under the pending prefix and one under the prefix, and removes both."
+    )]
+    Doctor(Doctor),
+    /// Write what a bucket needs: as documents, or as a script of AWS CLI commands
+    #[command(after_help = "Examples:\n  \
+        lablink-storage setup --origin https://lab.example.org --script > setup.sh && bash setup.sh\n  \
+        lablink-storage setup --origin https://lab.example.org --output aws/\n  \
+        lablink-storage setup --json | jq .iam_policy\n\n\
+        Nothing is changed until the script runs; it can be run again.")]
+    Setup(Box<Setup>),
+    /// Copy images from one place to another, or optimize them on the way
+    #[command(after_help = "Examples:\n  \
+        lablink-storage migrate ./uploads s3://lablink-images --dry-run\n  \
+        lablink-storage migrate ./uploads s3://lablink-images --url-map map.sql --table components --column image_url\n  \
+        lablink-storage migrate s3://old-bucket/components s3://new-bucket/components --optimize --url-map map.csv\n\n\
+        Run it again after an interruption: only what is missing is copied.\n\
+        Nothing is ever deleted at the source, and nothing overwritten at the target.")]
+    Migrate(Migrate),
+    /// Find what nobody uses any more: old pending uploads, leftovers, orphans
+    #[command(after_help = "Examples:\n  \
+        lablink-storage sweep\n  \
+        lablink-storage sweep --older-than 7d --delete\n  \
+        psql -Atc 'SELECT image_url FROM components' | lablink-storage sweep --used - --delete\n\n\
+        Nothing is removed without --delete.")]
+    Sweep(Sweep),
+    /// Promote the direct uploads that an S3 event notification tells of
+    #[command(after_help = "Examples:\n  \
+        aws sqs receive-message --queue-url URL | lablink-storage handle-event -\n  \
+        lablink-storage handle-event event.json --json\n\n\
+        Bare events, and events wrapped by SNS, SQS or both. No URL in an event is ever fetched.")]
+    HandleEvent(HandleEvent),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Put {
+    /// Image files
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Get {
+    /// Key or public URL
+    #[arg(value_name = "KEY|URL")]
+    pub(super) key: String,
+    /// Where to write it; stdout by default
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Ls {
+    /// Only keys under this prefix of whole segments
+    pub(super) prefix: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Rm {
+    /// Keys or public URLs
+    #[arg(required = true, value_name = "KEY|URL")]
+    pub(super) keys: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Url {
+    /// Key
+    pub(super) key: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Key {
+    /// Key of a direct upload, as presign gave it
+    pub(super) key: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Presign {
+    /// A URL that fetches an image
+    #[command(
+        after_help = "Example:\n  lablink-storage presign get components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg --expires-in 600"
+    )]
+    Get {
+        /// Key or public URL
+        #[arg(value_name = "KEY|URL")]
+        key: String,
+        /// Save under this name instead of showing the image
+        #[arg(long, value_name = "NAME")]
+        download_as: Option<String>,
+        #[command(flatten)]
+        expiry: Expiry,
+    },
+    /// A URL that takes one upload
+    #[command(
+        after_help = "Example:\n  lablink-storage presign put board.jpg\n\nThe upload has to send the headers that are printed. Promote it afterwards."
+    )]
+    Put {
+        /// File name, from which the content type follows
+        name: String,
+        /// Content type, instead of what the name says
+        #[arg(long, value_name = "TYPE")]
+        content_type: Option<String>,
+        #[command(flatten)]
+        expiry: Expiry,
+    },
+    /// A form that uploads one image from a browser
+    #[command(
+        after_help = "Example:\n  lablink-storage presign post board.jpg --json\n\nSend the fields in their order, the file last. Promote it afterwards."
+    )]
+    Post {
+        /// File name, from which the content type follows
+        name: String,
+        /// Content type, instead of what the name says
+        #[arg(long, value_name = "TYPE")]
+        content_type: Option<String>,
+        /// Largest upload
+        #[arg(long, value_name = "BYTES", default_value_t = 10 << 20)]
+        max_bytes: u64,
+        #[command(flatten)]
+        expiry: Expiry,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Expiry {
+    /// How long it holds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub(super) expires_in: u64,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Format {
+    Jpeg,
+    Webp,
+    Png,
+    Auto,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Optimize {
+    /// Image files
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    /// Directory to write to; it is created
+    #[arg(long, short, value_name = "DIR")]
+    pub(super) output: PathBuf,
+    /// Largest width in pixels
+    #[arg(long, default_value_t = 1200)]
+    pub(super) max_width: u32,
+    /// Largest height in pixels
+    #[arg(long, default_value_t = 1200)]
+    pub(super) max_height: u32,
+    /// Quality from 1 to 100
+    #[arg(long, default_value_t = 85, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(super) quality: u8,
+    /// Output format; auto is JPEG for opaque images and WebP for others
+    #[arg(long, value_enum, default_value = "jpeg")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    /// Web origin whose pages upload and read images, such as https://lab.example.org
+    #[arg(long, value_name = "ORIGIN")]
+    pub(super) origin: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum ArchiveClass {
+    /// S3 Intelligent-Tiering: instant, the price follows the reads
+    IntelligentTiering,
+    /// S3 Glacier Instant Retrieval: instant, cheap to keep, dear to read
+    GlacierIr,
+    /// S3 Glacier Flexible Retrieval: has to be restored before it can be read
+    Glacier,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Setup {
+    /// Web origin whose pages upload and read images, such as https://lab.example.org
+    #[arg(long, value_name = "ORIGIN")]
+    pub(super) origin: Vec<String>,
+    /// Print one bash script of AWS CLI commands
+    #[arg(long, conflicts_with = "json")]
+    pub(super) script: bool,
+    /// Write the documents and setup.sh into this directory
+    #[arg(long, short, value_name = "DIR", conflicts_with_all = ["json", "script"])]
+    pub(super) output: Option<PathBuf>,
+    /// Keep the bucket private behind a CloudFront distribution (so does CLOUDFRONT_DOMAIN)
+    #[arg(long)]
+    pub(super) cloudfront: bool,
+    /// ACM certificate in us-east-1 for a CLOUDFRONT_DOMAIN of your own
+    #[arg(long, value_name = "ARN")]
+    pub(super) certificate: Option<String>,
+    /// AWS account; the script looks it up by default
+    #[arg(long, value_name = "ID")]
+    pub(super) account: Option<String>,
+    /// EC2 role and instance profile of the application
+    #[arg(long, value_name = "NAME", default_value = "lablink-storage")]
+    pub(super) role: String,
+    /// IAM user that gets the same rights, for servers outside AWS
+    #[arg(long, value_name = "NAME")]
+    pub(super) user: Option<String>,
+    /// Tag of the bucket
+    #[arg(long, value_name = "KEY=VALUE", value_parser = tag)]
+    pub(super) tag: Vec<(String, String)>,
+    /// Keep old versions for 30 days
+    #[arg(long)]
+    pub(super) versioning: bool,
+    /// Days until a pending upload that nobody promoted is removed
+    #[arg(long, value_name = "DAYS", default_value_t = 1)]
+    pub(super) pending_days: u32,
+    /// Storage class that images move to
+    #[arg(long, value_enum, value_name = "CLASS")]
+    pub(super) archive: Option<ArchiveClass>,
+    /// Days after which they move
+    #[arg(long, value_name = "DAYS", default_value_t = 30, requires = "archive")]
+    pub(super) archive_after: u32,
+    /// KMS key to encrypt with, instead of S3's own keys
+    #[arg(long, value_name = "ID|ARN")]
+    pub(super) kms_key: Option<String>,
+    /// Bucket to replicate into, with its region
+    #[arg(long, value_name = "BUCKET:REGION", value_parser = replica)]
+    pub(super) replicate_to: Option<(String, String)>,
+    /// SQS queue, SNS topic or Lambda function that hears of pending uploads
+    #[arg(long, value_name = "ARN")]
+    pub(super) notify: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Migrate {
+    /// A directory, or s3://bucket/prefix
+    pub(super) source: String,
+    /// A directory, or s3://bucket/prefix
+    pub(super) target: String,
+    /// Optimize images on the way, under new keys
+    #[arg(long)]
+    pub(super) optimize: bool,
+    /// Only say what would be done
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Write old and new URLs to this file, as CSV or SQL by its extension
+    #[arg(long, value_name = "FILE.csv|FILE.sql")]
+    pub(super) url_map: Option<PathBuf>,
+    /// Table for the SQL
+    #[arg(long, default_value = "components")]
+    pub(super) table: String,
+    /// Column for the SQL
+    #[arg(long, default_value = "image_url")]
+    pub(super) column: String,
+    /// Base of the old URLs, where it is not the one that follows from SOURCE
+    #[arg(long, value_name = "URL")]
+    pub(super) old_base_url: Option<String>,
+    /// Take an object of the same size at the target for the same, without reading both again
+    #[arg(long)]
+    pub(super) quick: bool,
+    /// Objects under way at once
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(super) concurrency: u16,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Sweep {
+    /// Age from which something counts as left behind: 90s, 30m, 24h, 7d
+    #[arg(long, value_name = "AGE", default_value = "24h", value_parser = super::parse::age)]
+    pub(super) older_than: std::time::Duration,
+    /// URLs or keys that are still used, one a line: everything else of that age is an orphan
+    #[arg(long, value_name = "FILE|-")]
+    pub(super) used: Option<PathBuf>,
+    /// Remove what was found
+    #[arg(long)]
+    pub(super) delete: bool,
+    /// Remove even a large share of the store
+    #[arg(long, requires = "delete")]
+    pub(super) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HandleEvent {
+    /// The notification; stdin by default
+    #[arg(value_name = "FILE|-", default_value = "-")]
+    pub(super) file: PathBuf,
+}
+
+fn tag(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE".to_owned()),
+    }
+}
+
+fn replica(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((bucket, region)) if !bucket.is_empty() && !region.is_empty() => {
+            Ok((bucket.to_owned(), region.to_owned()))
+        }
+        _ => Err("expected BUCKET:REGION".to_owned()),
+    }
+}

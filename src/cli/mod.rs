@@ -1,0 +1,171 @@
+//! The command line: arguments in, words out.
+//!
+//! [`run`] is all of it; the binary and the Python wheel call the same.
+
+mod args;
+mod files;
+mod operations;
+mod optimize;
+mod output;
+mod parse;
+mod presign;
+mod setup;
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::store::ImageStore;
+use args::{Arguments, Command};
+use output::{BROKEN_PIPE, Failure, Outcome, Output};
+
+type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// Runs one command of the command line and answers with its exit code: 0 done, 1 it failed, 2 wrong
+/// usage.
+///
+/// `args` begins with the program's name. The store is described by the process's environment and, for
+/// what is not set there, by a `.env` file in the working directory. Results go to stdout, words and
+/// progress to stderr.
+///
+/// ```
+/// let code = lablink_storage::cli::run(["lablink-storage", "no-such-command"].map(Into::into));
+/// assert_eq!(code, 2);
+/// ```
+pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let vars = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    run_with_vars(args, vars)
+}
+
+/// As [`run`], with `vars` instead of the process's environment.
+pub fn run_with_vars(
+    args: impl IntoIterator<Item = OsString>,
+    vars: impl IntoIterator<Item = (String, String)>,
+) -> u8 {
+    let arguments = match Arguments::try_parse_from(args) {
+        Ok(arguments) => arguments,
+        Err(refused) => {
+            // Help and version come this way too; clap knows which stream is theirs.
+            let _ = refused.print();
+            return u8::try_from(refused.exit_code()).unwrap_or(2);
+        }
+    };
+    let output = Output {
+        json: arguments.json,
+        quiet: arguments.quiet,
+    };
+    let outcome = Context::new(output, vars.into_iter().collect(), arguments.env_file)
+        .and_then(|context| dispatch(&context, arguments.command));
+    match outcome {
+        Ok(Outcome::Done) => 0,
+        Ok(Outcome::Failed) => 1,
+        Err(failure) => {
+            if failure.kind != BROKEN_PIPE {
+                output.failure("lablink-storage", &failure);
+                let _ = output.document(&failure.to_json());
+            }
+            1
+        }
+    }
+}
+
+fn dispatch(context: &Context, command: Command) -> Result<Outcome> {
+    // These two ask nothing of a server.
+    match command {
+        Command::Setup(arguments) => return setup::run(context, *arguments),
+        Command::Optimize(arguments) => return optimize::run(context, &arguments),
+        Command::Url(arguments) => return files::url(context, &arguments),
+        _ => {}
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new("internal", format!("no runtime: {error}")))?;
+    runtime.block_on(async {
+        match command {
+            Command::Put(arguments) => files::put(context, arguments).await,
+            Command::Get(arguments) => files::get(context, arguments).await,
+            Command::Ls(arguments) => files::ls(context, arguments).await,
+            Command::Rm(arguments) => files::rm(context, arguments).await,
+            Command::Promote(arguments) => files::promote(context, arguments).await,
+            Command::Status => files::status(context).await,
+            Command::Presign(arguments) => presign::run(context, arguments).await,
+            Command::Doctor(arguments) => operations::doctor(context, arguments).await,
+            Command::Migrate(arguments) => operations::migrate(context, arguments).await,
+            Command::Sweep(arguments) => operations::sweep(context, arguments).await,
+            Command::HandleEvent(arguments) => operations::handle_event(context, arguments).await,
+            Command::Setup(_) | Command::Optimize(_) | Command::Url(_) => Ok(Outcome::Done),
+        }
+    })
+}
+
+/// What every command works with.
+struct Context {
+    output: Output,
+    vars: Vec<(String, String)>,
+}
+
+impl Context {
+    fn new(
+        output: Output,
+        mut vars: Vec<(String, String)>,
+        env_file: Option<PathBuf>,
+    ) -> Result<Self> {
+        let path = env_file.as_deref().unwrap_or(Path::new(".env"));
+        if let Some(text) = read_env_file(path, env_file.is_some())? {
+            let more = parse::env_file(&text).map_err(|reason| {
+                Failure::new("configuration", format!("{}: {reason}", path.display()))
+            })?;
+            let unset = |name: &str| !vars.iter().any(|(known, _)| known == name);
+            let more: Vec<_> = more.into_iter().filter(|(name, _)| unset(name)).collect();
+            vars.extend(more);
+        }
+        Ok(Self { output, vars })
+    }
+
+    fn config(&self) -> Result<Config> {
+        Ok(Config::from_vars(self.vars.iter().cloned()).map_err(Error::from)?)
+    }
+
+    fn open(&self) -> std::result::Result<ImageStore, Error> {
+        ImageStore::from_config(Config::from_vars(self.vars.iter().cloned())?)
+    }
+
+    /// The store, with a word on stderr where nobody chose one.
+    fn store(&self) -> Result<ImageStore> {
+        let store = self.open()?;
+        if let Some(warning) = store.config().warning()
+            && !self.output.quiet
+        {
+            self.output.note(format_args!("warning: {warning}"));
+        }
+        Ok(store)
+    }
+}
+
+/// The file's text; none where it was not asked for and is not there.
+fn read_env_file(path: &Path, asked_for: bool) -> Result<Option<String>> {
+    let failure = |error: &io::Error| Failure::file(path, error);
+    let file = match fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !asked_for => return Ok(None),
+        Err(error) => return Err(failure(&error)),
+    };
+    let mut text = String::new();
+    file.take(parse::MAX_ENV_FILE + 1)
+        .read_to_string(&mut text)
+        .map_err(|error| failure(&error))?;
+    if text.len() as u64 > parse::MAX_ENV_FILE {
+        return Err(Failure::new(
+            "configuration",
+            format!("{}: larger than 1 MiB", path.display()),
+        ));
+    }
+    Ok(Some(text))
+}

@@ -1,0 +1,207 @@
+//! What comes out: results on stdout, everything else on stderr, and how it ended.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::error::Error;
+
+/// Why a command failed, in words and in a form for scripts.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) kind: &'static str,
+    pub(super) message: String,
+    pub(super) hint: Option<String>,
+}
+
+impl Failure {
+    pub(super) fn new(kind: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// A file or directory that could not be used.
+    pub(super) fn file(path: &std::path::Path, error: &io::Error) -> Self {
+        let kind = match error.kind() {
+            io::ErrorKind::NotFound => "not_found",
+            io::ErrorKind::PermissionDenied => "access_denied",
+            io::ErrorKind::AlreadyExists => "already_exists",
+            _ => "internal",
+        };
+        Self::new(kind, format!("{}: {error}", path.display()))
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        json!({"error": self.kind, "message": self.message, "hint": self.hint})
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self {
+            kind: error.kind().as_str(),
+            message: error.to_string(),
+            hint: error.hint(),
+        }
+    }
+}
+
+/// Whoever reads stdout has gone away; there is nobody left to tell.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::new(BROKEN_PIPE, "stdout was closed"),
+            _ => Self::new("internal", format!("stdout: {error}")),
+        }
+    }
+}
+
+pub(super) const BROKEN_PIPE: &str = "broken_pipe";
+
+/// Whether everything that was asked for was done. Failures are reported by then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Done,
+    Failed,
+}
+
+impl Outcome {
+    pub(super) fn when(ok: bool) -> Self {
+        if ok { Self::Done } else { Self::Failed }
+    }
+}
+
+/// Where a command writes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Output {
+    pub(super) json: bool,
+    pub(super) quiet: bool,
+}
+
+impl Output {
+    /// A line of the result, unless the result is a JSON document.
+    pub(super) fn line(self, text: impl Display) -> io::Result<()> {
+        if self.json {
+            return Ok(());
+        }
+        writeln!(io::stdout().lock(), "{text}")
+    }
+
+    /// The one document of `--json`.
+    pub(super) fn document(self, value: &impl Serialize) -> io::Result<()> {
+        if !self.json {
+            return Ok(());
+        }
+        let mut out = io::stdout().lock();
+        serde_json::to_writer_pretty(&mut out, value)?;
+        writeln!(out)
+    }
+
+    /// Bytes or text that are the result whatever the form.
+    pub(super) fn raw(self, bytes: &[u8]) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(bytes)?;
+        out.flush()
+    }
+
+    /// Words for a person. That nobody reads them is no failure.
+    pub(super) fn note(self, text: impl Display) {
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+
+    pub(super) fn failure(self, subject: &str, failure: &Failure) {
+        self.note(format_args!("{subject}: {}", failure.message));
+        if let Some(hint) = &failure.hint {
+            self.note(format_args!("  hint: {hint}"));
+        }
+    }
+
+    /// A bar that shows itself after a second, on a terminal only.
+    pub(super) fn progress(self, total: Option<u64>, unit: &str) -> Progress {
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
+        if !self.quiet && io::stderr().is_terminal() {
+            let template = if total.is_some() {
+                format!("{{bar:30}} {{pos}}/{{len}} {unit} {{eta}} {{wide_msg}}")
+            } else {
+                format!("{{spinner}} {{pos}} {unit} {{elapsed}} {{wide_msg}}")
+            };
+            if let Ok(style) = ProgressStyle::with_template(&template) {
+                bar.set_style(style);
+            }
+            let shown = bar.clone();
+            std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_secs(1));
+                if !shown.is_finished() {
+                    shown.set_draw_target(ProgressDrawTarget::stderr());
+                    shown.enable_steady_tick(Duration::from_millis(100));
+                }
+            });
+        }
+        Progress(bar)
+    }
+}
+
+/// How far something has come; it vanishes when it is dropped.
+pub(super) struct Progress(ProgressBar);
+
+impl Progress {
+    pub(super) fn step(&self, what: &str) {
+        self.0.set_message(what.to_owned());
+        self.0.inc(1);
+    }
+
+    /// Writes a line without tearing the bar.
+    pub(super) fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.0.suspend(write)
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// `1.4 MiB`: three digits at most before the point, in units of 1024.
+pub(super) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 {
+        format!("{bytes} B")
+    } else {
+        format!("{value:.1} {}", UNITS[unit])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn sizes() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1_468_006, "1.4 MiB"),
+            (u64::MAX, "16777216.0 TiB"),
+        ] {
+            assert_eq!(super::size(bytes), text);
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! What a migration is to do, and what came of it.
+
+use serde::Serialize;
+
+use super::url_map::UrlMap;
+use crate::error::Error;
+use crate::key::ObjectKey;
+
+/// How many failures, and how many left out, are told one by one; the rest is counted.
+const DETAILS: usize = 1000;
+
+/// How images are moved.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct MigrateOptions {
+    /// Whether to optimize images on the way, under new keys.
+    pub optimize: bool,
+    /// Whether only to say what would be done.
+    pub dry_run: bool,
+    /// Where to write old and new URLs.
+    pub url_map: Option<UrlMap>,
+    /// What old URLs begin with, in place of what the source's own URLs do.
+    pub old_base_url: Option<String>,
+    /// Whether an object of the same size at the target counts as the same without reading both.
+    pub quick: bool,
+    /// How many objects are under way at once, 1 to 64. 8 by default.
+    pub concurrency: usize,
+}
+
+impl Default for MigrateOptions {
+    fn default() -> Self {
+        Self {
+            optimize: false,
+            dry_run: false,
+            url_map: None,
+            old_base_url: None,
+            quick: false,
+            concurrency: 8,
+        }
+    }
+}
+
+impl MigrateOptions {
+    /// Optimizes images on the way.
+    #[must_use]
+    pub fn with_optimize(mut self, optimize: bool) -> Self {
+        self.optimize = optimize;
+        self
+    }
+
+    /// Only says what would be done.
+    #[must_use]
+    pub fn with_dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
+    }
+
+    /// Writes old and new URLs.
+    #[must_use]
+    pub fn with_url_map(mut self, map: UrlMap) -> Self {
+        self.url_map = Some(map);
+        self
+    }
+
+    /// Sets what old URLs begin with.
+    #[must_use]
+    pub fn with_old_base_url(mut self, url: impl Into<String>) -> Self {
+        self.old_base_url = Some(url.into());
+        self
+    }
+
+    /// Takes an object of the same size for the same.
+    #[must_use]
+    pub fn with_quick(mut self, quick: bool) -> Self {
+        self.quick = quick;
+        self
+    }
+
+    /// Sets how many objects are under way at once.
+    #[must_use]
+    pub fn with_concurrency(mut self, concurrency: usize) -> Self {
+        self.concurrency = concurrency;
+        self
+    }
+}
+
+/// What came of one object of the source.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Migrated {
+    /// It is at the target now, and verified. In a dry run: it would be.
+    #[non_exhaustive]
+    Copied {
+        /// Its key at the source.
+        key: ObjectKey,
+        /// Bytes at the target.
+        bytes: u64,
+        /// Its old URL.
+        old_url: String,
+        /// Its new URL; unknown in a dry run that would optimize.
+        new_url: Option<String>,
+    },
+    /// It was at the target already.
+    #[non_exhaustive]
+    Present {
+        /// Its key at the source.
+        key: ObjectKey,
+        /// Its old URL.
+        old_url: String,
+        /// Its new URL.
+        new_url: String,
+    },
+    /// It is nothing to be moved.
+    #[non_exhaustive]
+    LeftOut {
+        /// Its key at the source.
+        key: ObjectKey,
+        /// Why.
+        reason: &'static str,
+    },
+    /// It could not be moved.
+    #[non_exhaustive]
+    Failed(MigrateFailure),
+}
+
+impl Migrated {
+    /// Its key at the source.
+    pub fn key(&self) -> &ObjectKey {
+        match self {
+            Self::Copied { key, .. } | Self::Present { key, .. } | Self::LeftOut { key, .. } => key,
+            Self::Failed(failure) => &failure.key,
+        }
+    }
+
+    pub(super) fn urls(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Copied {
+                old_url,
+                new_url: Some(new_url),
+                ..
+            }
+            | Self::Present {
+                old_url, new_url, ..
+            } => Some((old_url, new_url)),
+            _ => None,
+        }
+    }
+}
+
+/// An object that could not be moved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct MigrateFailure {
+    /// Its key at the source.
+    pub key: ObjectKey,
+    /// The kind of the failure.
+    pub kind: &'static str,
+    /// What went wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl MigrateFailure {
+    pub(super) fn new(key: ObjectKey, error: &Error) -> Self {
+        Self {
+            key,
+            kind: error.kind().as_str(),
+            message: error.to_string(),
+            hint: error.hint(),
+        }
+    }
+}
+
+/// What came of a migration.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct MigrateReport {
+    /// Whether nothing was written.
+    pub dry_run: bool,
+    /// Objects that were copied, or would be.
+    pub copied: u64,
+    /// Bytes that were written, or would be.
+    pub bytes: u64,
+    /// Objects that were at the target already.
+    pub present: u64,
+    /// Objects that are nothing to be moved.
+    pub left_out: u64,
+    /// Objects that have another content type now: files have the one that their names say.
+    pub type_changed: u64,
+    /// Objects that could not be moved.
+    pub failed: u64,
+    /// The first thousand failures.
+    pub failures: Vec<MigrateFailure>,
+    /// The first thousand that were left out, and why.
+    pub left_out_keys: Vec<(ObjectKey, &'static str)>,
+}
+
+impl MigrateReport {
+    /// Whether everything that was to be moved is at the target.
+    pub fn is_complete(&self) -> bool {
+        self.failed == 0 && !self.dry_run
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Tally(MigrateReport);
+
+impl Tally {
+    pub(super) fn add(&mut self, migrated: Migrated) {
+        let report = &mut self.0;
+        match migrated {
+            Migrated::Copied { bytes, .. } => {
+                report.copied += 1;
+                report.bytes += bytes;
+            }
+            Migrated::Present { .. } => report.present += 1,
+            Migrated::LeftOut { key, reason } => {
+                report.left_out += 1;
+                if report.left_out_keys.len() < DETAILS {
+                    report.left_out_keys.push((key, reason));
+                }
+            }
+            Migrated::Failed(failure) => {
+                report.failed += 1;
+                if report.failures.len() < DETAILS {
+                    report.failures.push(failure);
+                }
+            }
+        }
+    }
+
+    pub(super) fn finish(mut self, dry_run: bool, type_changed: u64) -> MigrateReport {
+        self.0.dry_run = dry_run;
+        self.0.type_changed = type_changed;
+        self.0
+    }
+}
