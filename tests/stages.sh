@@ -157,20 +157,23 @@ ABOUT[test]="cargo test, doctests included"
 MINUTES[test]=30
 stage_test() {
     [ -z "$full" ] || export LABLINK_TEST_FULL=1
-    cargo test --locked --all-features --no-fail-fast
+    # --show-output: what a test left out, it says. The corpus is gone through below, in release.
+    cargo test --locked --all-features --no-fail-fast -- --show-output --skip every_file_is_treated_as_the_manifest_says
+}
+
+# A cargo subcommand, from crates.io where it is not installed already.
+cargo_tool() { # name, version
+    PATH=$target/tools/bin:$PATH
+    command -v "$1" >/dev/null || env -u CARGO_TARGET_DIR cargo install --locked --root "$target/tools" "$1" --version "$2" ||
+        left_out "$1 cannot be installed"
 }
 
 ABOUT[licences]="licences and advisories of every dependency"
 stage_licences() {
-    local tools=$target/tools deny=cargo-deny
-    if ! command -v "$deny" >/dev/null; then
-        deny=$tools/bin/cargo-deny
-        [ -x "$deny" ] || env -u CARGO_TARGET_DIR cargo install --locked --root "$tools" cargo-deny --version 0.20.2 ||
-            left_out "cargo-deny cannot be installed"
-    fi
-    "$deny" --locked --all-features check licenses bans sources
+    cargo_tool cargo-deny 0.20.2
+    cargo-deny --locked --all-features check licenses bans sources
     local advisories
-    if advisories=$("$deny" --locked --all-features check advisories 2>&1); then
+    if advisories=$(timeout 120 cargo-deny --locked --all-features check advisories 2>&1); then
         echo "$advisories"
     elif grep -qE 'failed to (fetch|clone|open) advisory database|unable to (fetch|clone)' <<<"$advisories"; then
         echo "note: the advisory database cannot be had here: advisories were not looked at"
@@ -186,7 +189,7 @@ script() { # stage, script, what it is
     [ -x "$root/$2" ] || return 0
     STAGES+=("$1")
     ABOUT[$1]=$3
-    eval "stage_$1() { $2 \${full:+--full}; }"
+    eval "stage_$1() { ! declare -F before_$1 >/dev/null || before_$1; $2 \${full:+--full}; }"
 }
 
 script python python/tests/run "the Python package, the Flask extension, the example app in a browser"
@@ -197,8 +200,27 @@ MINUTES[python]=40
 script signing tests/signing/run "signatures, byte for byte as boto3's and botocore's"
 PACKAGES[signing]="python3-venv"
 
-script corpus tests/corpus_quality "the image corpus against independent decoders"
+ABOUT[corpus]="every file of the image corpus, in release"
 MINUTES[corpus]=40
+STAGES+=(corpus)
+stage_corpus() {
+    cargo test --locked --release --test corpus --test jpeg_decoder -- --show-output
+    if [ -x tests/corpus_quality ]; then tests/corpus_quality ${full:+--full}; fi
+}
 
 script fuzz fuzz/run "fuzzing, bounded"
+PACKAGES[fuzz]="g++"
 MINUTES[fuzz]=30
+before_fuzz() { cargo_tool cargo-fuzz 0.13.2; }
+
+ABOUT[oldest]="the oldest Rust that Cargo.toml names (--full)"
+STAGES+=(oldest)
+FULL_ONLY="oldest"
+stage_oldest() {
+    local version
+    version=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+    command -v rustup >/dev/null || left_out "Rust $version cannot be had without rustup"
+    rustup toolchain list | grep -q "^$version" || rustup toolchain install "$version" --profile minimal ||
+        left_out "Rust $version cannot be installed"
+    cargo "+$version" check --locked --all-features
+}
