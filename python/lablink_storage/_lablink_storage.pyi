@@ -1,0 +1,216 @@
+"""The compiled part of ``lablink_storage``."""
+
+import builtins
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal, final
+
+from ._types import (
+    GetOverrides,
+    ObjectInfo,
+    OptimizedImage,
+    PresignedPost,
+    PresignedRequest,
+    ReceivedPost,
+    SignedCookies,
+    Status,
+    StoredImage,
+    SweepReport,
+)
+from ._typing import (
+    Animation,
+    Duration,
+    Fit,
+    Format,
+    Gravity,
+    ImageInput,
+    LimitOptions,
+    OptimizeOptions,
+)
+
+__version__: str
+
+def optimize(
+    data: ImageInput,
+    *,
+    max_width: int = 1200,
+    max_height: int = 1200,
+    quality: int = 85,
+    format: Format = "jpeg",
+    background: str | tuple[int, int, int] = "#ffffff",
+    limits: LimitOptions | None = None,
+    fit: Fit = "inside",
+    gravity: Gravity = "center",
+    progressive: bool = False,
+    lossless: bool = False,
+    animation: Animation = "first_frame",
+    keep_copyright: bool = False,
+    accept_truncated: bool = False,
+) -> OptimizedImage: ...
+
+@final
+class ObjectIterator(Iterator[ObjectInfo]):
+    def __iter__(self) -> ObjectIterator: ...
+    def __next__(self) -> ObjectInfo: ...
+
+@final
+class ImageStore:
+    @classmethod
+    def from_env(
+        cls,
+        env: Mapping[str, str] | None = None,
+        *,
+        optimize: OptimizeOptions | None = None,
+        variants: Mapping[str, OptimizeOptions] | None = None,
+        limits: LimitOptions | None = None,
+        prefix: str | None = None,
+        cache_control: str | None = None,
+        create_only: bool | None = None,
+        retry: Literal["web_request", "batch"] | None = None,
+        deadline: Duration | None = None,
+        max_decodes: int | None = None,
+        decode_wait: Duration | None = None,
+    ) -> ImageStore: ...
+    @classmethod
+    def s3(
+        cls,
+        bucket: str,
+        *,
+        region: str | None = None,
+        endpoint_url: str | None = None,
+        access_key_id: str | None = None,
+        secret_access_key: str | None = None,
+        session_token: str | None = None,
+        prefix: str = "components",
+        cloudfront_domain: str | None = None,
+        optimize: OptimizeOptions | None = None,
+        variants: Mapping[str, OptimizeOptions] | None = None,
+        limits: LimitOptions | None = None,
+        addressing: Literal["auto", "virtual", "path"] = "auto",
+        accelerate: bool = False,
+        dual_stack: bool = False,
+        cloudfront_key_pair_id: str | None = None,
+        cloudfront_private_key: str | None = None,
+        cloudfront_private_key_path: str | os.PathLike[str] | None = None,
+        sse_kms_key_id: str | None = None,
+        storage_class: str | None = None,
+        cache_control: str | None = None,
+        create_only: bool = True,
+        retry: Literal["web_request", "batch"] = "web_request",
+        deadline: Duration | None = None,
+        max_decodes: int | None = None,
+        decode_wait: Duration | None = None,
+    ) -> ImageStore: ...
+    @classmethod
+    def local(
+        cls,
+        directory: str | os.PathLike[str],
+        *,
+        base_url: str = "/uploads",
+        secret: str | None = None,
+        prefix: str = "components",
+        optimize: OptimizeOptions | None = None,
+        variants: Mapping[str, OptimizeOptions] | None = None,
+        limits: LimitOptions | None = None,
+        fsync: bool = False,
+        cache_control: str | None = None,
+        create_only: bool = True,
+        retry: Literal["web_request", "batch"] = "web_request",
+        deadline: Duration | None = None,
+        max_decodes: int | None = None,
+        decode_wait: Duration | None = None,
+    ) -> ImageStore: ...
+    @classmethod
+    def memory(
+        cls,
+        *,
+        secret: str | None = None,
+        prefix: str = "components",
+        optimize: OptimizeOptions | None = None,
+        variants: Mapping[str, OptimizeOptions] | None = None,
+        limits: LimitOptions | None = None,
+        cache_control: str | None = None,
+        create_only: bool = True,
+        retry: Literal["web_request", "batch"] = "web_request",
+        deadline: Duration | None = None,
+        max_decodes: int | None = None,
+        decode_wait: Duration | None = None,
+    ) -> ImageStore: ...
+    def upload(
+        self,
+        file: ImageInput,
+        filename: str | None = None,
+        *,
+        optimize: OptimizeOptions | None = None,
+    ) -> StoredImage: ...
+    def get(self, key: str) -> bytes: ...
+    def get_range(self, key: str, start: int, end: int) -> bytes: ...
+    def head(self, key: str) -> ObjectInfo: ...
+    def exists(self, key: str) -> bool: ...
+    def list(self, prefix: str | None = None) -> ObjectIterator: ...
+    def delete(self, key: str) -> None: ...
+    def public_url(self, key: str) -> str: ...
+    def variant_url(self, key: str, name: str) -> str: ...
+    def key_from_url(self, url: str) -> str: ...
+    def presigned_get(
+        self,
+        key: str,
+        expires_in: Duration = 3600,
+        download_as: str | None = None,
+        response_content_type: str | None = None,
+    ) -> PresignedRequest: ...
+    def presigned_put(
+        self,
+        filename: str,
+        content_type: str | None = None,
+        expires_in: Duration = 3600,
+        pending: bool = True,
+    ) -> PresignedRequest: ...
+    def presigned_post(
+        self,
+        filename: str,
+        content_type: str | None = None,
+        max_bytes: int = 10_485_760,
+        expires_in: Duration = 3600,
+        pending: bool = True,
+    ) -> PresignedPost: ...
+    def signed_url(
+        self,
+        key: str,
+        expires_in: Duration = 3600,
+        starts_in: Duration | None = None,
+        ip_range: str | None = None,
+    ) -> PresignedRequest: ...
+    def signed_cookies(
+        self,
+        path: str | None = None,
+        expires_in: Duration = 3600,
+        starts_in: Duration | None = None,
+        ip_range: str | None = None,
+    ) -> SignedCookies: ...
+    def receive_post(
+        self, fields: Mapping[str, str] | Iterable[tuple[str, str]], file: ImageInput
+    ) -> ReceivedPost: ...
+    def verify_get(self, key: str, query: str) -> GetOverrides | None: ...
+    def promote(self, key: str) -> StoredImage: ...
+    def sweep(self, older_than: Duration = 86400, dry_run: bool = True) -> SweepReport: ...
+    def status(self) -> Status: ...
+    @property
+    def backend(self) -> Literal["s3", "local", "memory"]: ...
+    @property
+    def bucket(self) -> str | None: ...
+    @property
+    def region(self) -> str | None: ...
+    @property
+    def directory(self) -> str | None: ...
+    @property
+    def base_url(self) -> str | None: ...
+    @property
+    def prefix(self) -> str: ...
+    @property
+    def variants(self) -> builtins.list[str]: ...
+    @property
+    def max_bytes(self) -> int: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+    @classmethod
+    def _restore(cls, constructor: str, first: Any, keywords: dict[str, Any] | None) -> ImageStore: ...

@@ -1,0 +1,256 @@
+"""What the calls answer with: plain, immutable, picklable values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+
+def _timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceInfo:
+    """What an image was before it was optimized."""
+
+    format: str
+    """MIME type of what came in."""
+    size: int
+    """Bytes of the encoded input."""
+    width: int
+    """Width in pixels as stored, before orientation."""
+    height: int
+    """Height in pixels as stored, before orientation."""
+    orientation: int
+    """EXIF orientation, 1 to 8."""
+    frames: int
+    """Frames of an animation, or 1."""
+    frames_dropped: int
+    """Frames that are not in the result."""
+    metadata_stripped: bool
+    """Whether metadata (EXIF, XMP, a profile, trailing bytes) was there and dropped."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as a dict that JSON takes."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredVariant:
+    """A named version of a stored image."""
+
+    key: str
+    url: str
+    content_type: str
+    size: int
+    """Bytes stored."""
+    width: int
+    """Width in pixels."""
+    height: int
+    """Height in pixels."""
+    e_tag: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as a dict that JSON takes."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredImage:
+    """An image that has been stored, with all that an application keeps of it."""
+
+    key: str
+    """``<prefix>/<uuid>.<ext>``."""
+    url: str
+    """Its public URL; ``ImageStore.delete`` takes it back."""
+    content_type: str
+    """MIME type of what is stored."""
+    size: int
+    """Bytes stored, variants not counted."""
+    width: int
+    """Width in pixels."""
+    height: int
+    """Height in pixels."""
+    e_tag: str | None
+    sha256: str
+    """SHA-256 of the stored bytes, in lower-case hexadecimal."""
+    placeholder: str
+    """A ThumbHash (https://evanw.github.io/thumbhash/) in base64: a blurred preview in 30 characters."""
+    variants: Mapping[str, StoredVariant]
+    """The variants stored beside it, by name."""
+    source: SourceInfo
+    """What came in."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as a dict that JSON takes."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        values["variants"] = {name: variant.to_dict() for name, variant in self.variants.items()}
+        values["source"] = self.source.to_dict()
+        return values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimizedImage:
+    """An image that is upright, fits, is in sRGB and carries no metadata."""
+
+    data: bytes = field(repr=False)
+    """The encoded image."""
+    content_type: str
+    width: int
+    """Width in pixels."""
+    height: int
+    """Height in pixels."""
+    format: str
+    """``"jpeg"``, ``"png"``, ``"webp"`` or ``"gif"``."""
+    placeholder: str
+    """A ThumbHash in base64."""
+    source: SourceInfo
+    """What came in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectInfo:
+    """What is known about a stored object."""
+
+    key: str
+    size: int
+    """Bytes."""
+    content_type: str | None
+    """Absent in listings of servers that do not tell."""
+    cache_control: str | None
+    e_tag: str | None
+    last_modified: datetime
+    variant: str | None = None
+    """The variant's name, in listings, where the object is one."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as a dict that JSON takes: ``last_modified`` as RFC 3339."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        values["last_modified"] = _timestamp(self.last_modified)
+        return values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Whether the store works, in words that can be shown."""
+
+    enabled: bool
+    """Whether images go to S3."""
+    accessible: bool
+    """Whether the backend answered."""
+    backend: str
+    """``"s3"``, ``"local"`` or ``"memory"``."""
+    bucket: str | None
+    region: str | None
+    message: str
+    """One sentence for a person."""
+    error: str | None
+    """What went wrong, where something did."""
+    hint: str | None
+    """What to do about it."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as a dict that JSON takes."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresignedRequest:
+    """A request that somebody without credentials may make. Whoever has it can use it: do not log it."""
+
+    method: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    """Headers that have to be sent just so."""
+    key: str
+    expires_at: datetime
+    """The earlier of what was asked and when the credentials end."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as a dict that JSON takes: ``expires_at`` as RFC 3339."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        values["headers"] = dict(self.headers)
+        values["expires_at"] = _timestamp(self.expires_at)
+        return values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresignedPost:
+    """A form with which somebody without credentials may upload one file. Do not log it."""
+
+    url: str = field(repr=False)
+    """Where the form goes."""
+    fields: Mapping[str, str] = field(repr=False)
+    """The form's fields in the order in which they have to be sent; the field ``file`` comes last."""
+    key: str
+    file_url: str
+    """The public URL after ``promote`` (for a final key: at once)."""
+    expires_at: datetime
+    """The earlier of what was asked and when the credentials end. Until then the form can be reused."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as a dict that JSON takes: ``expires_at`` as RFC 3339."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        values["fields"] = dict(self.fields)
+        values["expires_at"] = _timestamp(self.expires_at)
+        return values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedCookies:
+    """CloudFront's signed cookies. Set them ``Secure`` and ``HttpOnly``; do not log them."""
+
+    cookies: Mapping[str, str] = field(repr=False)
+    """Name and value of each."""
+    expires_at: datetime
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as a dict that JSON takes: ``expires_at`` as RFC 3339."""
+        return {"cookies": dict(self.cookies), "expires_at": _timestamp(self.expires_at)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedPost:
+    """A file that came with a presigned POST, stored as its policy says."""
+
+    key: str
+    status: int
+    """The HTTP status that the form asked for: 200, 201 or 204."""
+    e_tag: str | None
+    size: int
+    """Bytes stored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetOverrides:
+    """Headers that a signed GET of the local or memory backend asks the answer to have."""
+
+    content_type: str | None
+    content_disposition: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweptObject:
+    """One pending upload that a sweep found."""
+
+    key: str
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepReport:
+    """What a sweep found."""
+
+    found: list[SweptObject]
+    """Pending uploads old enough to go."""
+    removed: int
+    """How many of them were removed; none in a dry run."""
+    staging_files: int
+    """Unfinished writes of the local backend that are old enough to go."""
+    failures: list[tuple[str, str]]
+    """Key and reason of what could not be removed."""

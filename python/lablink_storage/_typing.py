@@ -1,0 +1,84 @@
+"""Types that the stubs and the Python modules share. Nothing here is needed at run time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Literal, Protocol, TypeAlias, TypedDict, Union
+
+__all__ = [
+    "Animation",
+    "BinaryFile",
+    "Duration",
+    "Fit",
+    "Format",
+    "Gravity",
+    "ImageInput",
+    "LimitOptions",
+    "OptimizeOptions",
+]
+
+
+class BinaryFile(Protocol):
+    """A file object opened in binary mode. ``tell`` and ``seek`` are used where it has them."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+ImageInput: TypeAlias = Union[bytes, bytearray, memoryview, "os.PathLike[str]", BinaryFile]
+Duration: TypeAlias = int | float | timedelta
+Fit: TypeAlias = Literal["inside", "contain", "cover"]
+Format: TypeAlias = Literal["jpeg", "webp", "png", "auto"]
+Animation: TypeAlias = Literal["first_frame", "reject"]
+Gravity: TypeAlias = Literal[
+    "center", "north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest"
+]
+
+
+class LimitOptions(TypedDict, total=False):
+    """What one file may cost. Defaults in brackets."""
+
+    max_bytes: int
+    """Bytes of the encoded input [32 MiB]."""
+    max_pixels: int
+    """Width times height [64 million]."""
+    max_side: int
+    """Pixels a side [16384]."""
+    max_scans: int
+    """Scans of a JPEG [100]."""
+    max_decode_bytes: int
+    """Bytes that decoding may hold at once [512 MiB]."""
+    max_duration: Duration
+    """CPU time of decoding, resizing and encoding together, seconds [10]."""
+
+
+class OptimizeOptions(TypedDict, total=False):
+    """How an image is to be treated. Defaults in brackets."""
+
+    max_width: int
+    """Width of the box in pixels [1200]."""
+    max_height: int
+    """Height of the box in pixels [1200]."""
+    fit: Fit
+    """How the image is fitted to the box ["inside"]; none of them enlarges."""
+    gravity: Gravity
+    """Which part stays when "cover" crops ["center"]."""
+    quality: int
+    """Encoder quality, 1 to 100 [85]."""
+    format: Format
+    """Format of the result ["jpeg"]."""
+    background: str | tuple[int, int, int]
+    """Matte behind transparent pixels where the output has no alpha ["#ffffff"]."""
+    progressive: bool
+    """Progressive JPEG [False]."""
+    lossless: bool
+    """Lossless WebP [False]."""
+    animation: Animation
+    """What becomes of animations ["first_frame"]."""
+    keep_copyright: bool
+    """Keep the copyright notice and the artist [False]."""
+    accept_truncated: bool
+    """Take a truncated file as far as it decodes [False]."""
+    limits: LimitOptions | Mapping[str, Any]
+    """What a file may cost."""

@@ -1,0 +1,125 @@
+//! From Rust's errors, and its panics, to the exceptions of `lablink_storage`.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use lablink_storage::{Error, ErrorKind, OptimizeError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyModule;
+
+static EXCEPTIONS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+
+/// Imports the exceptions while the module is, so that nothing is initialized when threads run.
+pub(crate) fn init(py: Python<'_>) -> PyResult<()> {
+    let module = PyModule::import(py, "lablink_storage._exceptions")?.unbind();
+    EXCEPTIONS.get_or_init(py, || module);
+    Ok(())
+}
+
+fn class_name(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::Configuration => "ConfigurationError",
+        ErrorKind::InvalidArgument => "InvalidArgumentError",
+        ErrorKind::InvalidKey => "InvalidKeyError",
+        ErrorKind::ForeignUrl => "ForeignUrlError",
+        ErrorKind::InvalidImage => "InvalidImageError",
+        ErrorKind::LimitExceeded => "LimitExceededError",
+        ErrorKind::UnsupportedFormat => "UnsupportedFormatError",
+        ErrorKind::PolicyViolation => "PolicyViolationError",
+        ErrorKind::NotFound => "NotFoundError",
+        ErrorKind::AlreadyExists => "AlreadyExistsError",
+        ErrorKind::NotSupported => "NotSupportedError",
+        ErrorKind::Credentials => "CredentialsError",
+        ErrorKind::AccessDenied => "AccessDeniedError",
+        ErrorKind::NoSuchBucket => "NoSuchBucketError",
+        ErrorKind::Unavailable => "UnavailableError",
+        ErrorKind::Timeout => "StorageTimeoutError",
+        _ => "InternalError",
+    }
+}
+
+#[derive(Default)]
+struct Details<'a> {
+    hint: Option<String>,
+    retryable: bool,
+    code: Option<&'a str>,
+    request_id: Option<&'a str>,
+}
+
+fn raise(kind: ErrorKind, message: &str, details: Details<'_>) -> PyErr {
+    Python::attach(|py| {
+        let module = match EXCEPTIONS.get(py) {
+            Some(module) => module.bind(py).clone(),
+            None => PyModule::import(py, "lablink_storage._exceptions")?,
+        };
+        let arguments = (
+            message,
+            details.hint,
+            details.retryable,
+            details.code,
+            details.request_id,
+        );
+        let exception = module.getattr(class_name(kind))?.call1(arguments)?;
+        Ok(PyErr::from_value(exception))
+    })
+    .unwrap_or_else(|error: PyErr| error)
+}
+
+/// The exception of an error's kind.
+pub(crate) fn storage(error: Error) -> PyErr {
+    let details = Details {
+        hint: error.hint(),
+        retryable: error.is_retryable(),
+        code: error.code(),
+        request_id: error.request_id(),
+    };
+    raise(error.kind(), &error.to_string(), details)
+}
+
+pub(crate) fn optimize(error: OptimizeError) -> PyErr {
+    storage(error.into())
+}
+
+/// `InvalidArgumentError`.
+pub(crate) fn invalid_argument(name: &str, reason: &str) -> PyErr {
+    let details = Details {
+        hint: Some("correct the argument".to_owned()),
+        ..Details::default()
+    };
+    let message = format!("invalid argument {name}: {reason}");
+    raise(ErrorKind::InvalidArgument, &message, details)
+}
+
+/// `NotSupportedError`.
+pub(crate) fn not_supported(message: &str, hint: &str) -> PyErr {
+    let details = Details {
+        hint: Some(hint.to_owned()),
+        ..Details::default()
+    };
+    raise(ErrorKind::NotSupported, message, details)
+}
+
+/// `LimitExceededError` for an input that was not even read to its end.
+pub(crate) fn too_large(size: usize, limit: u64) -> PyErr {
+    let details = Details {
+        hint: Some(format!("send a file of at most {limit} bytes")),
+        ..Details::default()
+    };
+    let message = format!("image over the limit: bytes is {size}, at most {limit} allowed");
+    raise(ErrorKind::LimitExceeded, &message, details)
+}
+
+/// `InternalError`.
+pub(crate) fn internal(message: &str) -> PyErr {
+    raise(ErrorKind::Internal, message, Details::default())
+}
+
+/// Turns a panic into `InternalError`: `PanicException` is no `Exception` and would end a worker.
+pub(crate) fn guard<T>(call: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
+        // The message of a panic may quote what it was working on: it goes to stderr only.
+        Err(internal(
+            "a defect in lablink-storage was hit; please report it",
+        ))
+    })
+}

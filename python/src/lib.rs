@@ -1,0 +1,39 @@
+//! The Python module: a table of contents. Python's own part, `lablink_storage/`, has the exceptions, the
+//! values that calls answer with, the drop-in and the Flask extension.
+
+// The interface is documented where Python's users look: docstrings and stubs.
+#![allow(missing_docs)]
+
+mod config;
+mod error;
+mod input;
+mod listing;
+mod logging;
+mod optimize;
+mod options;
+mod results;
+mod runtime;
+mod slot;
+mod store;
+
+/// The compiled part of `lablink_storage`.
+#[pyo3::pymodule]
+mod _lablink_storage {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::listing::ObjectIterator;
+    #[pymodule_export]
+    use crate::optimize::optimize;
+    #[pymodule_export]
+    use crate::store::ImageStore;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let py = module.py();
+        crate::error::init(py)?;
+        crate::results::init(py)?;
+        crate::logging::init(py)?;
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

@@ -1,0 +1,63 @@
+//! `optimize`: pixels only, no store.
+
+use lablink_storage as core;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::error::{self, guard};
+use crate::{input, logging, options, results};
+
+/// Checks, turns upright, resizes and re-encodes one image. Nothing is stored.
+///
+/// Args:
+///     data: bytes, bytearray, memoryview, a path object, or a binary file object, which is read from where
+///         it stands, put back there and left open.
+///     max_width, max_height: the box in pixels, 1 to 16384. Nothing is enlarged.
+///     quality: encoder quality, 1 to 100.
+///     format: "jpeg", "webp", "png", or "auto" (JPEG where every pixel is opaque, else WebP).
+///     background: matte behind transparency where the output has none, "#rrggbb" or three numbers.
+///     limits: what the file may cost; see LimitOptions.
+///     fit: "inside", "contain" or "cover".
+///     gravity: which part stays when "cover" crops: "center", "north", "northeast", ...
+///     progressive: progressive JPEG.
+///     lossless: lossless WebP.
+///     animation: "first_frame" or "reject".
+///     keep_copyright: keep the copyright notice and the artist.
+///     accept_truncated: take a truncated file as far as it decodes.
+///
+/// Returns:
+///     OptimizedImage with data, content_type, width, height, format, placeholder and source.
+///
+/// Raises:
+///     UnsupportedFormatError: HEIC, SVG, PDF, ...: the message names it.
+///     LimitExceededError: over a limit; the message has both numbers.
+///     InvalidImageError: no image, or a damaged one.
+///     InvalidArgumentError: an option is outside its range.
+///
+/// Example:
+///     >>> from lablink_storage import optimize
+///     >>> optimize(photo, max_width=640, format="webp").content_type
+///     'image/webp'
+#[pyfunction]
+#[pyo3(
+    signature = (data, **keywords),
+    text_signature = "(data, *, max_width=1200, max_height=1200, quality=85, format='jpeg', \
+                      background='#ffffff', limits=None, fit='inside', gravity='center', \
+                      progressive=False, lossless=False, animation='first_frame', \
+                      keep_copyright=False, accept_truncated=False)"
+)]
+pub(crate) fn optimize<'py>(
+    py: Python<'py>,
+    data: &Bound<'py, PyAny>,
+    keywords: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    guard(|| {
+        let options = options::optimize_keywords(keywords)?;
+        let bytes = input::read(data, options.limits.max_bytes)?;
+        logging::refresh(py);
+        let image = py
+            .detach(|| core::optimize(&bytes, &options))
+            .map_err(error::optimize)?;
+        results::optimized_image(py, &image)
+    })
+}

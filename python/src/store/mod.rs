@@ -1,0 +1,155 @@
+//! `ImageStore`: Rust's, blocking, one client for each process.
+
+mod objects;
+mod open;
+mod signed;
+
+use lablink_storage as core;
+use lablink_storage::{Config, ObjectKey};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+use crate::error::storage;
+use crate::slot::Slot;
+
+/// How a store was made, for `pickle`.
+enum Recipe {
+    /// `from_env()`: the variables that may travel, and the keywords.
+    Environment(Py<PyDict>, Option<Py<PyDict>>),
+    /// `s3(bucket)` or `local(directory)` with keywords.
+    Code(&'static str, Py<PyAny>, Option<Py<PyDict>>),
+    /// Not to be pickled, and why.
+    Stays(&'static str),
+}
+
+/// The place where an application puts its users' images.
+///
+/// Made by from_env, s3, local or memory. Threads may share one, and it may be used after a fork: every
+/// process gets a client of its own. Every operation has a deadline, and none leaves an object half there.
+///
+/// Where a key is asked for, a public URL of the store is taken as well.
+///
+/// Example:
+///     >>> from lablink_storage import ImageStore
+///     >>> store = ImageStore.memory()
+///     >>> image = store.upload(photo, filename="board.png")
+///     >>> store.exists(image.key)
+///     True
+///     >>> store.delete(image.url)
+#[pyclass(frozen, module = "lablink_storage")]
+pub(crate) struct ImageStore {
+    config: Config,
+    client: Slot<core::ImageStore>,
+    recipe: Recipe,
+}
+
+impl ImageStore {
+    fn open(py: Python<'_>, config: Config, recipe: Recipe) -> PyResult<Self> {
+        let store = Self {
+            config,
+            client: Slot::new(),
+            recipe,
+        };
+        // Made at once, so that a wrong configuration shows where it is given.
+        store.client(py)?;
+        Ok(store)
+    }
+
+    pub(super) fn client(&self, py: Python<'_>) -> PyResult<&core::ImageStore> {
+        match self.client.get() {
+            Some(client) => Ok(client),
+            None => {
+                crate::logging::refresh(py);
+                py.detach(|| {
+                    self.client
+                        .get_or_try_init(|| core::ImageStore::from_config(self.config.clone()))
+                        .map_err(storage)
+                })
+            }
+        }
+    }
+
+    pub(super) fn key(&self, py: Python<'_>, key_or_url: &str) -> PyResult<ObjectKey> {
+        self.client(py)?.resolve(key_or_url).map_err(storage)
+    }
+
+    pub(super) fn max_bytes(&self) -> u64 {
+        self.config.optimize().limits.max_bytes
+    }
+}
+
+#[pymethods]
+impl ImageStore {
+    /// "s3", "local" or "memory".
+    #[getter]
+    fn backend(&self) -> &'static str {
+        if self.config.s3().is_some() {
+            "s3"
+        } else if self.config.local().is_some() {
+            "local"
+        } else {
+            "memory"
+        }
+    }
+
+    /// The bucket, on S3.
+    #[getter]
+    fn bucket(&self) -> Option<&str> {
+        self.config.s3().map(|s3| s3.bucket())
+    }
+
+    /// The bucket's region, on S3.
+    #[getter]
+    fn region(&self) -> Option<&str> {
+        self.config.s3().map(|s3| s3.region())
+    }
+
+    /// The directory, on local files.
+    #[getter]
+    fn directory(&self) -> Option<String> {
+        let local = self.config.local()?;
+        Some(local.directory().to_string_lossy().into_owned())
+    }
+
+    /// The public base URL, on local files.
+    #[getter]
+    fn base_url(&self) -> Option<&str> {
+        self.config.local().map(|local| local.base_url())
+    }
+
+    /// The key prefix; may be empty.
+    #[getter]
+    fn prefix(&self) -> &str {
+        self.config.prefix()
+    }
+
+    /// The names of the variants that are written beside every image.
+    #[getter]
+    fn variants(&self) -> Vec<&str> {
+        let variants = self.config.variants().iter();
+        variants.map(|variant| variant.name()).collect()
+    }
+
+    /// Bytes that one file may have.
+    #[getter]
+    #[pyo3(name = "max_bytes")]
+    fn max_bytes_getter(&self) -> u64 {
+        self.max_bytes()
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let quoted =
+            |text: &str| -> PyResult<String> { Ok(PyString::new(py, text).repr()?.to_string()) };
+        let place = match (self.config.s3(), self.directory()) {
+            (Some(s3), _) => format!(
+                "s3 bucket={} region={}",
+                quoted(s3.bucket())?,
+                quoted(s3.region())?
+            ),
+            (None, Some(directory)) => format!("local directory={}", quoted(&directory)?),
+            (None, None) => "memory".to_owned(),
+        };
+        let prefix = quoted(self.config.prefix())?;
+        Ok(format!("<ImageStore {place} prefix={prefix}>"))
+    }
+}

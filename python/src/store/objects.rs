@@ -1,0 +1,235 @@
+//! Images and what is known about them: store, fetch, list, remove, name.
+
+use std::time::Duration;
+
+use lablink_storage as core;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use super::ImageStore;
+use crate::error::{guard, storage};
+use crate::listing::ObjectIterator;
+use crate::options::{duration, optimize_options};
+use crate::runtime::wait;
+use crate::{input, results};
+
+#[pymethods]
+impl ImageStore {
+    /// Checks, optimizes and stores an image under a new key. Nothing is ever overwritten.
+    ///
+    /// Args:
+    ///     file: bytes, bytearray, memoryview, a path object, or a binary file object (a werkzeug
+    ///         FileStorage too), which is read from where it stands, put back there and left open.
+    ///     filename: the name at the user's, for logs and errors; key and type come from the bytes.
+    ///     optimize: how to optimize this one image instead of as the store does; see OptimizeOptions.
+    ///
+    /// Returns:
+    ///     StoredImage.
+    ///
+    /// Raises:
+    ///     UnsupportedFormatError, LimitExceededError, InvalidImageError: the image was refused.
+    ///     StorageError: another kind of it, where storing failed. Nothing is half stored.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> image = ImageStore.memory().upload(photo, filename="board.png")
+    ///     >>> image.key.endswith(".jpg"), image.content_type
+    ///     (True, 'image/jpeg')
+    #[pyo3(signature = (file, filename=None, *, optimize=None))]
+    fn upload<'py>(
+        &self,
+        py: Python<'py>,
+        file: &Bound<'py, PyAny>,
+        filename: Option<String>,
+        optimize: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        guard(|| {
+            let mut options = core::UploadOptions::default();
+            let mut most = self.max_bytes();
+            if let Some(optimize) = optimize {
+                // What is not said stays as the store's own.
+                let own = self.config.optimize().clone();
+                let optimize = optimize_options("optimize", optimize, own)?;
+                most = optimize.limits.max_bytes;
+                options = options.with_optimize(optimize);
+            }
+            if let Some(name) = filename.or_else(|| input::name_of(file)) {
+                options = options.with_filename(name);
+            }
+            let bytes = input::read(file, most)?;
+            let client = self.client(py)?;
+            // Held until the GIL is back, so that a buffer of Python's is given back under it.
+            let held = bytes.clone();
+            let image = wait(py, client.upload(bytes, options))?;
+            drop(held);
+            results::stored_image(py, &image.map_err(storage)?)
+        })
+    }
+
+    /// The bytes of an object.
+    ///
+    /// Args:
+    ///     key: key or public URL.
+    ///
+    /// Raises:
+    ///     NotFoundError: there is none.
+    ///     LimitExceededError: it is larger than the store's input limit.
+    #[pyo3(signature = (key))]
+    fn get<'py>(&self, py: Python<'py>, key: &str) -> PyResult<Bound<'py, PyBytes>> {
+        guard(|| {
+            let (client, key) = (self.client(py)?, self.key(py, key)?);
+            let object = wait(py, client.get(&key))?.map_err(storage)?;
+            Ok(PyBytes::new(py, &object.bytes))
+        })
+    }
+
+    /// A range of the bytes of an object.
+    ///
+    /// Args:
+    ///     key: key or public URL.
+    ///     start: the first byte's offset.
+    ///     end: the offset after the last byte; beyond the object's end it is its end.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: the range is empty or begins beyond the object.
+    ///     NotFoundError: there is no such object.
+    #[pyo3(signature = (key, start, end))]
+    fn get_range<'py>(
+        &self,
+        py: Python<'py>,
+        key: &str,
+        start: u64,
+        end: u64,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        guard(|| {
+            let (client, key) = (self.client(py)?, self.key(py, key)?);
+            let object = wait(py, client.get_range(&key, start..end))?.map_err(storage)?;
+            Ok(PyBytes::new(py, &object.bytes))
+        })
+    }
+
+    /// What is known about an object, without fetching it: ObjectInfo.
+    ///
+    /// Args:
+    ///     key: key or public URL.
+    ///
+    /// Raises:
+    ///     NotFoundError: there is none.
+    #[pyo3(signature = (key))]
+    fn head<'py>(&self, py: Python<'py>, key: &str) -> PyResult<Bound<'py, PyAny>> {
+        guard(|| {
+            let (client, key) = (self.client(py)?, self.key(py, key)?);
+            let info = wait(py, client.head(&key))?.map_err(storage)?;
+            results::object_info(py, &info)
+        })
+    }
+
+    /// Whether there is an object under a key or public URL.
+    #[pyo3(signature = (key))]
+    fn exists(&self, py: Python<'_>, key: &str) -> PyResult<bool> {
+        guard(|| {
+            let (client, key) = (self.client(py)?, self.key(py, key)?);
+            wait(py, client.exists(&key))?.map_err(storage)
+        })
+    }
+
+    /// Iterates over what lies under the store's prefix, page by page as it is read.
+    ///
+    /// Args:
+    ///     prefix: a longer prefix to look under.
+    ///
+    /// Returns:
+    ///     An iterator of ObjectInfo; variants have their name in .variant, pending uploads are left out.
+    ///     Errors of the backend are raised while iterating.
+    #[pyo3(signature = (prefix=None))]
+    fn list(&self, py: Python<'_>, prefix: Option<&str>) -> PyResult<ObjectIterator> {
+        guard(|| Ok(ObjectIterator::new(self.client(py)?.list(prefix))))
+    }
+
+    /// Removes an image and its variants. Removing what is not there is fine.
+    ///
+    /// Args:
+    ///     key: key or public URL.
+    ///
+    /// Raises:
+    ///     ForeignUrlError: a URL that is not this store's.
+    #[pyo3(signature = (key))]
+    fn delete(&self, py: Python<'_>, key: &str) -> PyResult<()> {
+        guard(|| {
+            let (client, key) = (self.client(py)?, self.key(py, key)?);
+            wait(py, client.delete(&key))?.map_err(storage)
+        })
+    }
+
+    /// The URL under which anyone can fetch an image, if the bucket allows it. Nothing is asked.
+    #[pyo3(signature = (key))]
+    fn public_url(&self, py: Python<'_>, key: &str) -> PyResult<String> {
+        guard(|| Ok(self.client(py)?.public_url(&self.key(py, key)?)))
+    }
+
+    /// The public URL of one of the store's variants of an image. Nothing is asked.
+    ///
+    /// Args:
+    ///     key: key or public URL of the image.
+    ///     name: the variant's name.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: the store has no variant of that name.
+    #[pyo3(signature = (key, name))]
+    fn variant_url(&self, py: Python<'_>, key: &str, name: &str) -> PyResult<String> {
+        guard(|| {
+            let key = self.key(py, key)?;
+            self.client(py)?.variant_url(&key, name).map_err(storage)
+        })
+    }
+
+    /// The key that a public URL of this store stands for. It never guesses.
+    ///
+    /// Raises:
+    ///     ForeignUrlError: any other URL.
+    #[pyo3(signature = (url))]
+    fn key_from_url(&self, py: Python<'_>, url: &str) -> PyResult<String> {
+        guard(|| {
+            let key = self.client(py)?.key_from_url(url).map_err(storage)?;
+            Ok(key.as_str().to_owned())
+        })
+    }
+
+    /// Finds direct uploads that were never promoted, and leftovers of a crash.
+    ///
+    /// Args:
+    ///     older_than: their least age, seconds or a timedelta.
+    ///     dry_run: False removes them.
+    ///
+    /// Returns:
+    ///     SweepReport.
+    #[pyo3(
+        signature = (older_than=None, dry_run=true),
+        text_signature = "($self, older_than=86400, dry_run=True)"
+    )]
+    fn sweep<'py>(
+        &self,
+        py: Python<'py>,
+        older_than: Option<&Bound<'py, PyAny>>,
+        dry_run: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        guard(|| {
+            let older_than = match older_than {
+                Some(older_than) => duration("older_than", older_than)?,
+                None => Duration::from_secs(24 * 3600),
+            };
+            let client = self.client(py)?;
+            let report = wait(py, client.sweep(older_than, dry_run))?.map_err(storage)?;
+            results::sweep_report(py, &report)
+        })
+    }
+
+    /// Whether the backend answers: Status, within 5 seconds, never an error. Nothing is written.
+    fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        guard(|| {
+            let client = self.client(py)?;
+            let status = wait(py, client.status())?;
+            results::status(py, &status)
+        })
+    }
+}

@@ -1,0 +1,318 @@
+//! How a store is made: from the environment, from keywords, or from a pickle.
+
+use std::path::PathBuf;
+
+use lablink_storage::{Config, ConfigBuilder};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyMapping, PyString, PyType};
+
+use super::{ImageStore, Recipe};
+use crate::config::{SECRETS, configure};
+use crate::error::{guard, invalid_argument, not_supported, storage};
+use crate::options::{plain, text};
+
+fn gives_secret(keywords: Option<&Bound<'_, PyDict>>) -> PyResult<bool> {
+    let Some(keywords) = keywords else {
+        return Ok(false);
+    };
+    for name in SECRETS {
+        if keywords
+            .get_item(name)?
+            .is_some_and(|value| !value.is_none())
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+const GIVEN_SECRETS: &str = "it was given secrets in code";
+
+/// A copy, so that a caller's later changes are not part of the recipe.
+fn copied(keywords: Option<&Bound<'_, PyDict>>) -> PyResult<Option<Py<PyDict>>> {
+    keywords
+        .map(|keywords| Ok(keywords.copy()?.unbind()))
+        .transpose()
+}
+
+fn environment_module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+    PyModule::import(py, "lablink_storage._environment")
+}
+
+/// The entries of a mapping that are text: the environment may hold bytes that are none.
+fn variables(mapping: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
+    let mapping = mapping.cast::<PyMapping>()?;
+    let mut variables = Vec::new();
+    for entry in mapping.items()?.iter() {
+        let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = entry.extract()?;
+        let name: String = text("env", &name)?;
+        match value.cast::<PyString>() {
+            Ok(value) => {
+                if let Ok(value) = value.to_str() {
+                    variables.push((name, value.to_owned()));
+                }
+            }
+            Err(_) => {
+                return Err(PyTypeError::new_err(format!(
+                    "env: the value of {name} is no str"
+                )));
+            }
+        }
+    }
+    Ok(variables)
+}
+
+fn from_variables(
+    variables: Vec<(String, String)>,
+    keywords: Option<&Bound<'_, PyDict>>,
+) -> PyResult<Config> {
+    let builder = ConfigBuilder::from_vars(variables).map_err(|error| storage(error.into()))?;
+    configure(builder, keywords)
+}
+
+#[pymethods]
+impl ImageStore {
+    /// A store as the environment describes it: S3 if AWS_S3_BUCKET is set, else local files.
+    ///
+    /// Args:
+    ///     env: variables to look at instead of os.environ.
+    ///     **keywords: refine it; see s3 and local.
+    ///
+    /// Raises:
+    ///     ConfigurationError: names the variable and the remedy.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> ImageStore.from_env({"AWS_S3_BUCKET": "lab-images", "AWS_REGION": "eu-central-1"})
+    ///     <ImageStore s3 bucket='lab-images' region='eu-central-1' prefix='components'>
+    #[classmethod]
+    #[pyo3(
+        signature = (env=None, **keywords),
+        text_signature = "($cls, env=None, *, optimize=None, variants=None, limits=None, \
+                          prefix=None, cache_control=None, create_only=None, retry=None, \
+                          deadline=None, max_decodes=None, decode_wait=None)"
+    )]
+    fn from_env(
+        _class: &Bound<'_, PyType>,
+        py: Python<'_>,
+        env: Option<&Bound<'_, PyAny>>,
+        keywords: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        guard(|| {
+            let environment = environment_module(py)?;
+            let (given, carried) = match env {
+                Some(env) => (env.clone(), env.clone()),
+                None => (
+                    py.import("os")?.getattr("environ")?,
+                    environment.call_method0("carried")?,
+                ),
+            };
+            let config = from_variables(variables(&given)?, keywords)?;
+            let names: Vec<String> = environment.getattr("CREDENTIALS")?.extract()?;
+            let carried = variables(&carried)?;
+            let secret = carried
+                .iter()
+                .any(|(name, value)| !value.is_empty() && names.contains(name));
+            let recipe = if secret || gives_secret(keywords)? {
+                Recipe::Stays(GIVEN_SECRETS)
+            } else {
+                let dict = PyDict::new(py);
+                for (name, value) in carried {
+                    dict.set_item(name, value)?;
+                }
+                Recipe::Environment(dict.unbind(), copied(keywords)?)
+            };
+            Self::open(py, config, recipe)
+        })
+    }
+
+    /// A store in an S3 bucket, or on any S3-compatible server.
+    ///
+    /// Args:
+    ///     bucket: the bucket's name.
+    ///     region: default "us-east-1".
+    ///     endpoint_url: an S3-compatible server, "https://..." or "http://...".
+    ///     access_key_id, secret_access_key, session_token: default where every AWS SDK looks.
+    ///     prefix: key prefix, may be empty.
+    ///     cloudfront_domain: host of the public URLs.
+    ///     optimize: how uploads are optimized; see OptimizeOptions.
+    ///     variants: named versions written beside every image, {"thumb": {"max_width": 320}}.
+    ///     limits: what a file may cost; see LimitOptions.
+    ///     addressing: "auto", "virtual" or "path".
+    ///     accelerate, dual_stack: transfer acceleration, IPv6 hosts.
+    ///     cloudfront_key_pair_id, cloudfront_private_key, cloudfront_private_key_path: for signed_url
+    ///         and signed_cookies; the key as PEM, or the file that holds it.
+    ///     sse_kms_key_id, storage_class, cache_control: of what is written.
+    ///     create_only: False for servers that refuse If-None-Match.
+    ///     retry: "web_request" (30 s in all) or "batch" (180 s).
+    ///     deadline: another deadline for every operation, seconds or a timedelta.
+    ///     max_decodes: images decoded at once in this process. Default the cores, 4 at most.
+    ///     decode_wait: how long a caller waits for its turn, seconds or a timedelta. Default 10.
+    ///
+    /// Raises:
+    ///     ConfigurationError: names the keyword and the remedy.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.s3("lab-images", region="eu-central-1",
+    ///     ...                       variants={"thumb": {"max_width": 320, "max_height": 320}})
+    ///     >>> store.public_url("components/board.jpg")
+    ///     'https://lab-images.s3.eu-central-1.amazonaws.com/components/board.jpg'
+    #[classmethod]
+    #[pyo3(
+        signature = (bucket, **keywords),
+        text_signature = "($cls, bucket, *, region=None, endpoint_url=None, access_key_id=None, \
+                          secret_access_key=None, session_token=None, prefix='components', \
+                          cloudfront_domain=None, optimize=None, variants=None, limits=None, \
+                          addressing='auto', accelerate=False, dual_stack=False, \
+                          cloudfront_key_pair_id=None, cloudfront_private_key=None, \
+                          cloudfront_private_key_path=None, sse_kms_key_id=None, \
+                          storage_class=None, cache_control=None, create_only=True, \
+                          retry='web_request', deadline=None, max_decodes=None, decode_wait=None)"
+    )]
+    fn s3(
+        _class: &Bound<'_, PyType>,
+        py: Python<'_>,
+        bucket: &Bound<'_, PyAny>,
+        keywords: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        guard(|| {
+            let builder = Config::builder().s3(text("bucket", bucket)?);
+            let config = configure(builder, keywords)?;
+            let recipe = if gives_secret(keywords)? {
+                Recipe::Stays(GIVEN_SECRETS)
+            } else {
+                Recipe::Code("s3", bucket.clone().unbind(), copied(keywords)?)
+            };
+            Self::open(py, config, recipe)
+        })
+    }
+
+    /// A store in a directory, which is made when the first image is written.
+    ///
+    /// Args:
+    ///     directory: str or path object.
+    ///     base_url: where the application serves it: a path or an http(s) URL.
+    ///     secret: 32 bytes at least; with it, presigned requests work without S3.
+    ///     prefix, optimize, variants, limits, ...: as s3.
+    ///     fsync: flush every file to the disk before it counts as stored.
+    ///
+    /// Raises:
+    ///     ConfigurationError: names the keyword and the remedy.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.local(tmp_path)
+    ///     >>> store.upload(photo).url.startswith("/uploads/components/")
+    ///     True
+    #[classmethod]
+    #[pyo3(
+        signature = (directory, **keywords),
+        text_signature = "($cls, directory, *, base_url='/uploads', secret=None, \
+                          prefix='components', optimize=None, variants=None, limits=None, \
+                          fsync=False, cache_control=None, create_only=True, \
+                          retry='web_request', deadline=None, max_decodes=None, decode_wait=None)"
+    )]
+    fn local(
+        _class: &Bound<'_, PyType>,
+        py: Python<'_>,
+        directory: &Bound<'_, PyAny>,
+        keywords: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        guard(|| {
+            let path: PathBuf = plain("directory", "str or a path object", directory)?;
+            if path.to_str().is_none() {
+                return Err(invalid_argument("directory", "it is not UTF-8"));
+            }
+            let config = configure(Config::builder().local(&path), keywords)?;
+            let recipe = if gives_secret(keywords)? {
+                Recipe::Stays(GIVEN_SECRETS)
+            } else {
+                Recipe::Code("local", directory.clone().unbind(), copied(keywords)?)
+            };
+            Self::open(py, config, recipe)
+        })
+    }
+
+    /// A store in memory, for tests. It belongs to the process that uses it: after a fork the child's is
+    /// empty.
+    ///
+    /// Args:
+    ///     secret: 32 bytes at least; with it, presigned requests work.
+    ///     prefix, optimize, variants, limits, ...: as s3.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> ImageStore.memory().upload(photo).url.startswith("memory://lablink/components/")
+    ///     True
+    #[classmethod]
+    #[pyo3(
+        signature = (**keywords),
+        text_signature = "($cls, *, secret=None, prefix='components', optimize=None, \
+                          variants=None, limits=None, cache_control=None, create_only=True, \
+                          retry='web_request', deadline=None, max_decodes=None, decode_wait=None)"
+    )]
+    fn memory(
+        _class: &Bound<'_, PyType>,
+        py: Python<'_>,
+        keywords: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        guard(|| {
+            let config = configure(Config::builder().memory(), keywords)?;
+            Self::open(
+                py,
+                config,
+                Recipe::Stays("its images are in this process's memory"),
+            )
+        })
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+        let restore = py.get_type::<Self>().getattr("_restore")?;
+        let keywords = |keywords: &Option<Py<PyDict>>| {
+            keywords.as_ref().map(|keywords| keywords.clone_ref(py))
+        };
+        let arguments = match &self.recipe {
+            Recipe::Environment(variables, given) => {
+                ("env", variables.clone_ref(py).into_any(), keywords(given)).into_pyobject(py)?
+            }
+            Recipe::Code(constructor, first, given) => {
+                (*constructor, first.clone_ref(py), keywords(given)).into_pyobject(py)?
+            }
+            Recipe::Stays(reason) => {
+                return Err(not_supported(
+                    &format!("this store cannot be pickled: {reason}"),
+                    "build it in the worker, or let both processes take it from the environment",
+                ));
+            }
+        };
+        Ok((restore, arguments.into_any()))
+    }
+
+    /// Rebuilds a pickled store.
+    #[classmethod]
+    fn _restore<'py>(
+        class: &Bound<'py, PyType>,
+        py: Python<'py>,
+        constructor: &str,
+        first: Bound<'py, PyAny>,
+        keywords: Option<Bound<'py, PyDict>>,
+    ) -> PyResult<Self> {
+        let keywords = keywords.as_ref();
+        match constructor {
+            "env" => {
+                let arrived = environment_module(py)?.call_method1("arrived", (&first,))?;
+                guard(|| {
+                    let config = from_variables(variables(&arrived)?, keywords)?;
+                    let carried = first.cast_into::<PyDict>()?.unbind();
+                    let recipe = Recipe::Environment(carried, copied(keywords)?);
+                    Self::open(py, config, recipe)
+                })
+            }
+            "s3" => Self::s3(class, py, &first, keywords),
+            "local" => Self::local(class, py, &first, keywords),
+            _ => Err(invalid_argument("pickle", "it is not of this version")),
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! Requests that somebody without credentials may make, and what becomes of a direct upload.
+
+use std::time::Duration;
+
+use lablink_storage as core;
+use lablink_storage::ObjectKey;
+use pyo3::prelude::*;
+use pyo3::types::PyMapping;
+
+use super::ImageStore;
+use crate::error::{guard, storage};
+use crate::options::{duration, text};
+use crate::runtime::wait;
+use crate::{input, results};
+
+#[pymethods]
+impl ImageStore {
+    /// A GET that somebody without credentials may make.
+    ///
+    /// Args:
+    ///     key: key or public URL.
+    ///     expires_in: seconds or a timedelta, 1 s to 7 days.
+    ///     download_as: makes browsers save the image under this name.
+    ///     response_content_type: content type of the answer instead of the stored one.
+    ///
+    /// Returns:
+    ///     PresignedRequest.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: the duration is outside its range.
+    ///     NotSupportedError: a local or memory store without a secret.
+    #[pyo3(
+        signature = (key, expires_in=None, download_as=None, response_content_type=None),
+        text_signature = "($self, key, expires_in=3600, download_as=None, response_content_type=None)"
+    )]
+    fn presigned_get<'py>(
+        &self,
+        py: Python<'py>,
+        key: &str,
+        expires_in: Option<&Bound<'py, PyAny>>,
+        download_as: Option<String>,
+        response_content_type: Option<String>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        guard(|| {
+            let mut options = core::PresignGetOptions::default();
+            if let Some(expires_in) = expires(expires_in)? {
+                options = options.with_expires_in(expires_in);
+            }
+            if let Some(name) = download_as {
+                options = options.with_download_as(name);
+            }
+            if let Some(content_type) = response_content_type {
+                options = options.with_response_content_type(content_type);
+            }
+            let (client, key) = (self.client(py)?, self.key(py, key)?);
+            let request = wait(py, client.presigned_get(&key, options))?.map_err(storage)?;
+            results::presigned_request(py, &request)
+        })
+    }
+
+    /// A PUT that somebody without credentials may make, to a new key.
+    ///
+    /// Args:
+    ///     filename: the name at the user's; its extension is the default of the type.
+    ///     content_type: the type that has to be sent; one of the accepted raster types.
+    ///     expires_in: seconds or a timedelta, 1 s to 7 days.
+    ///     pending: whether it lands under a pending key, to be promoted.
+    ///
+    /// Returns:
+    ///     PresignedRequest; its headers have to be sent.
+    ///
+    /// Raises:
+    ///     NotSupportedError: a local store.
+    #[pyo3(
+        signature = (filename, content_type=None, expires_in=None, pending=true),
+        text_signature = "($self, filename, content_type=None, expires_in=3600, pending=True)"
+    )]
+    fn presigned_put<'py>(
+        &self,
+        py: Python<'py>,
+        filename: &str,
+        content_type: Option<String>,
+        expires_in: Option<&Bound<'py, PyAny>>,
+        pending: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        guard(|| {
+            let mut options = core::PresignPutOptions::default().with_pending(pending);
+            if let Some(expires_in) = expires(expires_in)? {
+                options = options.with_expires_in(expires_in);
+            }
+            if let Some(content_type) = content_type {
+                options = options.with_content_type(content_type);
+            }
+            let client = self.client(py)?;
+            let request = wait(py, client.presigned_put(filename, options))?.map_err(storage)?;
+            results::presigned_request(py, &request)
+        })
+    }
+
+    /// A form with which somebody without credentials may upload one file, to a new key.
+    ///
+    /// Args:
+    ///     filename: the name at the user's; its extension is the default of the type.
+    ///     content_type: the type that has to be sent; one of the accepted raster types.
+    ///     max_bytes: largest file.
+    ///     expires_in: seconds or a timedelta, 1 s to 7 days. Until then the form can be used again.
+    ///     pending: whether it lands under a pending key, to be promoted. False names a final key at once:
+    ///         the form can overwrite it until it expires, and nobody looks at the bytes.
+    ///
+    /// Returns:
+    ///     PresignedPost.
+    ///
+    /// Raises:
+    ///     UnsupportedFormatError or InvalidArgumentError: a type that the store does not accept.
+    ///     NotSupportedError: a local or memory store without a secret.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.memory(secret="0123456789abcdef0123456789abcdef")
+    ///     >>> post = store.presigned_post("board.png")
+    ///     >>> post.key.startswith("pending/components/"), post.fields["Content-Type"]
+    ///     (True, 'image/png')
+    #[pyo3(
+        signature = (filename, content_type=None, max_bytes=10_485_760, expires_in=None, pending=true),
+        text_signature = "($self, filename, content_type=None, max_bytes=10485760, \
+                          expires_in=3600, pending=True)"
+    )]
+    fn presigned_post<'py>(
+        &self,
+        py: Python<'py>,
+        filename: &str,
+        content_type: Option<String>,
+        max_bytes: u64,
+        expires_in: Option<&Bound<'py, PyAny>>,
+        pending: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        guard(|| {
+            let mut options = core::PresignPostOptions::default()
+                .with_max_bytes(max_bytes)
+                .with_pending(pending);
+            if let Some(expires_in) = expires(expires_in)? {
+                options = options.with_expires_in(expires_in);
+            }
+            if let Some(content_type) = content_type {
+                options = options.with_content_type(content_type);
+            }
+            let client = self.client(py)?;
+            let post = wait(py, client.presigned_post(filename, options))?.map_err(storage)?;
+            results::presigned_post(py, &post)
+        })
+    }
+
+    /// A CloudFront URL that holds for a while.
+    ///
+    /// Args:
+    ///     key: key or public URL.
+    ///     expires_in: seconds or a timedelta; CloudFront has no upper bound.
+    ///     starts_in: from how long after now it holds, seconds or a timedelta.
+    ///     ip_range: client addresses that may use it, in CIDR notation.
+    ///
+    /// Returns:
+    ///     PresignedRequest.
+    ///
+    /// Raises:
+    ///     NotSupportedError: no CloudFront domain or key is configured.
+    #[pyo3(
+        signature = (key, expires_in=None, starts_in=None, ip_range=None),
+        text_signature = "($self, key, expires_in=3600, starts_in=None, ip_range=None)"
+    )]
+    fn signed_url<'py>(
+        &self,
+        py: Python<'py>,
+        key: &str,
+        expires_in: Option<&Bound<'py, PyAny>>,
+        starts_in: Option<&Bound<'py, PyAny>>,
+        ip_range: Option<String>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        guard(|| {
+            let options = access(expires_in, starts_in, ip_range)?;
+            let (client, key) = (self.client(py)?, self.key(py, key)?);
+            let request = py
+                .detach(|| client.signed_url(&key, options))
+                .map_err(storage)?;
+            results::presigned_request(py, &request)
+        })
+    }
+
+    /// CloudFront cookies that open many images for a while.
+    ///
+    /// Args:
+    ///     path: what they open, with * and ? as wildcards. Default the store's prefix.
+    ///     expires_in, starts_in, ip_range: as signed_url.
+    ///
+    /// Returns:
+    ///     SignedCookies.
+    ///
+    /// Raises:
+    ///     NotSupportedError: no CloudFront domain or key is configured.
+    #[pyo3(
+        signature = (path=None, expires_in=None, starts_in=None, ip_range=None),
+        text_signature = "($self, path=None, expires_in=3600, starts_in=None, ip_range=None)"
+    )]
+    fn signed_cookies<'py>(
+        &self,
+        py: Python<'py>,
+        path: Option<String>,
+        expires_in: Option<&Bound<'py, PyAny>>,
+        starts_in: Option<&Bound<'py, PyAny>>,
+        ip_range: Option<String>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        guard(|| {
+            let access = access(expires_in, starts_in, ip_range)?;
+            let mut options = core::SignedCookiesOptions::default().with_access(access);
+            if let Some(path) = path {
+                options = options.with_path(path);
+            }
+            let client = self.client(py)?;
+            let cookies = py
+                .detach(|| client.signed_cookies(options))
+                .map_err(storage)?;
+            results::signed_cookies(py, &cookies)
+        })
+    }
+
+    /// Takes a form that presigned_post gave out, on a local or memory store: the very policy that S3
+    /// would enforce.
+    ///
+    /// Args:
+    ///     fields: the form's fields: a mapping, or pairs in their order.
+    ///     file: the form's file, as upload takes it.
+    ///
+    /// Returns:
+    ///     ReceivedPost.
+    ///
+    /// Raises:
+    ///     PolicyViolationError: the message says which condition failed.
+    ///     NotSupportedError: the store is on S3, or has no secret.
+    #[pyo3(signature = (fields, file))]
+    fn receive_post<'py>(
+        &self,
+        py: Python<'py>,
+        fields: &Bound<'py, PyAny>,
+        file: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        guard(|| {
+            let fields = post_fields(fields)?;
+            let bytes = input::read(file, self.max_bytes())?;
+            let client = self.client(py)?;
+            let held = bytes.clone();
+            let received = wait(py, client.receive_post(fields, bytes))?;
+            drop(held);
+            results::received_post(py, &received.map_err(storage)?)
+        })
+    }
+
+    /// Checks the query of a GET that presigned_get gave out, on a local or memory store.
+    ///
+    /// Args:
+    ///     key: key or public URL.
+    ///     query: the request's query string.
+    ///
+    /// Returns:
+    ///     GetOverrides: the headers that the answer is to have; None where the query is not signed.
+    ///
+    /// Raises:
+    ///     PolicyViolationError: forged, altered or expired.
+    #[pyo3(signature = (key, query))]
+    fn verify_get<'py>(
+        &self,
+        py: Python<'py>,
+        key: &str,
+        query: &str,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        guard(|| {
+            let key = self.key(py, key)?;
+            let overrides = self.client(py)?.verify_get(&key, query).map_err(storage)?;
+            overrides
+                .map(|overrides| results::get_overrides(py, &overrides))
+                .transpose()
+        })
+    }
+
+    /// Verifies a direct upload and makes it an image of the store: optimized, with its variants, under a
+    /// key that keeps the pending key's UUID. The pending object is removed.
+    ///
+    /// Args:
+    ///     key: the pending key that presigned_post or presigned_put named.
+    ///
+    /// Returns:
+    ///     StoredImage, as upload.
+    ///
+    /// Raises:
+    ///     InvalidKeyError: not a pending key of this store.
+    ///     NotFoundError: nothing was uploaded, or it was promoted before.
+    ///     InvalidImageError: what arrived is no acceptable image; it is left for the sweep.
+    #[pyo3(signature = (key))]
+    fn promote<'py>(&self, py: Python<'py>, key: &str) -> PyResult<Bound<'py, PyAny>> {
+        guard(|| {
+            let key: ObjectKey = key
+                .parse()
+                .map_err(|error: core::InvalidKey| storage(error.into()))?;
+            let client = self.client(py)?;
+            let image = wait(py, client.promote(&key))?.map_err(storage)?;
+            results::stored_image(py, &image)
+        })
+    }
+}
+
+fn post_fields(fields: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
+    let pairs = match fields.cast::<PyMapping>() {
+        Ok(mapping) => mapping.items()?.into_any(),
+        Err(_) => fields.clone(),
+    };
+    pairs
+        .try_iter()?
+        .map(|pair| {
+            let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair?.extract()?;
+            Ok((text("fields", &name)?, text("fields", &value)?))
+        })
+        .collect()
+}
+
+fn expires(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Duration>> {
+    value.map(|value| duration("expires_in", value)).transpose()
+}
+
+fn access(
+    expires_in: Option<&Bound<'_, PyAny>>,
+    starts_in: Option<&Bound<'_, PyAny>>,
+    ip_range: Option<String>,
+) -> PyResult<core::SignedUrlOptions> {
+    let mut options = core::SignedUrlOptions::default();
+    if let Some(expires_in) = expires(expires_in)? {
+        options = options.with_expires_in(expires_in);
+    }
+    if let Some(starts_in) = starts_in {
+        options = options.with_starts_in(duration("starts_in", starts_in)?);
+    }
+    if let Some(ip_range) = ip_range {
+        options = options.with_ip_range(ip_range);
+    }
+    Ok(options)
+}
