@@ -1,0 +1,243 @@
+"""The Flask extension: ``pip install 'lablink-storage[flask]'``.
+
+    from lablink_storage.flask import LablinkStorage
+
+    storage = LablinkStorage()
+    storage.init_app(app, guard=jwt_required())
+
+    @app.post("/photos")
+    def add_photo():
+        image = storage.store.upload(request.files["image"])
+        return {"url": image.url}
+
+Configuration comes from ``app.config`` under the names of the environment variables
+(``LABLINK_STORAGE_DIR``, ``AWS_S3_BUCKET``, …), then from the environment. ``LABLINK_STORAGE_OPTIMIZE``,
+``LABLINK_STORAGE_VARIANTS`` and ``LABLINK_STORAGE_LIMITS`` in ``app.config`` take the mappings of
+``ImageStore.from_env``'s keywords of those names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeAlias
+from urllib.parse import urljoin, urlsplit
+
+from flask import Blueprint, Flask, current_app, has_app_context, request
+from werkzeug.wrappers import Response
+
+from . import _environment
+from ._commands import storage_commands
+from ._exceptions import InvalidArgumentError, LimitExceededError, StorageError
+from ._lablink_storage import ImageStore
+from ._responses import error_response, refusal
+from ._serving import receive_file, serve_file
+
+__all__ = ["LablinkStorage"]
+
+_View: TypeAlias = Callable[..., Any]
+Guard: TypeAlias = Callable[[_View], _View] | Literal[False] | None
+
+_MAX_JSON = 64 * 1024
+"""Bytes that the JSON body of a request may have."""
+
+
+class LablinkStorage:
+    """An :class:`~lablink_storage.ImageStore` for Flask applications, with its routes and commands.
+
+    Args:
+        app: an application to set up at once; else call :meth:`init_app`.
+        guard: see :meth:`init_app`.
+        url_prefix: see :meth:`init_app`.
+        store: see :meth:`init_app`.
+    """
+
+    def __init__(
+        self,
+        app: Flask | None = None,
+        *,
+        guard: Guard = None,
+        url_prefix: str = "/api/s3",
+        store: ImageStore | None = None,
+    ) -> None:
+        self._store: ImageStore | None = None
+        if app is not None:
+            self.init_app(app, guard=guard, url_prefix=url_prefix, store=store)
+
+    def init_app(
+        self,
+        app: Flask,
+        *,
+        guard: Guard = None,
+        url_prefix: str = "/api/s3",
+        store: ImageStore | None = None,
+    ) -> None:
+        """Builds the application's store and mounts its routes, error handler and commands.
+
+        Args:
+            app: the application. One extension serves several.
+            guard: a decorator of the application's (``jwt_required()``) that is put around the routes
+                status, upload-url and promote. Without one these answer 403; ``False`` opens them to
+                everyone on purpose.
+            url_prefix: where these routes are mounted.
+            store: a store built by hand instead of from the configuration.
+
+        Raises:
+            ConfigurationError: the configuration is wrong; the hint names the variable and the remedy.
+        """
+        store = store if store is not None else _configured(app.config)
+        if self._store is None:
+            self._store = store
+        app.extensions["lablink_storage"] = _Bound(store)
+        app.register_blueprint(_routes(store, guard, url_prefix.rstrip("/"), app))
+        app.register_error_handler(StorageError, error_response)
+        app.cli.add_command(storage_commands(store))
+
+    @property
+    def store(self) -> ImageStore:
+        """The store of the current application, or, outside of one, of the first that was set up."""
+        if has_app_context():
+            bound = current_app.extensions.get("lablink_storage")
+            if isinstance(bound, _Bound):
+                return bound.store
+        if self._store is None:
+            raise RuntimeError("LablinkStorage has no application yet: call init_app(app)")
+        return self._store
+
+
+class _Bound(LablinkStorage):
+    """The extension as one application has it, whichever application is current."""
+
+    def __init__(self, store: ImageStore) -> None:
+        super().__init__()
+        self._store = store
+
+    @property
+    def store(self) -> ImageStore:
+        assert self._store is not None
+        return self._store
+
+
+def _configured(config: Mapping[str, Any]) -> ImageStore:
+    environment = dict(os.environ)
+    for name in _environment.ALL:
+        value = config.get(name)
+        if value is not None:
+            environment[name] = str(value).lower() if isinstance(value, bool) else str(value)
+    return ImageStore.from_env(
+        environment,
+        optimize=config.get("LABLINK_STORAGE_OPTIMIZE"),
+        variants=config.get("LABLINK_STORAGE_VARIANTS"),
+        limits=config.get("LABLINK_STORAGE_LIMITS"),
+    )
+
+
+def _guarded(view: _View, guard: Guard) -> _View:
+    if guard is False:
+        return view
+    if guard is not None:
+        return guard(view)
+
+    def closed(**_: object) -> Response:
+        return refusal(
+            403,
+            "forbidden",
+            "this route has no guard",
+            "pass init_app(app, guard=jwt_required()), or guard=False to open it to everyone",
+        )
+
+    return closed
+
+
+def _routes(store: ImageStore, guard: Guard, url_prefix: str, app: Flask) -> Blueprint:
+    routes = Blueprint("lablink_storage", __name__)
+
+    def status() -> tuple[dict[str, Any], int]:
+        return _status_body(store)
+
+    def upload_url() -> dict[str, Any]:
+        body = _json_body()
+        filename = _text(body, "filename", required=True)
+        content_type = _text(body, "content_type", required=False)
+        post = store.presigned_post(filename or "", content_type)
+        return post.to_dict() | {"url": urljoin(request.url_root, post.url)}
+
+    def promote() -> dict[str, Any]:
+        key = _text(_json_body(), "key", required=True)
+        return store.promote(key or "").to_dict()
+
+    for view, path, method in (
+        (status, "/status", "GET"),
+        (upload_url, "/upload-url", "POST"),
+        (promote, "/promote", "POST"),
+    ):
+        name = view.__name__
+        routes.add_url_rule(url_prefix + path, name, _guarded(view, guard), methods=[method])
+
+    if store.base_url is not None:
+        path = _mount_point(store.base_url, app)
+        routes.add_url_rule(
+            f"{path}/<path:key>",
+            "serve",
+            lambda key: serve_file(store, key),
+            methods=["GET"],
+            merge_slashes=False,
+        )
+        if path:
+            routes.add_url_rule(path, "receive", lambda: receive_file(store), methods=["POST"])
+    return routes
+
+
+def _mount_point(base_url: str, app: Flask) -> str:
+    """The path of the base URL as this application sees it."""
+    path = urlsplit(base_url).path.rstrip("/")
+    root = str(app.config.get("APPLICATION_ROOT") or "/").rstrip("/")
+    if root and (path == root or path.startswith(f"{root}/")):
+        path = path[len(root) :]
+    return path
+
+
+def _status_body(store: ImageStore) -> tuple[dict[str, Any], int]:
+    """The guide's three shapes."""
+    status = store.status()
+    if not status.enabled:
+        return {"enabled": False, "message": status.message}, 200
+    if status.accessible:
+        return {
+            "enabled": True,
+            "bucket": status.bucket,
+            "region": status.region,
+            "message": status.message,
+        }, 200
+    # The cause may name buckets and roles: it goes to the log, which the store has written already.
+    return {
+        "enabled": True,
+        "error": "the bucket did not answer as it should; the log says why",
+        "message": status.message,
+    }, 500
+
+
+def _json_body() -> dict[str, Any]:
+    length = request.content_length
+    if length is not None and length > _MAX_JSON:
+        raise LimitExceededError(f"the body is over the limit: {length} bytes, at most {_MAX_JSON}")
+    data = request.get_data() if length is not None else request.stream.read(_MAX_JSON + 1)
+    if len(data) > _MAX_JSON:
+        raise LimitExceededError(f"the body is over the limit of {_MAX_JSON} bytes")
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise InvalidArgumentError("the body is no JSON object", "send application/json")
+    return body
+
+
+def _text(body: Mapping[str, Any], name: str, *, required: bool) -> str | None:
+    value = body.get(name)
+    if isinstance(value, str) and value:
+        return value
+    if value is None and not required:
+        return None
+    raise InvalidArgumentError(f"{name} has to be a string that is not empty", f"send {name!r}")

@@ -1,0 +1,211 @@
+"""The drop-in for the boto3 module: same names, arguments and return values.
+
+A backend that has ``from s3_utils import upload_image_to_s3`` changes that line to
+``from lablink_storage.s3_utils import upload_image_to_s3`` and is done. Where the old module printed an
+error and returned ``None``, this one logs it (logger ``lablink_storage.s3_utils``) and returns ``None``.
+New code is better served by :class:`lablink_storage.ImageStore`, whose errors are exceptions.
+
+The environment is looked at on every call, and the store is built anew only when it has changed.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+from typing import Any, NamedTuple, TypedDict
+
+from . import _environment
+from ._exceptions import ConfigurationError, NoSuchBucketError, StorageError, UnavailableError
+from ._lablink_storage import ImageStore, optimize
+from ._typing import ImageInput
+
+__all__ = [
+    "S3Client",
+    "UploadForm",
+    "compress_image",
+    "delete_image_from_s3",
+    "get_image_url",
+    "get_s3_client",
+    "get_s3_upload_url",
+    "is_s3_enabled",
+    "optimize_image",
+    "upload_image_to_s3",
+]
+
+_log = logging.getLogger(__name__)
+
+
+class UploadForm(TypedDict):
+    """What the front end needs to upload straight to the bucket."""
+
+    url: str
+    fields: dict[str, str]
+    file_url: str
+
+
+class S3Client:
+    """Answers the one call that the guide's status route makes."""
+
+    def __init__(self, store: ImageStore) -> None:
+        self._store = store
+
+    def head_bucket(self, *, Bucket: str) -> dict[str, Any]:
+        """Returns if the bucket can be reached within five seconds.
+
+        Args:
+            Bucket: has to be the configured bucket.
+
+        Raises:
+            NoSuchBucketError: ``Bucket`` is another one.
+            UnavailableError: it cannot be reached; the message says why and the hint what to do.
+        """
+        status = self._store.status()
+        if Bucket != status.bucket:
+            raise NoSuchBucketError(f"{Bucket!r} is not the configured bucket", "check AWS_S3_BUCKET")
+        if not status.accessible:
+            raise UnavailableError(status.error or status.message, status.hint, retryable=True)
+        return {"BucketRegion": status.region, "ResponseMetadata": {"HTTPStatusCode": 200}}
+
+
+class _Current(NamedTuple):
+    environment: tuple[str | None, ...]
+    store: ImageStore
+
+
+_current: _Current | None = None
+
+
+def _store() -> ImageStore:
+    """The store of the present environment."""
+    global _current
+    environment = _environment.snapshot()
+    current = _current
+    if current is None or current.environment != environment:
+        # Two threads may both build one; both work, and the later one is kept.
+        _current = current = _Current(environment, ImageStore.from_env())
+    return current.store
+
+
+def _why(error: StorageError | OSError) -> str:
+    """The message, and what to do about it."""
+    hint = getattr(error, "hint", None)
+    return f"{error} ({hint})" if hint else str(error)
+
+
+def is_s3_enabled() -> bool:
+    """Whether ``AWS_S3_BUCKET`` is set."""
+    return bool(os.environ.get("AWS_S3_BUCKET"))
+
+
+def get_s3_client() -> S3Client | None:
+    """An object with ``head_bucket(Bucket=…)``, or ``None`` where S3 is off or misconfigured."""
+    if not is_s3_enabled():
+        return None
+    try:
+        return S3Client(_store())
+    except ConfigurationError as error:
+        _log.error("S3 is misconfigured: %s", _why(error))
+        return None
+
+
+def upload_image_to_s3(file: ImageInput, original_filename: str | None) -> str | None:
+    """Optimizes an image and stores it.
+
+    Args:
+        file: bytes, a path object, or a binary file object such as ``request.files["image"]``, which is
+            read from where it stands, put back there, and left open.
+        original_filename: the name at the user's; key and type come from the bytes.
+
+    Returns:
+        The public URL, or ``None`` where S3 is off or the upload failed: the log says why.
+    """
+    if not is_s3_enabled():
+        return None
+    try:
+        return _store().upload(file, filename=original_filename).url
+    except (StorageError, OSError) as error:
+        _log.error("upload of %r failed: %s", original_filename, _why(error))
+        return None
+
+
+def delete_image_from_s3(image_url: str | None) -> bool:
+    """Deletes the image that a public URL of this store stands for, with its variants.
+
+    Returns:
+        Whether it is gone. ``False`` for an empty or foreign URL, and where S3 is off or failed.
+    """
+    if not image_url or not is_s3_enabled():
+        return False
+    try:
+        store = _store()
+        store.delete(store.key_from_url(image_url))
+    except (StorageError, OSError) as error:
+        _log.error("deleting an image failed: %s", _why(error))
+        return False
+    return True
+
+
+def get_s3_upload_url(filename: str, content_type: str = "image/jpeg") -> UploadForm | None:
+    """A form for one direct upload of at most 10 MiB, valid for an hour.
+
+    The upload goes to its **final** key, because the guide's front end keeps ``file_url`` at once: type and
+    size are enforced by S3, but nobody looks at the bytes, and the form can be used again until it expires.
+    ``ImageStore.presigned_post`` with ``promote`` verifies what arrived.
+
+    Args:
+        filename: the name at the user's.
+        content_type: the type that the upload has to send; one of the accepted raster types.
+
+    Returns:
+        ``{"url", "fields", "file_url"}``, or ``None`` where S3 is off or refused: the log says why.
+    """
+    if not is_s3_enabled():
+        return None
+    try:
+        post = _store().presigned_post(filename, content_type, pending=False)
+    except (StorageError, OSError) as error:
+        _log.error("signing an upload of %r failed: %s", filename, _why(error))
+        return None
+    return {"url": post.url, "fields": dict(post.fields), "file_url": post.file_url}
+
+
+def get_image_url(s3_key: str | None) -> str | None:
+    """The public URL of a key, or ``None`` where S3 is off or the key is none."""
+    if not s3_key or not is_s3_enabled():
+        return None
+    try:
+        return _store().public_url(s3_key)
+    except (StorageError, OSError) as error:
+        _log.error("no URL for a key: %s", _why(error))
+        return None
+
+
+def optimize_image(
+    file: ImageInput, max_width: int = 1200, max_height: int = 1200, quality: int = 85
+) -> io.BytesIO:
+    """Fits an image into a box and re-encodes it as JPEG, upright and without metadata.
+
+    Args:
+        file: bytes, a path object or a binary file object.
+        max_width: width of the box in pixels.
+        max_height: height of the box in pixels.
+        quality: JPEG quality, 1 to 100.
+
+    Returns:
+        A file object that stands at its beginning.
+
+    Raises:
+        InvalidImageError: the bytes are no acceptable image. They are never handed on.
+        InvalidArgumentError: an option is outside its range.
+    """
+    image = optimize(file, max_width=max_width, max_height=max_height, quality=quality)
+    return io.BytesIO(image.data)
+
+
+def compress_image(
+    file: ImageInput, max_size: tuple[int, int] = (1024, 1024), quality: int = 85
+) -> io.BytesIO:
+    """:func:`optimize_image` with the box as one pair, width and height in pixels."""
+    max_width, max_height = max_size
+    return optimize_image(file, max_width, max_height, quality)
