@@ -1,0 +1,153 @@
+"""What several tests need: pictures, and a bucket of their own on a real S3 server."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from PIL import Image
+
+from lablink_storage import ImageStore
+
+ROOT = Path(__file__).resolve().parents[2]
+SECRET = "a-secret-for-tests-of-32-bytes-or-more"
+
+
+def photo(
+    width: int = 1600,
+    height: int = 1200,
+    *,
+    format: str = "JPEG",
+    mode: str = "RGB",
+    orientation: int | None = None,
+) -> bytes:
+    """A picture with structure in it; its top left quarter is red, so that a turn shows."""
+    gradient = Image.linear_gradient("L").resize((width, height))
+    red = Image.new("L", (width, height), 60)
+    picture = Image.merge("RGB", (red, gradient.rotate(180), gradient.rotate(90).resize((width, height))))
+    picture.paste((220, 30, 30), (0, 0, width // 2, height // 2))
+    picture = picture.convert(mode)
+    exif = Image.Exif()
+    if orientation is not None:
+        exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    options: dict[str, Any] = {"exif": exif} if orientation is not None else {}
+    picture.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def opened(data: bytes) -> Image.Image:
+    """What an independent decoder makes of the bytes."""
+    picture = Image.open(io.BytesIO(data))
+    picture.load()
+    return picture
+
+
+@dataclass(frozen=True)
+class Server:
+    """The S3 server that the tests run against; they fail where it is missing."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+
+    @classmethod
+    def from_env(cls) -> Server:
+        return cls(
+            os.environ.get("LABLINK_TEST_S3_ENDPOINT", "http://127.0.0.1:7480"),
+            os.environ.get("LABLINK_TEST_S3_ACCESS_KEY", "TESTACCESSKEY000001"),
+            os.environ.get("LABLINK_TEST_S3_SECRET_KEY", "testsecretkey0000000000000000000000001"),
+        )
+
+    def client(self) -> Any:
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            region_name="us-east-1",
+        )
+
+    def environment(self, bucket: str) -> dict[str, str]:
+        """The variables that point the library at a bucket."""
+        return {
+            "AWS_S3_BUCKET": bucket,
+            "AWS_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL_S3": self.endpoint,
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+        }
+
+    def store(self, bucket: str, **keywords: Any) -> ImageStore:
+        return ImageStore.s3(
+            bucket,
+            endpoint_url=self.endpoint,
+            access_key_id=self.access_key,
+            secret_access_key=self.secret_key,
+            **keywords,
+        )
+
+    def keys(self, bucket: str, prefix: str = "") -> list[str]:
+        pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+    def make_public(self, bucket: str) -> None:
+        """Anyone may read what lies under the prefix, and is told 404, and not 403, of what does not."""
+        allowed = (("s3:GetObject", f"{bucket}/components/*"), ("s3:ListBucket", bucket))
+        statements = [
+            {
+                "Effect": "Allow",
+                "Principal": "*",
+                "Action": action,
+                "Resource": f"arn:aws:s3:::{resource}",
+            }
+            for action, resource in allowed
+        ]
+        policy = {"Version": "2012-10-17", "Statement": statements}
+        self.client().put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+    def allow_origin(self, bucket: str, origin: str) -> None:
+        """The CORS rules that a page at ``origin`` needs for direct uploads."""
+        rule = {
+            "AllowedOrigins": [origin],
+            "AllowedMethods": ["GET", "HEAD", "POST"],
+            "AllowedHeaders": ["*"],
+            "ExposeHeaders": ["ETag"],
+            "MaxAgeSeconds": 3000,
+        }
+        self.client().put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [rule]})
+
+    @contextmanager
+    def bucket(self) -> Iterator[str]:
+        """A bucket of its own, removed with all that is in it."""
+        name = f"python-{uuid.uuid4().hex[:16]}"
+        client = self.client()
+        client.create_bucket(Bucket=name)
+        try:
+            yield name
+        finally:
+            for key in self.keys(name):
+                client.delete_object(Bucket=name, Key=key)
+            client.delete_bucket(Bucket=name)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def upload_in_worker(store: ImageStore) -> tuple[int, str]:
+    """Work for a process of multiprocessing, which has to be able to import it."""
+    return os.getpid(), store.upload(photo(200, 150)).key

@@ -1,0 +1,493 @@
+"""The extension: its routes, what it serves, what it takes, and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask, abort, request
+from flask.testing import FlaskClient
+from werkzeug.test import run_wsgi_app
+
+import lablink_storage
+from lablink_storage import ImageStore, StorageError
+from lablink_storage.flask import LablinkStorage
+
+from support import SECRET, Server, opened, photo
+
+
+def make_app(tmp_path: Path, guard: Any = False, **config: Any) -> Flask:
+    app = Flask("lab")
+    app.config.update(
+        LABLINK_STORAGE_DIR=tmp_path / "uploads",
+        LABLINK_STORAGE_SECRET=SECRET,
+        LABLINK_STORAGE_LIMITS={"max_bytes": 1_000_000},
+        LABLINK_STORAGE_VARIANTS={"thumb": {"max_width": 100}},
+    )
+    app.config.update(config)
+    LablinkStorage(app, guard=guard)
+    return app
+
+
+def store_of(app: Flask) -> ImageStore:
+    extension: LablinkStorage = app.extensions["lablink_storage"]
+    return extension.store
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Flask:
+    return make_app(tmp_path)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+# --- status, upload-url, promote
+
+
+def test_status_without_s3(client: FlaskClient) -> None:
+    answer = client.get("/api/s3/status")
+    assert answer.status_code == 200
+    assert answer.json == {"enabled": False, "message": "S3 integration is not configured"}
+
+
+def test_status_on_s3(tmp_path: Path, server: Server, bucket: str) -> None:
+    client = make_app(tmp_path, **server.environment(bucket)).test_client()
+    answer = client.get("/api/s3/status")
+    assert (answer.status_code, answer.json) == (
+        200,
+        {
+            "enabled": True,
+            "bucket": bucket,
+            "region": "us-east-1",
+            "message": "S3 is configured and accessible",
+        },
+    )
+    missing = f"{bucket}-missing"
+    client = make_app(tmp_path, **server.environment(missing)).test_client()
+    answer = client.get("/api/s3/status")
+    assert answer.status_code == 500 and answer.json is not None
+    assert set(answer.json) == {"enabled", "error", "message"}
+    assert answer.json["message"] == "S3 is configured but not accessible"
+    assert missing not in answer.text
+
+
+def test_a_direct_upload(client: FlaskClient, app: Flask, picture: bytes) -> None:
+    answer = client.post("/api/s3/upload-url", json={"filename": "a.jpg"})
+    form = answer.json
+    assert answer.status_code == 200 and form is not None
+    assert set(form) == {"url", "fields", "key", "file_url", "expires_at"}
+    assert form["url"] == "http://localhost/uploads" and form["file_url"].startswith("/uploads/")
+
+    sent = client.post("/uploads", data=form["fields"] | {"file": (io.BytesIO(picture), "a.jpg")})
+    assert sent.status_code in (200, 201, 204), sent.text
+    # Nobody has looked at it yet: it is not served.
+    assert client.get(f"/uploads/{form['key']}").status_code == 404
+    promoted = client.post("/api/s3/promote", json={"key": form["key"]})
+    assert promoted.status_code == 200 and promoted.json is not None
+    assert promoted.json["url"] == form["file_url"]
+    assert opened(client.get(form["file_url"]).data).size == (1200, 900)
+    assert client.post("/api/s3/promote", json={"key": form["key"]}).status_code == 404
+    assert store_of(app).exists(form["file_url"])
+
+
+def test_a_direct_upload_on_s3(tmp_path: Path, server: Server, bucket: str, picture: bytes) -> None:
+    import requests
+
+    client = make_app(tmp_path, **server.environment(bucket)).test_client()
+    form = client.post("/api/s3/upload-url", json={"filename": "a.jpg", "content_type": "image/jpeg"}).json
+    assert form is not None and form["url"].startswith(server.endpoint)
+    sent = requests.post(form["url"], data=form["fields"], files={"file": picture}, timeout=30)
+    assert sent.status_code < 300
+    promoted = client.post("/api/s3/promote", json={"key": form["key"]})
+    assert promoted.json is not None and promoted.json["url"] == form["file_url"]
+    # There is no local route on S3.
+    assert client.get("/uploads/components/a.jpg").status_code == 404
+    assert client.post("/uploads").status_code in (404, 405)
+
+
+@pytest.mark.parametrize(
+    "path, body, status, kind",
+    [
+        ("upload-url", {"filename": "a.html"}, (400, 415), None),
+        ("upload-url", {"filename": "a.jpg", "content_type": "text/html"}, (400, 415), None),
+        ("upload-url", {"filename": ""}, (400,), "invalid_argument"),
+        ("upload-url", {"filename": 7}, (400,), "invalid_argument"),
+        ("upload-url", {"filename": "a.jpg", "content_type": []}, (400,), "invalid_argument"),
+        ("upload-url", {}, (400,), "invalid_argument"),
+        ("upload-url", [], (400,), "invalid_argument"),
+        ("promote", {"key": "components/a.jpg"}, (400,), "invalid_key"),
+        ("promote", {"key": "../../etc/passwd"}, (400,), "invalid_key"),
+        ("promote", {"key": None}, (400,), "invalid_argument"),
+        (
+            "promote",
+            {"key": "pending/components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg"},
+            (404,),
+            "not_found",
+        ),
+    ],
+)
+def test_bad_requests(
+    client: FlaskClient, path: str, body: Any, status: tuple[int, ...], kind: str | None
+) -> None:
+    answer = client.post(f"/api/s3/{path}", json=body)
+    assert answer.status_code in status and answer.json is not None
+    assert set(answer.json) == {"error", "message", "hint"} and answer.json["message"]
+    if kind is not None:
+        assert answer.json["error"] == kind
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 60_000, b'{"key": NaN'])
+def test_bodies_that_are_no_json(client: FlaskClient, body: bytes) -> None:
+    answer = client.post("/api/s3/promote", data=body, content_type="application/json")
+    assert answer.status_code == 400 and answer.json is not None
+    assert answer.json["error"] == "invalid_argument"
+
+
+def test_a_json_body_is_capped(client: FlaskClient) -> None:
+    answer = client.post("/api/s3/promote", json={"key": "a" * 100_000})
+    assert answer.status_code == 413
+
+
+# --- the guard
+
+
+def test_without_a_guard_the_routes_are_closed(tmp_path: Path) -> None:
+    client = make_app(tmp_path, guard=None).test_client()
+    for call in (
+        client.get("/api/s3/status"),
+        client.post("/api/s3/upload-url", json={"filename": "a.jpg"}),
+        client.post("/api/s3/promote", json={"key": "x"}),
+    ):
+        assert call.status_code == 403 and call.json is not None
+        assert "guard" in call.json["hint"]
+
+
+def test_a_guard_of_the_applications(tmp_path: Path) -> None:
+    import functools
+
+    def token_required(view: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            if request.headers.get("Authorization") != "Bearer right":
+                abort(401)
+            return view(*args, **kwargs)
+
+        return guarded
+
+    client = make_app(tmp_path, guard=token_required).test_client()
+    assert client.get("/api/s3/status").status_code == 401
+    right = {"Authorization": "Bearer right"}
+    assert client.get("/api/s3/status", headers=right).status_code == 200
+    # Published images stay open.
+    assert client.get("/uploads/components/missing.jpg").status_code == 404
+
+
+# --- served files
+
+
+def test_a_served_file(client: FlaskClient, app: Flask, picture: bytes) -> None:
+    image = store_of(app).upload(picture)
+    answer = client.get(image.url)
+    assert answer.status_code == 200 and answer.data == store_of(app).get(image.key)
+    assert answer.headers["Content-Type"] == "image/jpeg"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["Accept-Ranges"] == "bytes"
+    etag = answer.headers["ETag"]
+    again = client.get(image.url, headers={"If-None-Match": etag})
+    assert again.status_code == 304 and again.data == b"" and again.headers["ETag"] == etag
+    since = {"If-Modified-Since": answer.headers["Last-Modified"]}
+    assert client.get(image.url, headers=since).status_code == 304
+    assert client.get(image.url, headers={"If-None-Match": '"other"'}).status_code == 200
+    head = client.head(image.url)
+    assert head.status_code == 200 and head.data == b""
+    assert int(head.headers["Content-Length"]) == image.size
+    assert client.get(image.variants["thumb"].url).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "asked, start, end",
+    [("bytes=0-9", 0, 10), ("bytes=5-", 5, None), ("bytes=-7", -7, None), ("bytes=3-3", 3, 4)],
+)
+def test_ranges(
+    client: FlaskClient, app: Flask, picture: bytes, asked: str, start: int, end: int | None
+) -> None:
+    image = store_of(app).upload(picture)
+    whole = store_of(app).get(image.key)
+    answer = client.get(image.url, headers={"Range": asked})
+    assert answer.status_code == 206 and answer.data == whole[start:end]
+    first = start % image.size
+    last = (end or image.size) - 1
+    assert answer.headers["Content-Range"] == f"bytes {first}-{last}/{image.size}"
+
+
+def test_a_range_beyond_the_end(client: FlaskClient, app: Flask, picture: bytes) -> None:
+    image = store_of(app).upload(picture)
+    answer = client.get(image.url, headers={"Range": f"bytes={image.size}-"})
+    assert answer.status_code == 416
+    assert answer.headers["Content-Range"] == f"bytes */{image.size}"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+TRAVERSALS = [
+    "/uploads/../secret.jpg",
+    "/uploads/components/../../secret.jpg",
+    "/uploads/%2e%2e/secret.jpg",
+    "/uploads/..%2fsecret.jpg",
+    "/uploads/%2e%2e%2fsecret.jpg",
+    "/uploads/components/%2e%2e/%2e%2e/secret.jpg",
+    "/uploads/%252e%252e/secret.jpg",
+    "/uploads/%252e%252e%252fsecret.jpg",
+    "/uploads/..%5csecret.jpg",
+    "/uploads/..\\secret.jpg",
+    "/uploads/%c0%ae%c0%ae/secret.jpg",
+    "/uploads/%uff0e%uff0e/secret.jpg",
+    "/uploads/....//secret.jpg",
+    "/uploads//etc/passwd",
+    "/uploads/%2fetc%2fpasswd",
+    "/uploads///secret.jpg",
+    "/uploads/components//a.jpg",
+    "/uploads/components/a.jpg%00.png",
+    "/uploads/components/%0a.jpg",
+    "/uploads/file:///etc/passwd",
+    "/uploads/http://localhost/uploads/components/a.jpg",
+    "/uploads//uploads/components/a.jpg",
+    "/uploads/pending/components/a.jpg",
+    "/uploads/%70ending/components/a.jpg",
+    "/uploads/",
+    "/uploads/components",
+    "/uploads/components/",
+    "/uploads/elsewhere/a.jpg",
+]
+
+
+@pytest.mark.parametrize("path", TRAVERSALS)
+def test_what_is_not_a_published_image_is_not_found(
+    app: Flask, client: FlaskClient, tmp_path: Path, path: str
+) -> None:
+    store_of(app).upload(photo(20, 20))
+    for secret in ("secret.jpg", "uploads/pending/components/a.jpg", "uploads/elsewhere/a.jpg"):
+        (tmp_path / secret).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / secret).write_bytes(b"the secret")
+    answer = client.get(path)
+    assert answer.status_code == 404 and b"the secret" not in answer.data
+    assert "Traceback" not in answer.text and str(tmp_path) not in answer.text
+
+
+def test_links_and_files_that_are_no_images(app: Flask, client: FlaskClient, tmp_path: Path) -> None:
+    folder = tmp_path / "uploads" / "components"
+    folder.mkdir(parents=True)
+    (tmp_path / "secret.jpg").write_bytes(b"the secret")
+    (folder / "link.jpg").symlink_to(tmp_path / "secret.jpg")
+    (folder / "page.html").write_text("<script>alert(1)</script>")
+    (folder / "image.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    for name in ("link.jpg", "page.html", "image.svg"):
+        assert client.get(f"/uploads/components/{name}").status_code == 404, name
+
+
+def test_a_presigned_get(app: Flask, client: FlaskClient, picture: bytes) -> None:
+    image = store_of(app).upload(picture)
+    request = store_of(app).presigned_get(image.key, download_as="das Gerät.jpg")
+    answer = client.get(request.url)
+    assert answer.status_code == 200 and "attachment" in answer.headers["Content-Disposition"]
+    forged = client.get(request.url[:-3] + "000")
+    assert forged.status_code == 403 and forged.json is not None
+    assert forged.json["error"] == "policy_violation"
+    assert client.get(image.url + "?v=2").status_code == 200
+
+
+# --- presigned POSTs to the application itself
+
+
+@pytest.fixture
+def form(client: FlaskClient) -> dict[str, Any]:
+    found: dict[str, Any] | None = client.post("/api/s3/upload-url", json={"filename": "a.jpg"}).json
+    assert found is not None
+    return found
+
+
+def refusals(client: FlaskClient, data: Any, **more: Any) -> tuple[int, str]:
+    answer = client.post("/uploads", data=data, **more)
+    assert answer.json is not None and set(answer.json) == {"error", "message", "hint"}
+    return answer.status_code, answer.json["error"]
+
+
+def test_the_policy_is_enforced(
+    client: FlaskClient, app: Flask, form: dict[str, Any], picture: bytes
+) -> None:
+    fields = form["fields"]
+    violation = (403, "policy_violation")
+    for changed in ({"key": "components/x.jpg"}, {"Content-Type": "text/html"}, {"extra": "1"}):
+        data = fields | changed | {"file": (io.BytesIO(picture), "a.jpg")}
+        assert refusals(client, data) == violation
+    assert refusals(client, {"file": (io.BytesIO(picture), "a.jpg")})[0] in (400, 403)
+    assert store_of(app).sweep(older_than=0).found == []
+
+
+def test_malformed_forms(client: FlaskClient, form: dict[str, Any], picture: bytes) -> None:
+    bad = (400, "invalid_argument")
+    assert refusals(client, form["fields"]) == bad
+    assert refusals(client, {}) == bad
+    assert refusals(client, b"garbage", content_type="multipart/form-data") == bad
+    assert refusals(client, b"x", content_type="multipart/form-data; boundary=b") == bad
+    two = form["fields"] | {
+        "file": (io.BytesIO(picture), "a.jpg"),
+        "other": (io.BytesIO(picture), "b.jpg"),
+    }
+    assert refusals(client, two) == bad
+
+
+def test_the_body_is_capped_before_it_is_parsed(
+    client: FlaskClient, app: Flask, form: dict[str, Any]
+) -> None:
+    large = form["fields"] | {"file": (io.BytesIO(bytes(2_000_000)), "a.jpg")}
+    assert refusals(client, large) == (413, "limit_exceeded")
+
+    class Endless(io.RawIOBase):
+        given = 0
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: Any) -> int:
+            self.given += len(buffer)
+            return len(buffer)
+
+    endless = Endless()
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": "/uploads",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": endless,
+        "wsgi.input_terminated": True,
+        "wsgi.errors": io.StringIO(),
+        "CONTENT_TYPE": "multipart/form-data; boundary=b",
+    }
+    answer = run_wsgi_app(app, environ)
+    assert answer[1].startswith(("400", "413"))
+    assert endless.given < 3_000_000
+    fields = form["fields"] | {"note": "x" * 100_000}
+    assert refusals(client, fields | {"file": (io.BytesIO(b"x"), "a.jpg")})[0] == 413
+
+
+# --- errors
+
+
+def test_the_applications_own_views_answer_in_the_same_way(app: Flask) -> None:
+    @app.post("/photos")
+    def add() -> dict[str, str]:
+        return {"url": store_of(app).upload(request.files["image"]).url}
+
+    client = app.test_client()
+    cases = [
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "unsupported_format"),
+        (photo(200, 200)[:900], 400, "invalid_image"),
+        (photo(4000, 4000, format="BMP"), 413, "limit_exceeded"),
+    ]
+    for data, status, kind in cases:
+        answer = client.post("/photos", data={"image": (io.BytesIO(data), "a.jpg")})
+        assert answer.json is not None
+        assert (answer.status_code, answer.json["error"]) == (status, kind)
+        assert answer.json["hint"] and "Traceback" not in answer.text
+    assert list(store_of(app).list()) == []
+
+
+@pytest.mark.parametrize("name", lablink_storage.__all__)
+def test_every_kind_has_the_status_of_the_contract(app: Flask, name: str, caplog: Any) -> None:
+    kind = getattr(lablink_storage, name)
+    if not (isinstance(kind, type) and issubclass(kind, StorageError)) or kind is StorageError:
+        return
+    statuses = {
+        "configuration": 500,
+        "invalid_argument": 400,
+        "invalid_key": 400,
+        "foreign_url": 400,
+        "invalid_image": 400,
+        "limit_exceeded": 413,
+        "unsupported_format": 415,
+        "policy_violation": 403,
+        "not_found": 404,
+        "already_exists": 409,
+        "not_supported": 501,
+        "credentials": 502,
+        "access_denied": 502,
+        "no_such_bucket": 502,
+        "internal": 502,
+        "unavailable": 503,
+        "timeout": 504,
+    }
+
+    @app.get("/fail")
+    def fail() -> str:
+        raise kind("arn:aws:s3:::hidden-bucket", "grant s3:GetObject on arn:aws:s3:::hidden-bucket")
+
+    answer = app.test_client().get("/fail")
+    assert answer.status_code == statuses[kind.code] and answer.json is not None
+    assert answer.json["error"] == kind.code
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    if answer.status_code >= 500:
+        assert "hidden-bucket" not in (answer.json["hint"] or "")
+        assert "hidden-bucket" in caplog.text
+        if kind.code != "not_supported":
+            assert "hidden-bucket" not in answer.text
+
+
+# --- several applications, other places, commands
+
+
+def test_several_applications_in_one_process(tmp_path: Path) -> None:
+    extension = LablinkStorage()
+    with pytest.raises(RuntimeError, match="init_app"):
+        extension.store  # noqa: B018
+    apps = []
+    for name in ("one", "two"):
+        app = Flask(name)
+        app.config["LABLINK_STORAGE_DIR"] = str(tmp_path / name)
+        extension.init_app(app, guard=False)
+        apps.append(app)
+    for app, name in zip(apps, ("one", "two"), strict=True):
+        assert store_of(app).directory == str(tmp_path / name)
+        with app.app_context():
+            assert extension.store is store_of(app)
+
+
+def test_other_places(tmp_path: Path, picture: bytes) -> None:
+    app = Flask("lab")
+    app.config.update(
+        LABLINK_STORAGE_DIR=str(tmp_path),
+        LABLINK_STORAGE_BASE_URL="https://img.lab.example/media/pictures",
+        LABLINK_STORAGE_SECRET=SECRET,
+    )
+    LablinkStorage(app, guard=False, url_prefix="/images/")
+    client = app.test_client()
+    image = store_of(app).upload(picture)
+    assert image.url.startswith("https://img.lab.example/media/pictures/components/")
+    assert client.get(f"/media/pictures/{image.key}").status_code == 200
+    form = client.post("/images/upload-url", json={"filename": "a.jpg"}).json
+    assert form is not None and form["url"].startswith("https://img.lab.example/media/pictures")
+
+
+def test_a_store_built_by_hand(picture: bytes) -> None:
+    app = Flask("lab")
+    LablinkStorage(app, guard=False, store=ImageStore.memory())
+    assert store_of(app).backend == "memory"
+    assert app.test_client().get("/api/s3/status").status_code == 200
+
+
+def test_the_status_command(app: Flask, tmp_path: Path, server: Server, bucket: str) -> None:
+    result = app.test_cli_runner().invoke(args=["storage", "status", "--json"])
+    assert result.exit_code == 0 and json.loads(result.output)["backend"] == "local"
+    broken = make_app(tmp_path, **server.environment(f"{bucket}-missing"))
+    result = broken.test_cli_runner().invoke(args=["storage", "status"])
+    assert result.exit_code == 1 and "not accessible" in result.output

@@ -1,0 +1,143 @@
+"""The drop-in: the guide's names, arguments and return values, without its faults."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import logging
+from typing import Any
+
+import pytest
+import requests
+
+from lablink_storage import InvalidImageError, NoSuchBucketError, UnavailableError, s3_utils
+
+from support import Server, opened, photo
+
+
+@pytest.fixture
+def on_s3(monkeypatch: pytest.MonkeyPatch, server: Server, session_bucket: str) -> str:
+    for name, value in server.environment(session_bucket).items():
+        monkeypatch.setenv(name, value)
+    return session_bucket
+
+
+@pytest.fixture(autouse=True)
+def no_s3(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_S3_BUCKET", raising=False)
+
+
+def test_the_guides_signatures() -> None:
+    expected = {
+        "is_s3_enabled": "()",
+        "get_s3_client": "()",
+        "upload_image_to_s3": "(file, original_filename)",
+        "delete_image_from_s3": "(image_url)",
+        "get_s3_upload_url": "(filename, content_type='image/jpeg')",
+        "get_image_url": "(s3_key)",
+        "optimize_image": "(file, max_width=1200, max_height=1200, quality=85)",
+        "compress_image": "(file, max_size=(1024, 1024), quality=85)",
+    }
+    for name, signature in expected.items():
+        found = inspect.signature(getattr(s3_utils, name))
+        plain = [p.replace(annotation=inspect.Parameter.empty) for p in found.parameters.values()]
+        assert str(inspect.Signature(plain)) == signature, name
+
+
+def test_the_whole_way(on_s3: str, server: Server) -> None:
+    assert s3_utils.is_s3_enabled()
+    url = s3_utils.upload_image_to_s3(io.BytesIO(photo(orientation=6)), "board.png")
+    assert url is not None and url.endswith(".jpg") and len(url) <= 255
+    fetched = requests.get(url, timeout=30)
+    assert fetched.headers["Content-Type"] == "image/jpeg"
+    assert opened(fetched.content).size == (900, 1200)
+    assert s3_utils.get_image_url(url.split(f"/{on_s3}/")[1]) == url
+    assert s3_utils.delete_image_from_s3(url) is True
+    assert requests.get(url, timeout=30).status_code == 404
+
+
+def test_a_direct_upload_to_its_final_url(on_s3: str, picture: bytes) -> None:
+    form = s3_utils.get_s3_upload_url("board.jpg", "image/jpeg")
+    assert form is not None and set(form) == {"url", "fields", "file_url"}
+    sent = requests.post(form["url"], data=form["fields"], files={"file": picture}, timeout=30)
+    assert sent.status_code in (200, 201, 204), sent.text
+    assert requests.get(form["file_url"], timeout=30).content == picture
+    assert s3_utils.get_s3_upload_url("evil.html", "text/html") is None
+
+
+def test_what_is_no_image_is_never_uploaded(
+    on_s3: str, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = server.keys(on_s3)
+    with caplog.at_level(logging.ERROR, "lablink_storage"):
+        found = s3_utils.upload_image_to_s3(io.BytesIO(b"<html>"), "photo.jpg")
+    assert found is None and "photo.jpg" in caplog.text and "HTML" in caplog.text
+    assert server.keys(on_s3) == before
+
+
+def test_foreign_urls_are_not_deleted(on_s3: str) -> None:
+    for url in (
+        None,
+        "",
+        f"https://evil.example/{on_s3}/components/a.jpg",
+        f"https://{on_s3}.s3.amazonaws.com/components/a.jpg",
+        "not a url",
+    ):
+        assert s3_utils.delete_image_from_s3(url) is False
+
+
+def test_the_client(on_s3: str) -> None:
+    client = s3_utils.get_s3_client()
+    assert client is not None
+    assert client.head_bucket(Bucket=on_s3)["ResponseMetadata"]["HTTPStatusCode"] == 200
+    with pytest.raises(NoSuchBucketError):
+        client.head_bucket(Bucket="another")
+
+
+def test_the_client_of_a_bucket_that_is_not_there(on_s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_S3_BUCKET", f"{on_s3}-missing")
+    client = s3_utils.get_s3_client()
+    assert client is not None
+    with pytest.raises(UnavailableError) as missing:
+        client.head_bucket(Bucket=f"{on_s3}-missing")
+    assert missing.value.hint
+
+
+def test_without_s3() -> None:
+    assert s3_utils.is_s3_enabled() is False
+    assert s3_utils.get_s3_client() is None
+    assert s3_utils.upload_image_to_s3(io.BytesIO(photo()), "a.jpg") is None
+    assert s3_utils.delete_image_from_s3("https://x/y.jpg") is False
+    assert s3_utils.get_s3_upload_url("a.jpg") is None
+    assert s3_utils.get_image_url("components/a.jpg") is None
+
+
+def test_the_environment_is_read_afresh_when_it_changes(on_s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = s3_utils.get_image_url("components/a.jpg")
+    assert first is not None and on_s3 in first
+    assert s3_utils._store() is s3_utils._store()
+    monkeypatch.setenv("CLOUDFRONT_DOMAIN", "images.lab.example")
+    assert s3_utils.get_image_url("components/a.jpg") == "https://images.lab.example/components/a.jpg"
+    monkeypatch.delenv("CLOUDFRONT_DOMAIN")
+    assert s3_utils.get_image_url("components/a.jpg") == first
+
+
+def test_a_misconfiguration_is_logged(
+    on_s3: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("AWS_S3_BUCKET", "NOT a bucket")
+    with caplog.at_level(logging.ERROR, "lablink_storage"):
+        assert s3_utils.upload_image_to_s3(io.BytesIO(photo()), "a.jpg") is None
+    assert "AWS_S3_BUCKET" in caplog.text or "bucket" in caplog.text
+
+
+@pytest.mark.parametrize("make", [bytes, io.BytesIO])
+def test_optimize_and_compress(make: Any) -> None:
+    data = photo(2000, 1000, orientation=3)
+    optimized = s3_utils.optimize_image(make(data))
+    assert optimized.tell() == 0 and opened(optimized.read()).size == (1200, 600)
+    compressed = s3_utils.compress_image(make(data), max_size=(512, 512), quality=60)
+    assert opened(compressed.read()).size == (512, 256)
+    for garbage in (b"<svg/>", b"", data[:500]):
+        with pytest.raises(InvalidImageError):
+            s3_utils.optimize_image(make(garbage))
