@@ -1,0 +1,36 @@
+"""The example application, on local files and on Ceph RGW."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import EMAIL, PASSWORD, Lab, Serving
+from support import Server, free_port
+
+
+@pytest.fixture(scope="session", params=["local", "s3"])
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    server, port = Server.from_env(), free_port()
+    address = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        environment = {key: value for key, value in os.environ.items() if "AWS_" not in key}
+        environment |= {
+            "LABLINK_INSTANCE": name,
+            "LABLINK_FACULTY_EMAIL": EMAIL,
+            "LABLINK_FACULTY_PASSWORD": PASSWORD,
+        }
+        if request.param == "local":
+            with Serving(environment, port):
+                yield Lab(address, "local", None, directory, server)
+            return
+        with server.bucket() as bucket:
+            server.make_public(bucket)
+            server.allow_origin(bucket, address)
+            with Serving(environment | server.environment(bucket), port):
+                yield Lab(address, "s3", bucket, directory, server)

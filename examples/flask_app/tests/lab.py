@@ -1,0 +1,88 @@
+"""The example application under gunicorn."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+from support import ROOT, Server
+
+EMAIL, PASSWORD = "faculty@lab.example", "a-password-for-tests"
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running application."""
+
+    address: str
+    backend: str
+    bucket: str | None
+    directory: Path
+    server: Server
+
+    def log_in(self) -> dict[str, str]:
+        """The header that a faculty member's requests have."""
+        answer = requests.post(
+            f"{self.address}/api/auth/login",
+            json={"email": EMAIL, "password": PASSWORD},
+            timeout=30,
+        )
+        assert answer.status_code == 200, answer.text
+        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+    def absolute(self, url: str) -> str:
+        """A stored URL as a browser on the page would ask for it."""
+        return f"{self.address}{url}" if url.startswith("/") else url
+
+    def stored(self) -> list[str]:
+        """What is stored, by other means than the library's."""
+        if self.bucket is not None:
+            return self.server.keys(self.bucket)
+        uploads = self.directory / "uploads"
+        return [str(path.relative_to(uploads)) for path in uploads.rglob("*") if path.is_file()]
+
+
+class Serving:
+    """gunicorn with four workers, as in production."""
+
+    def __init__(self, environment: dict[str, str], port: int) -> None:
+        self._address = f"http://127.0.0.1:{port}/"
+        command = [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "--workers",
+            "4",
+            "--preload",
+            "--threads",
+            "2",
+        ]
+        self._process = subprocess.Popen(
+            [*command, "--bind", f"127.0.0.1:{port}", "app:create_app()"],
+            cwd=ROOT / "examples" / "flask_app",
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> None:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                urllib.request.urlopen(self._address, timeout=10).close()
+                return
+            except OSError:
+                up = self._process.poll() is None and time.monotonic() < deadline
+                assert up, "the application does not start"
+                time.sleep(0.05)
+
+    def __exit__(self, *_exception: object) -> None:
+        self._process.terminate()
+        log = self._process.communicate(timeout=60)[1]
+        assert "Traceback" not in log, log[-4000:]

@@ -1,0 +1,115 @@
+"""The guide's checks, with its own calls: verify the configuration, upload through the API, fetch the URL,
+list the bucket, delete and get 404. The sixth, upload from the page, is test_page.py."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+import requests
+
+from lab import Lab
+from support import opened, photo
+
+
+def test_1_verify_the_configuration(lab: Lab) -> None:
+    answer = requests.get(f"{lab.address}/api/s3/status", headers=lab.log_in(), timeout=30)
+    body = answer.json()
+    assert answer.status_code == 200
+    if lab.backend == "local":
+        assert body == {"enabled": False, "message": "S3 integration is not configured"}
+    else:
+        assert body["enabled"] is True and body["bucket"] == lab.bucket
+        assert body["message"] == "S3 is configured and accessible"
+    assert requests.get(f"{lab.address}/api/s3/status", timeout=30).status_code == 401
+
+
+def test_2_to_5_upload_fetch_list_delete_with_curl(
+    lab: Lab, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("photos") / "arduino.png"
+    path.write_bytes(photo(1600, 1200, orientation=6))
+
+    def curl(*arguments: str) -> str:
+        command = ["curl", "--silent", "--show-error", "--max-time", "60", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    login = curl(
+        *("-X", "POST", f"{lab.address}/api/auth/login"),
+        *("-H", "Content-Type: application/json"),
+        *("-d", '{"email": "faculty@lab.example", "password": "a-password-for-tests"}'),
+    )
+    token = f"Authorization: Bearer {json.loads(login)['access_token']}"
+
+    added = json.loads(
+        curl(
+            *("-X", "POST", f"{lab.address}/api/components", "-H", token),
+            *("-F", "name=Arduino Uno", "-F", "category=Microcontroller", "-F", "quantity=5"),
+            *("-F", f"image=@{path}"),
+        )
+    )
+    url = lab.absolute(added["image_url"])
+    assert len(added["image_url"]) <= 255 and added["image_url"].endswith(".jpg")
+
+    fetched = requests.get(url, timeout=30)
+    assert fetched.status_code == 200 and fetched.headers["Content-Type"] == "image/jpeg"
+    assert opened(fetched.content).size == (900, 1200)
+    thumbnail = requests.get(lab.absolute(added["thumbnail_url"]), timeout=30)
+    assert opened(thumbnail.content).size == (240, 320)
+
+    name = added["image_url"].rsplit("/", 1)[1]
+    assert any(key == f"components/{name}" for key in lab.stored())
+
+    curl("-X", "DELETE", f"{lab.address}/api/components/{added['id']}", "-H", token)
+    assert requests.get(url, timeout=30).status_code == 404
+    assert not any(name.split(".")[0] in key for key in lab.stored())
+    listed = requests.get(f"{lab.address}/api/components", timeout=30).json()["components"]
+    assert added["id"] not in [component["id"] for component in listed]
+
+
+@pytest.mark.parametrize(
+    "data, status, kind",
+    [
+        (b"<html><script>alert(1)</script></html>", 415, "unsupported_format"),
+        (photo(300, 300)[:3000], 400, "invalid_image"),
+        (b"", 400, "invalid_image"),
+        (bytes(12 * 1024 * 1024), 413, None),
+    ],
+)
+def test_bad_photos_are_refused_and_nothing_is_stored(
+    lab: Lab, data: bytes, status: int, kind: str | None
+) -> None:
+    before = sorted(lab.stored())
+    answer = requests.post(
+        f"{lab.address}/api/components",
+        headers=lab.log_in(),
+        data={"name": "Bad"},
+        files={"image": ("photo.jpg", data, "image/jpeg")},
+        timeout=60,
+    )
+    assert answer.status_code == status and answer.json()["message"]
+    assert kind is None or answer.json()["error"] == kind
+    assert "Traceback" not in answer.text
+    assert sorted(lab.stored()) == before
+    listed = requests.get(f"{lab.address}/api/components", timeout=30).json()["components"]
+    assert "Bad" not in [component["name"] for component in listed]
+
+
+def test_only_faculty(lab: Lab) -> None:
+    add = f"{lab.address}/api/components"
+    for headers in ({}, {"Authorization": "Bearer forged"}):
+        assert requests.post(add, headers=headers, data={"name": "x"}, timeout=30).status_code == 401
+        assert requests.delete(f"{add}/1", headers=headers, timeout=30).status_code == 401
+    wrong = {"email": "faculty@lab.example", "password": "wrong"}
+    answer = requests.post(f"{lab.address}/api/auth/login", json=wrong, timeout=30)
+    assert answer.status_code == 401 and "wrong" in answer.json()["message"]
+
+
+def test_bad_values(lab: Lab) -> None:
+    for values in ({"name": ""}, {"name": "x" * 500}, {"name": "x", "quantity": "many"}):
+        answer = requests.post(f"{lab.address}/api/components", headers=lab.log_in(), data=values, timeout=30)
+        assert answer.status_code == 400 and answer.json()["message"]
+    forged = {"name": "x", "upload_key": "components/a.jpg"}
+    answer = requests.post(f"{lab.address}/api/components", headers=lab.log_in(), data=forged, timeout=30)
+    assert answer.status_code == 400 and answer.json()["error"] == "invalid_key"

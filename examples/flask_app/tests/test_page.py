@@ -1,0 +1,174 @@
+"""The page in headless Chromium: both ways of uploading, refusals in words, deleting, images that load."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, Route, expect, sync_playwright
+
+from lab import EMAIL, PASSWORD, Lab
+from support import photo
+
+CHROMIUM = os.environ.get("LABLINK_TEST_CHROMIUM", "/usr/bin/chromium")
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[BrowserContext]:
+    with tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            profile,
+            executable_path=CHROMIUM,
+            args=ARGUMENTS,
+            viewport={"width": 1180, "height": 860},
+        )
+        yield context
+        context.close()
+
+
+@pytest.fixture
+def page(browser: BrowserContext, lab: Lab) -> Iterator[Page]:
+    page = browser.new_page()
+    troubles: list[str] = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto(lab.address)
+    page.get_by_label("E-mail").fill(EMAIL)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Add a component")).to_be_visible()
+    yield page
+    page.close()
+    assert not troubles
+
+
+def files(tmp_path: Path) -> dict[str, Path]:
+    made = {
+        "photo.jpg": photo(2400, 1800),
+        "notes.pdf": b"%PDF-1.7 not a photo",
+        "fake.jpg": b"<html><script>alert(1)</script></html>",
+        "large.jpg": b"\xff\xd8\xff" + bytes(11 * 1024 * 1024),
+    }
+    for name, data in made.items():
+        (tmp_path / name).write_bytes(data)
+    return {name: tmp_path / name for name in made}
+
+
+def add(page: Page, name: str, way: str, file: Path) -> None:
+    form = page.locator("#add")
+    form.get_by_label("Name").fill(name)
+    form.locator("input[type=file]").set_input_files(file)
+    form.locator(f"input[value={way}]").check()
+    form.get_by_role("button", name="Add component").click()
+
+
+def natural_width(page: Page, name: str) -> int:
+    image = page.locator(".card", has_text=name).locator("img")
+    expect(image).to_have_class("loaded", timeout=15_000)
+    width: int = image.evaluate("image => image.naturalWidth")
+    return width
+
+
+@pytest.mark.parametrize("way", ["server", "direct"])
+def test_add_and_delete(page: Page, lab: Lab, tmp_path: Path, way: str) -> None:
+    name = f"Board by {way}"
+    posts: list[str] = []
+    page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+    add(page, name, way, files(tmp_path)["photo.jpg"])
+    expect(page.locator("#add-message")).to_have_text(f"{name} was added.", timeout=20_000)
+    assert natural_width(page, name) > 0
+
+    image = page.locator(".card", has_text=name).locator("img")
+    chosen = image.evaluate("image => image.currentSrc")
+    assert chosen.endswith((".jpg", ".jpeg")) and image.get_attribute("srcset")
+    # The placeholder was decoded in the page.
+    photo_box = page.locator(".card", has_text=name).locator(".photo")
+    assert "data:image/png" in photo_box.evaluate("box => box.style.backgroundImage")
+    if way == "direct":
+        form = posts[-2]
+        crossed = not form.startswith(lab.address)
+        assert crossed == (lab.backend == "s3"), posts
+
+    page.reload()
+    assert natural_width(page, name) > 0
+    with page.expect_response(lambda response: response.request.method == "DELETE") as deleted:
+        page.get_by_role("button", name=f"Delete {name}").click()
+    assert deleted.value.status == 200
+    expect(page.locator(".card", has_text=name)).to_have_count(0)
+    assert page.request.get(lab.absolute(chosen)).status == 404
+
+
+@pytest.mark.parametrize("way", ["server", "direct"])
+def test_refusals_are_in_words(page: Page, lab: Lab, tmp_path: Path, way: str) -> None:
+    made, message = files(tmp_path), page.locator("#add-message")
+    before = sorted(key for key in lab.stored() if not key.startswith("pending/"))
+
+    add(page, "Wrong type", way, made["notes.pdf"])
+    expect(message).to_contain_text("PDF files cannot be used")
+    add(page, "Too large", way, made["large.jpg"])
+    expect(message).to_contain_text("too large: it has 11.0 MB, at most 10 MB")
+    # What only the bytes tell is found on the other side.
+    add(page, "Not a photo", way, made["fake.jpg"])
+    expect(message).to_contain_text("not a photo that can be used", timeout=20_000)
+    assert sorted(key for key in lab.stored() if not key.startswith("pending/")) == before
+    expect(page.locator(".card", has_text="Not a photo")).to_have_count(0)
+
+
+def test_a_large_file_is_refused_by_the_storage_too(page: Page, lab: Lab, tmp_path: Path) -> None:
+    """The page's own check is switched off: the bucket, or its stand-in, says no, and the page says why."""
+
+    def without_limit(route: Route) -> None:
+        page_source = route.fetch().text()
+        assert 'data-max-bytes="10485760"' in page_source
+        changed = page_source.replace('data-max-bytes="10485760"', 'data-max-bytes="1000000000"')
+        route.fulfill(body=changed, content_type="text/html")
+
+    page.route(f"{lab.address}/", without_limit)
+    page.reload()
+    add(page, "Too large", "direct", files(tmp_path)["large.jpg"])
+    expect(page.locator("#add-message")).to_contain_text("too large", timeout=30_000)
+    expect(page.locator(".card", has_text="Too large")).to_have_count(0)
+
+
+def test_the_badge_says_where_images_live(page: Page, lab: Lab) -> None:
+    expected = f"Images on S3 · {lab.bucket}" if lab.bucket else "Images in local files"
+    expect(page.locator("#badge")).to_contain_text(expected)
+
+
+def test_a_wrong_password_is_said(browser: BrowserContext, lab: Lab) -> None:
+    page = browser.new_page()
+    page.goto(lab.address)
+    page.get_by_label("E-mail").fill(EMAIL)
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.locator("#login .message")).to_have_text("The e-mail address or the password is wrong.")
+    page.close()
+
+
+def test_a_phones_width(page: Page, lab: Lab, tmp_path: Path) -> None:
+    add(page, "On a phone", "server", files(tmp_path)["photo.jpg"])
+    expect(page.locator("#add-message")).to_contain_text("was added", timeout=20_000)
+    page.set_viewport_size({"width": 360, "height": 740})
+    overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert overflow <= 0
+    shots = os.environ.get("LABLINK_TEST_SCREENSHOTS")
+    if shots:
+        page.screenshot(path=f"{shots}/phone-{lab.backend}.png", full_page=True)
+        page.set_viewport_size({"width": 1180, "height": 860})
+        page.screenshot(path=f"{shots}/desk-{lab.backend}.png")
+    page.set_viewport_size({"width": 1180, "height": 860})
+    page.get_by_role("button", name="Delete On a phone").click()
+    expect(page.locator(".card", has_text="On a phone")).to_have_count(0)
