@@ -1,7 +1,8 @@
 //! Resampling with Lanczos3 (fast_image_resize), of packed pixels or of planes.
 
-use fast_image_resize::images::{CroppedImage, Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeError, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U8x2, U8x3, U8x4};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 use super::OptimizeError;
 use super::geometry::Rect;
@@ -88,32 +89,37 @@ fn resample_window(
         let data = raster.rows().collect::<Vec<_>>().concat();
         return Ok(Raster::new(raster.layout, width, height, data));
     }
-    let pixel_type = match raster.layout {
-        Layout::Gray => PixelType::U8,
-        Layout::GrayAlpha => PixelType::U8x2,
-        Layout::Rgb => PixelType::U8x3,
-        Layout::Rgba | Layout::Cmyk => PixelType::U8x4,
-    };
-    let internal = |error: &dyn std::fmt::Display| {
-        OptimizeError::invalid(format!("the image could not be resized: {error}"))
-    };
-    let rows = raster.data.len() / (raster.stride * raster.layout.channels());
-    let source = ImageRef::new(raster.stride as u32, rows as u32, &raster.data, pixel_type)
-        .map_err(|error| internal(&error))?;
-    let source = CroppedImage::new(&source, 0, 0, raster.width as u32, raster.height as u32)
-        .map_err(|error| internal(&error))?;
-    let mut resized = Image::new(width as u32, height as u32, pixel_type);
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
         .crop(left, top, window_width, window_height)
         .use_alpha(raster.layout.has_alpha());
-    resizer
-        .resize(&source, &mut resized, &options)
-        .map_err(|error: ResizeError| internal(&error))?;
-    Ok(Raster::new(
-        raster.layout,
-        width,
-        height,
-        resized.into_vec(),
-    ))
+    // By pixel type and not by its run-time name, which would compile the kernels of fifteen types.
+    let convolve = match raster.layout {
+        Layout::Gray => convolve::<U8>,
+        Layout::GrayAlpha => convolve::<U8x2>,
+        Layout::Rgb => convolve::<U8x3>,
+        Layout::Rgba | Layout::Cmyk => convolve::<U8x4>,
+    };
+    let mut data = vec![0; width * height * raster.layout.channels()];
+    convolve(raster, &mut data, (width, height), &options, resizer).ok_or_else(|| {
+        OptimizeError::invalid("the image could not be resized: its size is not that of its data")
+    })?;
+    Ok(Raster::new(raster.layout, width, height, data))
+}
+
+/// `None` where a size and its data are at odds.
+fn convolve<P: PixelTrait>(
+    raster: &Raster,
+    resized: &mut [u8],
+    (width, height): (usize, usize),
+    options: &ResizeOptions,
+    resizer: &mut Resizer,
+) -> Option<()> {
+    let rows = raster.data.len() / (raster.stride * raster.layout.channels());
+    let source =
+        TypedImageRef::<P>::from_buffer(raster.stride as u32, rows as u32, &raster.data).ok()?;
+    let (source_width, source_height) = (raster.width as u32, raster.height as u32);
+    let source = TypedCroppedImage::from_ref(&source, 0, 0, source_width, source_height).ok()?;
+    let mut resized = TypedImage::<P>::from_buffer(width as u32, height as u32, resized).ok()?;
+    resizer.resize_typed(&source, &mut resized, options).ok()
 }
