@@ -2,8 +2,9 @@
 #![cfg(all(feature = "local", unix))]
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -12,9 +13,9 @@ use lablink_storage::{ImageStore, ObjectInfo, OptimizeOptions, UploadOptions, Va
 
 const CHILD: &str = "LABLINK_STORAGE_CRASH_TEST_DIR";
 
-/// A photograph-like JPEG, big enough that writing it takes more than one call.
+/// Noise, which no encoder makes small: writing it takes a while.
 fn photo() -> Vec<u8> {
-    let (width, height) = (400_u16, 300_u16);
+    let (width, height) = (1200_u16, 1200_u16);
     let mut noise = 1_u32;
     let mut pixels = Vec::with_capacity(usize::from(width) * usize::from(height) * 3);
     for _ in 0..usize::from(width) * usize::from(height) * 3 {
@@ -22,7 +23,7 @@ fn photo() -> Vec<u8> {
         pixels.push((noise >> 24) as u8);
     }
     let mut jpeg = Vec::new();
-    let encoder = jpeg_encoder::Encoder::new(&mut jpeg, 90);
+    let encoder = jpeg_encoder::Encoder::new(&mut jpeg, 100);
     let encoded = encoder.encode(&pixels, width, height, jpeg_encoder::ColorType::Rgb);
     encoded.expect("pixels fit");
     jpeg
@@ -34,6 +35,7 @@ fn store(directory: &Path) -> ImageStore {
         .local(directory)
         // Flushing makes a write long, and being killed in the middle of one likely.
         .with_fsync(true)
+        .with_optimize(OptimizeOptions::default().with_quality(100))
         .with_variant(Variant::new("thumb", thumb).expect("a name"))
         .build()
         .expect("opened")
@@ -55,9 +57,9 @@ async fn child() {
     }
 }
 
-/// Starts the hundred uploads, kills the process after `uploads` of them and a while, and returns the
-/// keys that it had been told were stored.
-fn run_and_kill(directory: &Path, uploads: usize, then: Duration) -> Vec<String> {
+/// Starts the hundred uploads and kills the process while it writes a file that was not there after
+/// `uploads` of them. Returns the keys that it said were stored.
+fn run_and_kill(directory: &Path, uploads: usize) -> Vec<String> {
     let mut child = Command::new(std::env::current_exe().expect("this test"))
         .args(["--exact", "child", "--nocapture", "--test-threads", "1"])
         .env(CHILD, directory)
@@ -65,26 +67,61 @@ fn run_and_kill(directory: &Path, uploads: usize, then: Duration) -> Vec<String>
         .stderr(Stdio::null())
         .spawn()
         .expect("started");
-    let output = BufReader::new(child.stdout.take().expect("piped"));
+    let mut output = BufReader::new(child.stdout.take().expect("piped")).lines();
     let mut done = Vec::new();
-    let mut killed = false;
-    for line in output.lines() {
-        let line = line.expect("text");
+    for line in output.by_ref() {
         // The test harness writes its own words on the same line.
-        if let Some((_, key)) = line.split_once("done ") {
+        if let Some((_, key)) = line.expect("text").split_once("done ") {
             done.push(key.to_owned());
         }
-        if done.len() == uploads && !killed {
-            killed = true;
-            std::thread::sleep(then);
-            // SIGKILL: nothing in the process can tidy up.
-            child.kill().expect("killed");
+        if done.len() == uploads {
+            break;
         }
     }
+    // Main objects, which are large and written last, lie directly under the prefix.
+    let directory = directory.join("components");
+    let before = names(&directory);
+    while names(&directory).is_subset(&before) {
+        assert!(child.try_wait().expect("asked").is_none(), "it ended early");
+    }
+    // SIGKILL: nothing in the process can tidy up.
+    child.kill().expect("killed");
     let status = child.wait().expect("ended");
     assert!(!status.success(), "it was killed in the middle: {status}");
+    let rest = output.map_while(Result::ok);
+    done.extend(rest.filter_map(|line| Some(line.split_once("done ")?.1.to_owned())));
     assert!(done.len() < 100, "it was killed in the middle");
     done
+}
+
+/// The names in a directory that are not a variants' directory's.
+fn names(directory: &Path) -> HashSet<OsString> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name());
+    names
+        .filter(|name| name.to_string_lossy().contains('.'))
+        .collect()
+}
+
+/// Every file under a directory, whatever its name.
+fn files(directory: &Path) -> HashSet<PathBuf> {
+    let mut files = HashSet::new();
+    let mut directories = vec![directory.to_owned()];
+    while let Some(next) = directories.pop() {
+        // Directories come and go while the child is at work.
+        for entry in std::fs::read_dir(next).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                directories.push(entry.path());
+            } else {
+                files.insert(entry.path());
+            }
+        }
+    }
+    files
+}
+
+fn is_staging(path: &Path) -> bool {
+    path.to_string_lossy().contains('#')
 }
 
 #[tokio::test]
@@ -95,9 +132,16 @@ async fn what_is_listed_after_a_kill_is_whole() {
     let directory = tempfile::tempdir().expect("a directory");
     let store = store(directory.path());
     let mut done = HashSet::new();
-    for round in 0..5 {
-        let then = Duration::from_millis(7 * round);
-        done.extend(run_and_kill(directory.path(), 3, then));
+    let mut half_written = 0;
+    for round in 0..15 {
+        done.extend(run_and_kill(directory.path(), 1 + round % 5));
+        half_written = files(directory.path())
+            .iter()
+            .filter(|file| is_staging(file))
+            .count();
+        if half_written >= 3 {
+            break;
+        }
     }
     let listed: Vec<ObjectInfo> = store.list(None).try_collect().await.expect("listed");
     for info in &listed {
@@ -122,18 +166,11 @@ async fn what_is_listed_after_a_kill_is_whole() {
     let lost: Vec<&String> = done.difference(&keys).collect();
     assert!(lost.is_empty(), "stored, and gone: {lost:?}");
 
+    assert!(half_written > 0, "no kill came in the middle of a write");
     store.sweep(Duration::ZERO, false).await.expect("swept");
-    let mut left = Vec::new();
-    let mut directories = vec![directory.path().to_owned()];
-    while let Some(next) = directories.pop() {
-        for entry in std::fs::read_dir(next).expect("a directory") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                directories.push(path);
-            } else if path.to_string_lossy().contains('#') {
-                left.push(path);
-            }
-        }
-    }
+    let left: Vec<PathBuf> = files(directory.path())
+        .into_iter()
+        .filter(|file| is_staging(file))
+        .collect();
     assert!(left.is_empty(), "left after the sweep: {left:?}");
 }

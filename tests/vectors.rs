@@ -54,7 +54,10 @@ fn keys_and_urls() {
     }
     for case in list(&vectors, "other_forms") {
         let (store, url) = (&stores[text(case, "store")], text(case, "url"));
-        assert_eq!(store.key_from_url(url).expect(url).as_str(), text(case, "key"));
+        assert_eq!(
+            store.key_from_url(url).expect(url).as_str(),
+            text(case, "key")
+        );
     }
     for case in list(&vectors, "foreign") {
         let (store, url) = (&stores[text(case, "store")], text(case, "url"));
@@ -102,7 +105,11 @@ fn optimized_images() {
         assert_eq!(size, case["size"], "{case}");
         assert_eq!(image.content_type(), text(case, "content_type"), "{case}");
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &image.data);
-        let sha256: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256: String = digest
+            .as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         results.push(json!({ "sha256": sha256, "placeholder": image.placeholder }));
     }
     if let Some(path) = std::env::var_os("LABLINK_VECTORS_OUT") {

@@ -84,7 +84,7 @@ fn access(context: &Context<'_>, answer: &Answer) -> Option<String> {
         Some(key) => format!("arn:{partition}:s3:::{bucket}/{key}"),
         None => format!("arn:{partition}:s3:::{bucket}/*"),
     };
-    Some(match context.operation {
+    let allow = match context.operation {
         Operation::Put => format!("allow s3:PutObject on {}", object()),
         Operation::Delete => format!("allow s3:DeleteObject on {}", object()),
         Operation::Get | Operation::Head => format!(
@@ -93,6 +93,11 @@ fn access(context: &Context<'_>, answer: &Answer) -> Option<String> {
             object()
         ),
         _ => format!("allow s3:ListBucket on arn:{partition}:s3:::{bucket}"),
+    };
+    Some(match context.backend.endpoint() {
+        // AWS has codes of its own for wrong keys. Some servers say AccessDenied to those, too.
+        Some(_) => format!("{allow}; if they are allowed that, check the keys themselves"),
+        None => allow,
     })
 }
 

@@ -1,0 +1,286 @@
+//! A server that refuses: each refusal in its kind, with its code, and a hint that says what to do.
+#![cfg(feature = "s3")]
+
+#[path = "common/faulty.rs"]
+mod faulty;
+
+use std::time::{Duration, Instant};
+
+use faulty::{Fault, Faulty};
+use futures_util::TryStreamExt;
+use lablink_storage::{
+    Config, ConfigBuilder, Error, ErrorKind, ImageStore, ObjectInfo, ObjectKey, UploadOptions,
+};
+
+const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+const TOKEN: &str = "AQoDYXdzEJrEXAMPLETOKEN==";
+
+fn photo() -> Vec<u8> {
+    let pixels: Vec<u8> = (0..64 * 48 * 3).map(|index| (index % 251) as u8).collect();
+    let mut jpeg = Vec::new();
+    let encoder = jpeg_encoder::Encoder::new(&mut jpeg, 90);
+    let encoded = encoder.encode(&pixels, 64, 48, jpeg_encoder::ColorType::Rgb);
+    encoded.expect("pixels fit");
+    jpeg
+}
+
+fn config(server: &Faulty) -> ConfigBuilder {
+    Config::builder()
+        .s3("lab")
+        .with_endpoint_url(server.url())
+        .with_credentials(ACCESS_KEY, SECRET, Some(TOKEN))
+        .with_deadline(Duration::from_secs(5))
+}
+
+fn open(config: ConfigBuilder) -> ImageStore {
+    ImageStore::from_config(config.build().expect("valid")).expect("opened")
+}
+
+async fn upload(store: &ImageStore) -> Result<ObjectKey, Error> {
+    let image = store.upload(photo(), UploadOptions::default()).await?;
+    Ok(image.key)
+}
+
+fn key(text: &str) -> ObjectKey {
+    ObjectKey::parse(text).expect("valid")
+}
+
+/// Runs an operation that has to be over within `seconds`.
+async fn within<T>(seconds: u64, operation: impl Future<Output = T>) -> T {
+    let started = Instant::now();
+    let outcome = operation.await;
+    let elapsed = started.elapsed();
+    // What a busy machine adds is not the operation's.
+    let limit = Duration::from_millis(seconds * 1000 + 500);
+    assert!(elapsed <= limit, "took {elapsed:?} of {seconds} s");
+    outcome
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    let other = Faulty::start(|_, _| None).await;
+    let location = format!("{}/lab/x", other.url());
+    for status in [301, 302, 307, 308] {
+        let location = location.clone();
+        let server = Faulty::start(move |_, _| {
+            Some(Fault::Status(
+                status,
+                "",
+                vec![("location", location.clone())],
+            ))
+        })
+        .await;
+        let store = open(config(&server));
+        let a = key("components/a.png");
+        for error in [
+            within(5, upload(&store))
+                .await
+                .map(drop)
+                .expect_err("redirected"),
+            within(5, store.get(&a))
+                .await
+                .map(drop)
+                .expect_err("redirected"),
+            within(5, store.delete(&a)).await.expect_err("redirected"),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+            assert!(error.to_string().contains("127.0.0.1"), "{error}");
+            assert!(
+                error
+                    .hint()
+                    .expect("a hint")
+                    .contains("AWS_ENDPOINT_URL_S3")
+            );
+        }
+    }
+    assert_eq!(other.connections(), 0);
+}
+
+#[tokio::test]
+async fn the_bucket_s_region_is_told() {
+    let region = || vec![("x-amz-bucket-region", "eu-west-1".to_owned())];
+    let server = Faulty::start(move |request, _| {
+        let code = if request.is("HEAD") {
+            ""
+        } else {
+            "PermanentRedirect"
+        };
+        Some(Fault::Status(301, code, region()))
+    })
+    .await;
+    let store = open(config(&server));
+    for error in [
+        upload(&store).await.map(drop).expect_err("elsewhere"),
+        store
+            .head(&key("components/a.png"))
+            .await
+            .map(drop)
+            .expect_err("elsewhere"),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::NoSuchBucket, "{error}");
+        let hint = error.hint().expect("a hint");
+        assert!(
+            hint.contains("eu-west-1") && hint.contains("AWS_REGION"),
+            "{hint}"
+        );
+    }
+    let status = store.status().await;
+    assert!(status.hint.expect("a hint").contains("eu-west-1"));
+}
+
+#[tokio::test]
+async fn a_wrong_clock_is_told_with_the_seconds() {
+    // A date an hour ago, and one an hour from now.
+    for (hours, direction) in [(-1_i64, "ahead"), (1, "behind")] {
+        let date = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now())
+            + chrono::TimeDelta::hours(hours);
+        let date = date.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        let server = Faulty::start(move |request, _| {
+            let code = if request.is("HEAD") {
+                ""
+            } else {
+                "RequestTimeTooSkewed"
+            };
+            Some(Fault::Status(403, code, vec![("date", date.clone())]))
+        })
+        .await;
+        let store = open(config(&server));
+        for error in [
+            upload(&store).await.map(drop).expect_err("skewed"),
+            store
+                .exists(&key("components/a.png"))
+                .await
+                .map(drop)
+                .expect_err("skewed"),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::Credentials, "{error}");
+            let hint = error.hint().expect("a hint");
+            let told =
+                (3595..3606).any(|seconds| hint.contains(&format!("{seconds} s {direction}")));
+            assert!(told, "{hint}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_forbidden_is_told_by_action_and_resource() {
+    let server = Faulty::start(|request, _| {
+        let code = if request.is("HEAD") {
+            ""
+        } else {
+            "AccessDenied"
+        };
+        Some(Fault::error(403, code))
+    })
+    .await;
+    let store = open(config(&server));
+    let a = key("components/a.png");
+    let listed: Result<Vec<ObjectInfo>, Error> = store.list(None).try_collect().await;
+    let put = upload(&store).await.map(drop);
+    for (outcome, action, resource) in [
+        (put, "s3:PutObject", "arn:aws:s3:::lab/components/"),
+        (
+            store.get(&a).await.map(drop),
+            "s3:GetObject",
+            "arn:aws:s3:::lab/components/a.png",
+        ),
+        (
+            store.head(&a).await.map(drop),
+            "s3:GetObject",
+            "arn:aws:s3:::lab/components/a.png",
+        ),
+        (
+            store.delete(&a).await,
+            "s3:DeleteObject",
+            "arn:aws:s3:::lab/components/a.png",
+        ),
+        (listed.map(drop), "s3:ListBucket", "arn:aws:s3:::lab"),
+    ] {
+        let error = outcome.expect_err(action);
+        assert_eq!(error.kind(), ErrorKind::AccessDenied, "{error}");
+        assert_eq!(error.code(), Some("AccessDenied"));
+        let hint = error.hint().expect("a hint");
+        assert!(hint.contains(action) && hint.contains(resource), "{hint}");
+    }
+}
+
+#[tokio::test]
+async fn head_says_what_get_says() {
+    for (status, code, kind) in [
+        (403, "SignatureDoesNotMatch", ErrorKind::Credentials),
+        (403, "InvalidAccessKeyId", ErrorKind::Credentials),
+        (400, "ExpiredToken", ErrorKind::Credentials),
+        (404, "NoSuchBucket", ErrorKind::NoSuchBucket),
+        (404, "NoSuchKey", ErrorKind::NotFound),
+    ] {
+        let server = Faulty::start(move |request, _| {
+            Some(Fault::error(
+                status,
+                if request.is("HEAD") { "" } else { code },
+            ))
+        })
+        .await;
+        let store = open(config(&server));
+        let error = store.head(&key("components/a.png")).await.expect_err(code);
+        assert_eq!((error.kind(), error.code()), (kind, Some(code)), "{error}");
+        let there = store.exists(&key("components/a.png")).await;
+        assert_eq!(there.is_ok(), kind == ErrorKind::NotFound, "{code}");
+    }
+    // Once the bucket has answered, one request tells that an object is not there.
+    let server = Faulty::start(|_, _| None).await;
+    server.store("/lab/components/a.png", "a");
+    let store = open(config(&server));
+    assert!(store.exists(&key("components/a.png")).await.expect("asked"));
+    assert!(!store.exists(&key("components/b.png")).await.expect("asked"));
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn servers_that_answer_nonsense_are_an_internal_error() {
+    let page = b"<html>\xff\x00 It works!</html>".to_vec();
+    let server = Faulty::start(move |request, _| match request.method.as_str() {
+        "GET" => Some(Fault::Answer(200, Vec::new(), page.clone())),
+        _ => Some(Fault::Answer(418, Vec::new(), page.clone())),
+    })
+    .await;
+    let store = open(config(&server));
+    let error = within(5, upload(&store)).await.expect_err("nonsense");
+    assert_eq!(error.kind(), ErrorKind::Internal, "{error}");
+    let listed: Result<Vec<ObjectInfo>, Error> = within(5, store.list(None).try_collect()).await;
+    assert!(matches!(
+        listed.expect_err("nonsense").kind(),
+        ErrorKind::Internal | ErrorKind::Unavailable
+    ));
+}
+
+#[tokio::test]
+async fn secrets_that_the_server_repeats_are_not_repeated_by_us() {
+    let server = Faulty::start(|request, _| {
+        let signed = request.header("authorization").unwrap_or_default();
+        let signature = signed.rsplit("Signature=").next().unwrap_or_default();
+        let words = format!(
+            "<Error><Code>InvalidToken</Code><Message>The token {TOKEN} with signature {signature} is \
+             malformed</Message><Token-0>{TOKEN}</Token-0><StringToSign>{signature}</StringToSign></Error>"
+        );
+        Some(Fault::Answer(400, Vec::new(), words.into_bytes()))
+    })
+    .await;
+    let store = open(config(&server));
+    let error = upload(&store).await.expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::Credentials);
+    let mut shown = format!("{error} {error:?} {:?} {store:?}", error.hint());
+    let mut source = std::error::Error::source(&error);
+    while let Some(inner) = source {
+        shown.push_str(&format!(" {inner} {inner:?}"));
+        source = inner.source();
+    }
+    let request = server.requests().pop().expect("a request");
+    let signed = request.header("authorization").expect("signed");
+    let signature = signed.rsplit("Signature=").next().expect("a signature");
+    assert_eq!(request.header("x-amz-security-token"), Some(TOKEN));
+    for secret in [TOKEN, SECRET, signature] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    assert!(shown.contains("malformed"), "{shown}");
+}
