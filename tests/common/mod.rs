@@ -1,0 +1,34 @@
+//! What integration tests share. A test file says `mod common;` and uses what it needs.
+#![allow(dead_code)] // no test file needs all of it
+
+pub mod images;
+pub mod logs;
+#[cfg(feature = "s3")]
+pub mod s3;
+
+use std::path::PathBuf;
+
+/// The image corpus, or `None` with one line that says so.
+pub fn corpus() -> Option<PathBuf> {
+    let beside = || {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .map(|dir| dir.join("shared/corpus"))
+    };
+    let corpus = std::env::var_os("LABLINK_CORPUS")
+        .map(PathBuf::from)
+        .or_else(beside)?;
+    if corpus.join("manifest.csv").is_file() {
+        return Some(corpus);
+    }
+    println!(
+        "skipped: no image corpus in {} (LABLINK_CORPUS)",
+        corpus.display()
+    );
+    None
+}
+
+/// Whether the long form of a test is wanted (`tests/run --full`).
+pub fn full() -> bool {
+    std::env::var_os("LABLINK_TEST_FULL").is_some_and(|value| value == "1")
+}
