@@ -175,9 +175,17 @@ fn store_over(planned: &Arc<Planned>) -> ImageStore {
         .expect("valid")
 }
 
+/// A small JPEG: what is optimized does not matter here.
 fn photo() -> Vec<u8> {
-    std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/photo.jpg"))
-        .expect("the example photo")
+    let (width, height) = (96u16, 64u16);
+    let pixels: Vec<u8> = (0..u32::from(width) * u32::from(height) * 3)
+        .map(|at| (at * 7 % 251) as u8)
+        .collect();
+    let mut jpeg = Vec::new();
+    jpeg_encoder::Encoder::new(&mut jpeg, 90)
+        .encode(&pixels, width, height, jpeg_encoder::ColorType::Rgb)
+        .expect("encoded");
+    jpeg
 }
 
 #[tokio::test]
