@@ -20,13 +20,15 @@ SIDES = ("guide", "lablink-storage")
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def pythons():
-    """The interpreter of each side; ours is built from this very tree at every call."""
+def pythons(wheel=None):
+    """The interpreter of each side; ours is built from this very tree unless a wheel is given."""
     peers = HERE / ".peers"
     guide = once(peers / "guide", " ".join(SERVER + GUIDE), lambda to: venv(to, *SERVER, *GUIDE))
     ours = once(peers / "ours", " ".join(SERVER), lambda to: venv(to, *SERVER))
-    say("building the wheel")
-    quiet([ours / "bin/python", "-m", "pip", "install", "--quiet", "--no-deps", "--force-reinstall", ROOT / "python"])
+    if wheel is None:
+        say("building the wheel")
+    pip = [ours / "bin/python", "-m", "pip", "install", "--quiet", "--no-deps", "--force-reinstall"]
+    quiet([*pip, wheel or ROOT / "python"])
     return {"guide": guide / "bin/python", "lablink-storage": ours / "bin/python"}
 
 
