@@ -15,7 +15,7 @@ const CHILD: &str = "LABLINK_STORAGE_CRASH_TEST_DIR";
 
 /// Noise, which no encoder makes small: writing it takes a while.
 fn photo() -> Vec<u8> {
-    let (width, height) = (1200_u16, 1200_u16);
+    let (width, height) = (400_u16, 300_u16);
     let mut noise = 1_u32;
     let mut pixels = Vec::with_capacity(usize::from(width) * usize::from(height) * 3);
     for _ in 0..usize::from(width) * usize::from(height) * 3 {
@@ -35,6 +35,9 @@ fn store(directory: &Path) -> ImageStore {
         .local(directory)
         // Flushing makes a write long, and being killed in the middle of one likely.
         .with_fsync(true)
+        // A busy machine is no reason to give up.
+        .with_decode_wait(Duration::from_secs(600))
+        .with_deadline(Duration::from_secs(600))
         .with_optimize(OptimizeOptions::default().with_quality(100))
         .with_variant(Variant::new("thumb", thumb).expect("a name"))
         .build()
@@ -64,7 +67,6 @@ fn run_and_kill(directory: &Path, uploads: usize) -> Vec<String> {
         .args(["--exact", "child", "--nocapture", "--test-threads", "1"])
         .env(CHILD, directory)
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
         .spawn()
         .expect("started");
     let mut output = BufReader::new(child.stdout.take().expect("piped")).lines();
