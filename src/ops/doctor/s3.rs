@@ -9,7 +9,9 @@ use http::Method;
 use super::http::{Answer, Http};
 use super::objects::NAMES;
 use super::{Examination, STEP, Trouble};
+use crate::backend::Presigner;
 use crate::kind::ErrorKind;
+use crate::sign::Presign;
 
 /// S3 refuses signatures from clocks that are further off
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>, RequestTimeTooSkewed).
@@ -53,7 +55,7 @@ impl Examination<'_> {
             self.findings.skip_all(&AFTER_BUCKET, why);
             return;
         }
-        if !self.signature_and_bucket(answer.as_ref()).await {
+        if !self.signature_and_bucket(&http, answer.as_ref()).await {
             let why = "it needs a bucket that answers";
             self.findings.skip_all(&NAMES, why);
             self.findings.skip_all(&AFTER_BUCKET, why);
@@ -163,7 +165,7 @@ impl Examination<'_> {
     }
 
     /// One signed listing: whether the key is known, the signature right, and the bucket there.
-    async fn signature_and_bucket(&mut self, answer: Option<&Answer>) -> bool {
+    async fn signature_and_bucket(&mut self, http: &Http, answer: Option<&Answer>) -> bool {
         let looked = self.within(async {
             Ok::<_, crate::error::Error>(self.backend().health(self.prefix()).await)
         });
@@ -178,6 +180,26 @@ impl Examination<'_> {
         match error {
             Some(error) if error.kind() == ErrorKind::Credentials => {
                 self.findings.failure("signature", (&error).into());
+                self.findings
+                    .skipped("bucket", "the server did not take the signature");
+                false
+            }
+            Some(error)
+                if error.kind() == ErrorKind::AccessDenied
+                    && self.refused_everywhere(http).await =>
+            {
+                let trouble: Trouble = (&error).into();
+                let hint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to a key that this server knows and its secret";
+                self.findings.failure(
+                    "signature",
+                    Trouble::new(
+                        "the server refuses every request of this key: it is unknown, or the secret is wrong",
+                        match trouble.hint {
+                            Some(rights) => format!("{hint}; if they are right, {rights}"),
+                            None => hint.to_owned(),
+                        },
+                    ),
+                );
                 self.findings
                     .skipped("bucket", "the server did not take the signature");
                 false
@@ -206,6 +228,25 @@ impl Examination<'_> {
                 self.region(answer)
             }
         }
+    }
+
+    /// Ceph with STS says AccessDenied to unknown keys and wrong signatures too. There, unlike on AWS,
+    /// every user may list the buckets that are his.
+    async fn refused_everywhere(&self, http: &Http) -> bool {
+        let endpoint = self.store.config().s3().and_then(|s3| s3.endpoint());
+        let (Some(endpoint), Ok(signer)) = (endpoint, self.backend().signer().await) else {
+            return false;
+        };
+        let Ok(any) = crate::key::ObjectKey::parse("any") else {
+            return false;
+        };
+        let root = format!("{}/", endpoint.trim_end_matches('/'));
+        let request = Presign::get(Duration::from_secs(60));
+        let Ok(signed) = signer.presign(&request, &any, &root, SystemTime::now()) else {
+            return false;
+        };
+        signer.credentials().session_token.is_none()
+            && matches!(http.get(&signed.url).await, Ok(answer) if answer.status == 403)
     }
 
     fn region(&mut self, answer: Option<&Answer>) -> bool {

@@ -179,6 +179,10 @@ async fn promote(store: &ImageStore, key: ObjectKey) -> EventOutcome {
             key: Some(key.to_string()),
             reason: "it is promoted already, or expired".to_owned(),
         },
+        ErrorKind::InvalidKey => EventOutcome::Skipped {
+            key: Some(key.to_string()),
+            reason: "it is no key that an upload gets".to_owned(),
+        },
         ErrorKind::InvalidImage | ErrorKind::UnsupportedFormat | ErrorKind::LimitExceeded => {
             EventOutcome::Refused {
                 key,

@@ -1,0 +1,139 @@
+//! Runs the binary with an environment of its own.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::common::s3::{Handle, Keys, Server};
+
+/// A working directory and the variables that a command sees.
+pub struct Shell {
+    directory: tempfile::TempDir,
+    vars: Vec<(String, String)>,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Done {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+    pub took: Duration,
+}
+
+impl Done {
+    /// Stdout as the one JSON document that it is.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out)
+            .unwrap_or_else(|error| panic!("{error}: {}\n{}", self.out, self.err))
+    }
+
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        assert_eq!(self.code, 0, "{}\n{}", self.out, self.err);
+        self
+    }
+}
+
+pub const BINARY: &str = env!("CARGO_BIN_EXE_lablink-storage");
+
+impl Shell {
+    /// Local files under `./uploads`.
+    pub fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        Self {
+            directory,
+            vars: Vec::new(),
+        }
+    }
+
+    /// A bucket, with the keys of `keys`.
+    pub fn s3(server: &Server, bucket: &str, keys: &Keys) -> Self {
+        Self::new()
+            .with("AWS_S3_BUCKET", bucket)
+            .with("AWS_ENDPOINT_URL_S3", &server.endpoint)
+            .with("AWS_REGION", &server.region)
+            .with("AWS_ACCESS_KEY_ID", &keys.access)
+            .with("AWS_SECRET_ACCESS_KEY", &keys.secret)
+    }
+
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.vars.retain(|(known, _)| known != name);
+        self.vars.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("directories");
+        std::fs::write(&path, bytes).expect("written");
+        path
+    }
+
+    pub fn command(&self, program: impl AsRef<Path>) -> Command {
+        let mut command = Command::new(program.as_ref());
+        // Debian's AWS CLI is version 2; another may stand before it.
+        let path = format!("/usr/bin:{}", std::env::var("PATH").expect("PATH"));
+        command
+            .env_clear()
+            .env("PATH", path)
+            .env("HOME", self.directory.path())
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .envs(self.vars.iter().cloned())
+            .current_dir(self.directory.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Done {
+        let mut command = self.command(BINARY);
+        command.args(args);
+        finish(command, b"")
+    }
+
+    pub fn run_with_stdin(&self, args: &[&str], stdin: &[u8]) -> Done {
+        let mut command = self.command(BINARY);
+        command.args(args).stdin(Stdio::piped());
+        finish(command, stdin)
+    }
+}
+
+pub fn finish(mut command: Command, stdin: &[u8]) -> Done {
+    let began = Instant::now();
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    if let Some(mut input) = child.stdin.take() {
+        // A command that refuses before it reads is no failure of the test.
+        let _ = input.write_all(stdin);
+    }
+    let output = child.wait_with_output().expect("it ends");
+    Done {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        took: began.elapsed(),
+    }
+}
+
+/// A bucket that a command made, to look into and to remove.
+pub async fn remove(server: &Server, bucket: &str) {
+    let handle = Handle {
+        server: server.clone(),
+        name: bucket.to_owned(),
+    };
+    for key in handle.keys().await {
+        handle.send("DELETE", &format!("/{key}"), "").await;
+    }
+    handle.send("DELETE", "", "").await;
+}
