@@ -74,7 +74,7 @@ impl<'a> Intervals<'a> {
     pub fn settle(&self, outcome: Outcome) -> Result<bool, Error> {
         match outcome {
             Outcome::Done if !self.source.overrun() => Ok(true),
-            Outcome::Bad if !self.source.overrun() => {
+            Outcome::Bad if !self.source.nearly_over() => {
                 Err(Error::Damaged("bits that are no symbol here"))
             }
             _ if self.source.at_end_of_file() => Ok(false),

@@ -151,7 +151,7 @@ impl<'t> Pairs<'t> {
     /// the coefficient before. `None`: these bits are no symbol, or one that leaves the block.
     #[inline(always)]
     pub fn rare(&self, base: u32, next: u64, look: Look, after: u32) -> Option<Single> {
-        if look.second().0 != RARE || look.bits() % 64 == 0 {
+        if look.second().0 != RARE || look.bits().is_multiple_of(64) {
             return self.slow(base, next, after);
         }
         let (advance, packed) = look.first();

@@ -117,6 +117,11 @@ impl<'a> Source<'a> {
         self.unread_bits().is_some_and(|bits| bits < 0)
     }
 
+    /// Whether so few bits are left that the next symbol, at most 16 bits and 14 more, may be cut off.
+    pub fn nearly_over(&self) -> bool {
+        self.unread_bits().is_some_and(|bits| bits < 30)
+    }
+
     /// Bits of the interval that are left, where its end is in the window.
     fn unread_bits(&self) -> Option<i64> {
         let consumed = self.bits.at as i64 * 8 - i64::from(self.bits.count & 63);

@@ -1,15 +1,17 @@
-//! Our JPEG decoder against zune-jpeg, sample by sample at full size.
+//! Real files, where the corpus is: at full size against zune-jpeg, at every N/8 against the ideal.
 //!
-//! The luma plane is compared in every file; the chroma planes where they are not subsampled, for there
-//! zune-jpeg's output in YCbCr is what it decoded, without interpolation.
+//! The luma plane is compared with zune-jpeg in every file; the chroma planes where they are not
+//! subsampled, for there its output in YCbCr is what it decoded, without interpolation.
 
 use std::path::{Path, PathBuf};
 
-use lablink_storage::optimize::jpeg::{Color, DecodeLimits, Error, Planes, decode, read_header};
+use lablink_storage::optimize::jpeg::{Color, Error, read_header};
 use zune_jpeg::{
     JpegDecoder,
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
+
+use crate::{full_size, jpeg_files, name, read, reference, scales};
 
 /// The corpus of real files, where this machine has one.
 fn corpus() -> Option<PathBuf> {
@@ -21,23 +23,6 @@ fn corpus() -> Option<PathBuf> {
         println!("skipped: no corpus; LABLINK_CORPUS names one");
     }
     found
-}
-
-fn jpeg_files(directory: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(directory).expect("a readable directory");
-    let mut files: Vec<PathBuf> = entries
-        .map(|entry| entry.expect("a readable entry").path())
-        .filter(|path| {
-            let extension = path.extension().and_then(|extension| extension.to_str());
-            matches!(extension, Some("jpg" | "jpeg" | "mpo"))
-        })
-        .collect();
-    files.sort();
-    files
-}
-
-fn ours(data: &[u8]) -> Result<Planes, Error> {
-    decode(data, &DecodeLimits::default(), &|_, _, _| 8)
 }
 
 /// The samples in the file's own colours, interleaved, and how many there are for each pixel.
@@ -64,8 +49,8 @@ fn full_size_is_within_one_of_zune_jpeg() {
         .iter()
         .flat_map(|name| jpeg_files(&corpus.join(name)))
     {
-        let data = std::fs::read(&path).expect("a readable file");
-        let planes = match ours(&data) {
+        let data = read(&path);
+        let planes = match full_size(&data) {
             Ok(planes) => planes,
             // What this decoder hands over. Of the damaged files that others repair there is one.
             Err(error) => {
@@ -111,4 +96,32 @@ fn full_size_is_within_one_of_zune_jpeg() {
     }
     println!("{files} files, {samples} samples, {off_by_one} of them 1 apart");
     assert!(files > 50, "the corpus has more files than {files}");
+}
+
+#[test]
+fn every_scale_is_ideal() {
+    let Some(corpus) = corpus() else { return };
+    let full = std::env::var_os("LABLINK_TEST_FULL").is_some_and(|value| value == "1");
+    let (mut files, mut samples) = (0, 0);
+    for path in ["bench", "photos", "valid"]
+        .iter()
+        .flat_map(|name| jpeg_files(&corpus.join(name)))
+    {
+        let data = read(&path);
+        // The reference takes its time: large files come in the long run only.
+        if !full && data.len() > 3_000_000 || full_size(&data).is_err() {
+            continue;
+        }
+        let ideal = reference::decode(&data);
+        let blocks: usize = ideal.iter().map(|component| component.blocks.len()).sum();
+        // Large files: one scale each in turn, and some of the blocks.
+        let small = blocks < 20_000;
+        let every = if small { 1 + blocks / 2_000 } else { 397 };
+        for n in (1..=8).filter(|n| small || full || files % 8 + 1 == *n) {
+            samples += scales::compare(&name(&path), &data, &ideal, n, every);
+        }
+        files += 1;
+    }
+    println!("{files} files, {samples} samples");
+    assert!(files > 100, "the corpus has more files than {files}");
 }
