@@ -24,7 +24,7 @@ pub fn compare(
         let blocks_across = plane.width.div_ceil(n);
         for y in 0..plane.height {
             for (x, &sample) in plane.row(y).iter().enumerate() {
-                if (y / n * blocks_across + x / n) % every != 0 {
+                if !(y / n * blocks_across + x / n).is_multiple_of(every) {
                     continue;
                 }
                 let expected = component.ideal(&basis, x, y);
