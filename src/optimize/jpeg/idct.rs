@@ -6,7 +6,8 @@
 
 use super::{
     geometry::{LANES, ZIGZAG},
-    points::{Lanes, WIDTH, inverse, prescale},
+    lanes::{Lanes, WIDTH},
+    points::{inverse, prescale},
 };
 
 /// Dequantises and transforms the blocks of one component.

@@ -6,8 +6,9 @@
 //!
 //! From the bytes to the planes: [`segments`] finds the marker segments and [`header`] reads them;
 //! [`geometry`] lays out blocks and coefficients; [`source`] hands out bits; [`huffman`] and [`pairs`] are
-//! the code tables; [`sequential`] and [`progressive`] decode scans; [`idct`] makes samples.
+//! the code tables; [`sequential`] and [`progressive`] decode scans; [`idct`] makes samples. [`encode`](mod@encode) is the way back.
 
+pub mod encode;
 mod entropy;
 mod error;
 mod geometry;
@@ -15,6 +16,7 @@ mod header;
 mod huffman;
 mod idct;
 mod intervals;
+mod lanes;
 mod pairs;
 mod points;
 mod progressive;

@@ -4,60 +4,9 @@
 //! images", 1988), whose input scaling moves into the dequantisation; the others use the symmetry of
 //! their matrices.
 
-use std::{
-    f64::consts::PI,
-    ops::{Add, Mul, Sub},
-};
+use std::f64::consts::PI;
 
-/// Blocks that are transformed together.
-pub(super) const WIDTH: usize = 8;
-
-/// One value of each block.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Lanes([f32; WIDTH]);
-
-impl Lanes {
-    #[inline(always)]
-    pub fn scaled(values: &[i16; WIDTH], factor: f32) -> Self {
-        Self(std::array::from_fn(|l| f32::from(values[l]) * factor))
-    }
-
-    /// Rounded to the nearest integer, 128 added, and clamped to 0..=255.
-    #[inline(always)]
-    pub fn samples(self) -> [u16; WIDTH] {
-        // 1.5 * 2^23: the sum's fraction is cut off by rounding, and its low bits are an integer.
-        const SHIFT: f32 = 12_582_912.0;
-        std::array::from_fn(|l| {
-            let value = (self.0[l] + (SHIFT + 128.0)).to_bits() as i32 - SHIFT.to_bits() as i32;
-            let value = value.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
-            value.clamp(0, 255) as u16
-        })
-    }
-}
-
-impl Add for Lanes {
-    type Output = Self;
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        Self(std::array::from_fn(|l| self.0[l] + other.0[l]))
-    }
-}
-
-impl Sub for Lanes {
-    type Output = Self;
-    #[inline(always)]
-    fn sub(self, other: Self) -> Self {
-        Self(std::array::from_fn(|l| self.0[l] - other.0[l]))
-    }
-}
-
-impl Mul<f32> for Lanes {
-    type Output = Self;
-    #[inline(always)]
-    fn mul(self, factor: f32) -> Self {
-        Self(std::array::from_fn(|l| self.0[l] * factor))
-    }
-}
+use super::lanes::Lanes;
 
 /// What [`inverse`] of `points` points expects coefficient `u` to be multiplied by.
 pub(super) fn prescale(points: usize, u: usize) -> f64 {
@@ -201,6 +150,7 @@ fn eight(x: [Lanes; 8]) -> [Lanes; 8] {
 
 #[cfg(test)]
 mod tests {
+    use super::super::lanes::WIDTH;
     use super::*;
 
     #[test]
@@ -227,11 +177,5 @@ mod tests {
                 );
             }
         }
-    }
-
-    #[test]
-    fn samples_are_rounded_shifted_and_clamped() {
-        let values = Lanes([-500.0, -128.4, -127.6, 0.0, 0.6, 126.7, 127.4, 1e5]);
-        assert_eq!(values.samples(), [0, 0, 0, 128, 129, 255, 255, 255]);
     }
 }
