@@ -15,6 +15,10 @@ use crate::{full_size, jpeg_files, name, read, reference, scales};
 
 /// The corpus of real files, where this machine has one.
 fn corpus() -> Option<PathBuf> {
+    if cfg!(debug_assertions) {
+        println!("skipped: real files are for an optimized build, --release");
+        return None;
+    }
     let named = std::env::var_os("LABLINK_CORPUS").map(PathBuf::from);
     let corpus =
         named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus"));
