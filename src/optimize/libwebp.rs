@@ -25,7 +25,7 @@ pub(super) enum Target<'a> {
     Rgb(&'a mut Vec<u8>),
 }
 
-/// Decodes a WebP file without animation, or a bare VP8 or VP8L bitstream, of exactly this size. `tick` is
+/// Decodes a WebP file without animation, of exactly this size. `tick` is
 /// called between portions of the data and can stop the decoder by an error. Returns whether the picture is
 /// whole; otherwise the rest of it is zero.
 pub(super) fn decode(

@@ -5,9 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use fast_image_resize::Resizer;
 
 use super::OptimizeError;
-use super::geometry::Rect;
-use super::raster::{Component, Frame, Layout, Raster};
-use super::resize::resample;
+use super::raster::{Frame, Layout};
+use super::resize::shrink;
 use super::ycbcr;
 
 /// The longer side of what is hashed. The hash keeps seven frequencies along it: more pixels change nothing.
@@ -17,39 +16,14 @@ const SIDE: usize = 48;
 pub(super) fn placeholder(frame: &Frame, resizer: &mut Resizer) -> Result<String, OptimizeError> {
     let (width, height) = frame.size();
     let longer = width.max(height);
-    let shrink = |side: usize| (side * SIDE.min(longer) / longer).max(1);
-    let (small_width, small_height) = (shrink(width), shrink(height));
-    let whole = Rect {
-        left: 0.0,
-        top: 0.0,
-        width: width as f64,
-        height: height as f64,
-    };
-    let picture = (width as u32, height as u32);
-    let mut small = |raster: &Raster, extent: (f64, f64)| {
-        let component = Component {
-            raster: raster.clone(),
-            extent,
-        };
-        resample(
-            &component,
-            picture,
-            whole,
-            small_width,
-            small_height,
-            resizer,
-        )
-    };
+    let scaled = |side: usize| (side * SIDE.min(longer) / longer).max(1);
+    let (small_width, small_height) = (scaled(width), scaled(height));
+    let mut small = |raster| shrink(raster, small_width, small_height, resizer);
     let raster = match frame {
-        Frame::Packed(raster) => small(raster, (width as f64, height as f64))?,
+        Frame::Packed(raster) => small(raster)?,
         Frame::Ycc420(planes) => {
             let [y, cb, cr] = &**planes;
-            let half = (width as f64 / 2.0, height as f64 / 2.0);
-            ycbcr::planes_to_rgb(&[
-                small(y, (width as f64, height as f64))?,
-                small(cb, half)?,
-                small(cr, half)?,
-            ])
+            ycbcr::planes_to_rgb(&[small(y)?, small(cb)?, small(cr)?])
         }
     };
     let channels = raster.layout.channels();

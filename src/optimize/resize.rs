@@ -8,8 +8,9 @@ use super::OptimizeError;
 use super::geometry::Rect;
 use super::raster::{Component, Layout, Raster};
 
-/// Resamples the part of a component that `crop` covers to `width` x `height` pixels. `crop` is in pixels of
-/// the picture, whose size is `picture`; where it goes beyond the picture, the edge is repeated.
+/// Resamples the part of a component that `crop` covers to `width` x `height` pixels, with Lanczos3. `crop`
+/// is in pixels of the picture, whose size is `picture`; where it goes beyond the picture, the edge is
+/// repeated.
 pub(super) fn resample(
     component: &Component,
     picture: (u32, u32),
@@ -28,6 +29,10 @@ pub(super) fn resample(
         height: crop.height * scale_y,
     };
     let raster = &component.raster;
+    let resizer = &mut Resampler {
+        resizer,
+        filter: FilterType::Lanczos3,
+    };
     let before = (overhang(-window.left), overhang(-window.top));
     let after = (
         overhang(window.left + window.width - raster.width as f64),
@@ -43,6 +48,32 @@ pub(super) fn resample(
         ..window
     };
     resample_window(&padded, window, width, height, resizer)
+}
+
+/// A rough version of a raster, each pixel the mean of those it stands for.
+pub(super) fn shrink(
+    raster: &Raster,
+    width: usize,
+    height: usize,
+    resizer: &mut Resizer,
+) -> Result<Raster, OptimizeError> {
+    let whole = Rect {
+        left: 0.0,
+        top: 0.0,
+        width: raster.width as f64,
+        height: raster.height as f64,
+    };
+    let resizer = &mut Resampler {
+        resizer,
+        filter: FilterType::Box,
+    };
+    resample_window(raster, whole, width, height, resizer)
+}
+
+/// The library's buffers, and the filter to use.
+struct Resampler<'a> {
+    resizer: &'a mut Resizer,
+    filter: FilterType,
 }
 
 /// Whole samples by which a window reaches beyond an edge; less than a thousandth is rounding.
@@ -74,7 +105,7 @@ fn resample_window(
     window: Rect,
     width: usize,
     height: usize,
-    resizer: &mut Resizer,
+    resampler: &mut Resampler<'_>,
 ) -> Result<Raster, OptimizeError> {
     let (source_width, source_height) = (raster.width as f64, raster.height as f64);
     let left = window.left.clamp(0.0, source_width);
@@ -90,7 +121,7 @@ fn resample_window(
         return Ok(Raster::new(raster.layout, width, height, data));
     }
     let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
+        .resize_alg(ResizeAlg::Convolution(resampler.filter))
         .crop(left, top, window_width, window_height)
         .use_alpha(raster.layout.has_alpha());
     // By pixel type and not by its run-time name, which would compile the kernels of fifteen types.
@@ -101,7 +132,14 @@ fn resample_window(
         Layout::Rgba | Layout::Cmyk => convolve::<U8x4>,
     };
     let mut data = vec![0; width * height * raster.layout.channels()];
-    convolve(raster, &mut data, (width, height), &options, resizer).ok_or_else(|| {
+    convolve(
+        raster,
+        &mut data,
+        (width, height),
+        &options,
+        resampler.resizer,
+    )
+    .ok_or_else(|| {
         OptimizeError::invalid("the image could not be resized: its size is not that of its data")
     })?;
     Ok(Raster::new(raster.layout, width, height, data))

@@ -159,18 +159,23 @@ fn decode_whole(
     Ok(Pixels::Packed(Component::whole(raster)))
 }
 
-/// Adobe writes four components inverted, 0 being full ink, and YCCK as if C, M and Y were R, G and B
-/// (Adobe technical note 5116). What lacks its marker is inverted all the same in practice.
+/// Adobe writes inks inverted, 0 being full ink, and YCCK as if the inks themselves, not inverted, were red,
+/// green and blue (Adobe technical note 5116; libjpeg's conversion is the common reading of it).
 fn cmyk_from_adobe(data: &mut [u8], jpeg: &JpegHeader<'_>) {
     let (pixels, _) = data.as_chunks_mut::<4>();
-    let ycck = jpeg.adobe == Some(2);
-    for pixel in pixels {
-        if ycck {
-            let [y, cb, cr, _] = *pixel;
-            pixel[..3].copy_from_slice(&super::super::ycbcr::to_rgb(y, cb, cr));
+    match jpeg.adobe {
+        Some(2) => {
+            for pixel in pixels {
+                let [y, cb, cr, black] = *pixel;
+                let [cyan, magenta, yellow] = super::super::ycbcr::to_rgb(y, cb, cr);
+                *pixel = [cyan, magenta, yellow, 255 - black];
+            }
         }
-        if jpeg.adobe.is_some() {
-            *pixel = pixel.map(|ink| 255 - ink);
+        Some(_) => {
+            for pixel in pixels {
+                *pixel = pixel.map(|ink| 255 - ink);
+            }
         }
+        None => {}
     }
 }

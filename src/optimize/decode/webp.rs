@@ -61,10 +61,10 @@ fn decode_picture(picture: &Picture<'_>, budget: &Budget<'_>) -> Result<Pixels, 
 
     let (width, height) = (picture.width as usize, picture.height as usize);
     let mut tick = || budget.check_time();
-    let file = picture.alpha.map(|_| webp_file(picture, None));
-    let file = file.as_deref().unwrap_or(picture.data);
+    // A bare bitstream does not tell its length, which the decoder needs to take it in portions.
+    let file = webp_file(picture, None);
     let mut run = |target| -> Result<(), OptimizeError> {
-        if !libwebp::decode(file, width, height, target, &mut tick)? {
+        if !libwebp::decode(&file, width, height, target, &mut tick)? {
             budget.truncated("the WebP's image data ends early")?;
         }
         Ok(())
