@@ -144,6 +144,7 @@ impl ObjectKey {
     }
 
     /// A pending key without its `pending/`; `None` for any other key.
+    #[cfg(feature = "store")]
     pub(crate) fn promoted(&self) -> Option<Self> {
         let rest = self.0.strip_prefix(PENDING)?.strip_prefix('/')?;
         Some(Self(rest.into()))

@@ -1,6 +1,8 @@
 //! An upload, and a promotion, is there whole or not at all: when a write fails, when the caller goes away,
 //! when two promote at once.
 
+#![cfg(feature = "store")]
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;

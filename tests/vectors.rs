@@ -1,6 +1,8 @@
 //! The vectors that Rust and Python share: `python/tests` reads the same files and, for images, what this
 //! test wrote to the file that `LABLINK_VECTORS_OUT` names.
 
+#![cfg(all(feature = "store", feature = "webp"))]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -42,6 +42,8 @@ impl StaticCredentials {
 /// What the environment says about the places where credentials may be found, under the names that
 /// every AWS SDK reads (<https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html>).
 #[derive(Debug, Clone, Default)]
+// Read where there is an S3 backend to use them.
+#[cfg_attr(not(feature = "s3"), allow(dead_code))]
 pub struct CredentialsChain {
     /// `AWS_PROFILE`.
     pub(crate) profile: Option<String>,

@@ -136,6 +136,7 @@ pub(super) fn expand_range(planes: &mut [Raster; 3]) {
     map_planes(planes, &luma, &chroma);
 }
 
+#[cfg(feature = "webp")]
 /// Squeezes full-range planes into limited range, in place.
 pub(super) fn compress_range(planes: &mut [Raster; 3]) {
     let table = |black: f64, span: f64, zero: f64| -> [u8; 256] {

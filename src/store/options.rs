@@ -235,22 +235,13 @@ impl SignedUrlOptions {
 }
 
 /// What CloudFront signed cookies allow.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SignedCookiesOptions {
     /// The path that they open, with `*` and `?` as wildcards; `/<prefix>/*` by default.
     pub path: Option<String>,
     /// How long, from when and for whom.
     pub access: SignedUrlOptions,
-}
-
-impl Default for SignedCookiesOptions {
-    fn default() -> Self {
-        Self {
-            path: None,
-            access: SignedUrlOptions::default(),
-        }
-    }
 }
 
 impl SignedCookiesOptions {

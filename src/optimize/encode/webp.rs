@@ -4,7 +4,9 @@ use super::super::raster::Frame;
 #[cfg(feature = "webp")]
 use super::super::raster::{Layout, Raster};
 use super::super::strip::insert_webp_exif;
-use super::super::{OptimizeError, OptimizeOptions, alpha, ycbcr};
+#[cfg(feature = "webp")]
+use super::super::ycbcr;
+use super::super::{OptimizeError, OptimizeOptions, alpha};
 
 pub(super) fn encode(
     frame: Frame,
