@@ -110,6 +110,9 @@ pub(super) async fn migrate(context: &Context, arguments: Migrate) -> Result<Out
     for (key, reason) in &report.left_out_keys {
         output.note(format_args!("{key}: left out: {reason}"));
     }
+    for name in &report.unnamable {
+        output.note(format_args!("{name:?}: its name can be no key: rename it"));
+    }
     if report.type_changed > 0 {
         output.note(format_args!(
             "{} objects had another content type at the source than their names say; files cannot keep it",

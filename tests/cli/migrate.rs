@@ -234,6 +234,13 @@ fn what_lies_at_the_target_is_never_overwritten() {
             "{source} {target}"
         );
     }
+    // A file that can be no key is not lost without a word.
+    shell.write("odd/back\\slash.jpg", &images::jpeg(8, 8));
+    let odd = shell.run(&["migrate", "odd", "elsewhere", "--json"]);
+    assert_eq!(
+        (odd.code, odd.json()["unnamable"][0].as_str()),
+        (1, Some("back\\slash.jpg"))
+    );
     assert_eq!(shell.run(&["migrate", "no-such-directory", "new"]).code, 1);
     assert_eq!(shell.run(&["migrate", "ftp://host/x", "new"]).code, 1);
 }

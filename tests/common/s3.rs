@@ -290,11 +290,16 @@ impl Handle {
             let Some(next) = element(&page, "NextContinuationToken").next() else {
                 return keys;
             };
-            let next = next
-                .replace('%', "%25")
-                .replace('+', "%2B")
-                .replace('/', "%2F")
-                .replace('=', "%3D");
+            // The token may be a key: whatever a query cannot hold is encoded.
+            let next: String = next
+                .bytes()
+                .map(|byte| match byte {
+                    b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                        char::from(byte).to_string()
+                    }
+                    other => format!("%{other:02X}"),
+                })
+                .collect();
             token = format!("&continuation-token={next}");
         }
     }

@@ -94,6 +94,7 @@ pub async fn migrate(
         each(&migrated);
         tally.add(migrated);
     }
+    source.unnamable(|name| tally.unnamable(name));
     if let Some(map) = map {
         map.finish().map_err(unwritable)?;
     }

@@ -27,7 +27,8 @@ impl Place {
     /// rule) say about credentials, region, endpoint and URLs.
     ///
     /// `CLOUDFRONT_DOMAIN` counts for the bucket that `AWS_S3_BUCKET` names only, and
-    /// `LABLINK_STORAGE_BASE_URL` for `LABLINK_STORAGE_DIR` and directories in it.
+    /// `LABLINK_STORAGE_BASE_URL` stands for `LABLINK_STORAGE_DIR`: old URLs of a directory in it follow
+    /// from that, and those of a directory elsewhere begin with it.
     ///
     /// # Errors
     ///
@@ -124,6 +125,32 @@ impl Place {
     /// The prefix; may be empty.
     pub fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// Tells `each` the files of a directory whose names can be no keys: listings pass over them, and they
+    /// must not be lost without a word.
+    pub(super) fn unnamable(&self, mut each: impl FnMut(String)) {
+        let Some(local) = self.store.config().local() else {
+            return;
+        };
+        let root = local.directory().to_owned();
+        let mut directories = vec![root.clone()];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+                let path = entry.path();
+                let inner = path.strip_prefix(&root).unwrap_or(&path);
+                let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+                let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+                let named = inner.to_str().is_some_and(|name| {
+                    ObjectKey::parse(name.replace(std::path::MAIN_SEPARATOR, "/")).is_ok()
+                });
+                if is_directory && !hidden {
+                    directories.push(path);
+                } else if !named && !hidden {
+                    each(inner.to_string_lossy().into_owned());
+                }
+            }
+        }
     }
 
     pub(super) fn image_prefix(&self) -> &str {

@@ -190,6 +190,9 @@ pub struct MigrateReport {
     pub type_changed: u64,
     /// Objects that could not be moved.
     pub failed: u64,
+    /// Files whose names can be no keys (control characters, backslashes, `#` and digits at the end):
+    /// rename them and run again. The first thousand; all of them count as failed.
+    pub unnamable: Vec<String>,
     /// The first thousand failures.
     pub failures: Vec<MigrateFailure>,
     /// The first thousand that were left out, and why.
@@ -227,6 +230,13 @@ impl Tally {
                     report.failures.push(failure);
                 }
             }
+        }
+    }
+
+    pub(super) fn unnamable(&mut self, name: String) {
+        self.0.failed += 1;
+        if self.0.unnamable.len() < DETAILS {
+            self.0.unnamable.push(name);
         }
     }
 
