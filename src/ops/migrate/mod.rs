@@ -36,7 +36,7 @@ use url_map::UrlMapWriter;
 /// use lablink_storage::ops::{MigrateOptions, Place, migrate};
 ///
 /// let old = ImageStore::builder().memory().build()?;
-/// # let photo = lablink_storage::doc_image();
+/// # let photo = std::fs::read("examples/photo.jpg").expect("the example photo");
 /// let image = old.upload(photo, UploadOptions::default()).await?;
 /// let new = ImageStore::builder().memory().build()?;
 ///

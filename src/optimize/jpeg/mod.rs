@@ -4,9 +4,9 @@
 //! every sampling. Whatever else a file is, or if it is damaged, it says so and decodes nothing: a
 //! general decoder takes over, or the file is refused. It never guesses.
 //!
-//! From the bytes to the planes: [`segments`] finds the marker segments and [`header`] reads them;
-//! [`geometry`] lays out blocks and coefficients; [`source`] hands out bits; [`huffman`] and [`pairs`] are
-//! the code tables; [`sequential`] and [`progressive`] decode scans; [`idct`] makes samples. [`encode`](mod@encode) is the way back.
+//! From the bytes to the planes: `segments` finds the marker segments and `header` reads them;
+//! `geometry` lays out blocks and coefficients; `source` hands out bits; `huffman` and `pairs` are
+//! the code tables; `sequential` and `progressive` decode scans; `idct` makes samples. `encode`(mod@encode) is the way back.
 
 pub mod encode;
 mod entropy;

@@ -3,9 +3,9 @@
 //! Baseline (ITU-T T.81, SOF0, one interleaved scan) or progressive (SOF2, with successive
 //! approximation). Planes go in as they are, without conversion or resampling.
 //!
-//! From the planes to the bytes: [`blocks`] cuts them up, transforms with [`fdct`] and quantises;
-//! [`sequential`] and [`progressive`] turn the coefficients of a scan into [`tokens`]; [`huffman`] makes
-//! the codes that are best for these; [`writer`] puts headers and bits together.
+//! From the planes to the bytes: `blocks` cuts them up, transforms with `fdct` and quantises;
+//! `sequential` and `progressive` turn the coefficients of a scan into `tokens`; `huffman` makes
+//! the codes that are best for these; `writer` puts headers and bits together.
 
 mod blocks;
 mod fdct;
