@@ -97,6 +97,16 @@ impl Context<'_> {
                 Some(io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {
                     (ErrorKind::AccessDenied, "access denied")
                 }
+                // In files that a caller's own store keeps, folders and what would lie below a file.
+                Some(io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory)
+                    if self.backend.name() == "custom"
+                        && matches!(
+                            self.operation,
+                            Operation::Get | Operation::Head | Operation::Delete
+                        ) =>
+                {
+                    (ErrorKind::NotFound, "there is no such object")
+                }
                 Some(io::ErrorKind::NotADirectory) => {
                     (ErrorKind::Configuration, "the directory is none")
                 }

@@ -438,7 +438,14 @@ impl Backend {
         let attribute = |name| found.attributes.get(&name).map(|value| value.to_string());
         let content_type = attribute(Attribute::ContentType);
         let cache_control = attribute(Attribute::CacheControl);
-        self.described(key.clone(), &found.meta, content_type, cache_control)
+        let untold = found.attributes.is_empty();
+        self.described(
+            key.clone(),
+            &found.meta,
+            content_type,
+            cache_control,
+            untold,
+        )
     }
 
     /// A listed object, if it is one of ours.
@@ -447,7 +454,7 @@ impl Backend {
         // The consoles' folders are empty objects whose names end in '/', which object_store drops.
         let is_folder = meta.size == 0 && key.extension().is_none();
         let ours = key.is_under(prefix) && !is_folder;
-        ours.then(|| self.described(key, &meta, None, None))
+        ours.then(|| self.described(key, &meta, None, None, false))
     }
 
     fn described(
@@ -456,11 +463,15 @@ impl Backend {
         meta: &ObjectMeta,
         content_type: Option<String>,
         cache_control: Option<String>,
+        untold: bool,
     ) -> ObjectInfo {
         let from_name = match &self.inner.kind {
             #[cfg(feature = "local")]
             Kind::Local(_) => true,
-            Kind::Custom { without_attributes } => without_attributes.load(Ordering::Relaxed),
+            // One that answered without any has none, whether it said so when it was written to or not.
+            Kind::Custom { without_attributes } => {
+                untold || without_attributes.load(Ordering::Relaxed)
+            }
             _ => false,
         };
         let (content_type, cache_control) = if from_name {
