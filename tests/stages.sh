@@ -60,6 +60,8 @@ find_python
 : "${LABLINK_CORPUS:=$(dirname "$root")/shared/corpus}"
 if [ -d "$LABLINK_CORPUS" ]; then export LABLINK_CORPUS; else unset LABLINK_CORPUS; fi
 export CARGO_TERM_COLOR=never PYTHONDONTWRITEBYTECODE=1
+# Nobody builds there a second time.
+[ "${CI:-}" != true ] || export CARGO_INCREMENTAL=0
 
 # ---- Debian's packages
 

@@ -28,6 +28,13 @@ pub fn corpus() -> Option<PathBuf> {
     None
 }
 
+/// Options for large images in tests: a debug build under load takes longer than a server should wait.
+pub fn patient() -> lablink_storage::OptimizeOptions {
+    let limits = lablink_storage::Limits::default();
+    lablink_storage::OptimizeOptions::default()
+        .with_limits(limits.with_max_duration(std::time::Duration::from_secs(300)))
+}
+
 /// Whether the long form of a test is wanted (`tests/run --full`).
 pub fn full() -> bool {
     std::env::var_os("LABLINK_TEST_FULL").is_some_and(|value| value == "1")

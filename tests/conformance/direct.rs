@@ -1,0 +1,128 @@
+//! Direct uploads that become images, and the status. What may be sent and what not is `tests/` of signing.
+
+use lablink_storage::{ErrorKind, UploadOptions};
+
+use crate::common::images;
+use crate::place::{Place, THUMB, key, kind, listed};
+
+pub async fn promote_keeps_the_uuid_and_clears_away(place: &Place) {
+    let store = place.store();
+    let pending = place.put_pending(&store, images::jpeg(1500, 300)).await;
+    let image = store.promote(&pending).await.expect("promoted");
+    assert_eq!(image.key.uuid(), pending.uuid());
+    assert_eq!(
+        image.key.as_str(),
+        pending.as_str().trim_start_matches("pending/")
+    );
+    assert_eq!((image.width, image.height), (1200, 240));
+    assert_eq!(
+        store
+            .head(&image.key)
+            .await
+            .expect("there")
+            .content_type
+            .as_deref(),
+        Some("image/jpeg")
+    );
+    assert_eq!(
+        store.head(&image.key).await.expect("there").e_tag,
+        image.e_tag
+    );
+    assert!(
+        store
+            .exists(&image.variants[THUMB].key)
+            .await
+            .expect("answered")
+    );
+    assert!(!store.exists(&pending).await.expect("answered"));
+}
+
+pub async fn promote_twice_finds_nothing(place: &Place) {
+    let store = place.store();
+    let pending = place.put_pending(&store, images::jpeg(60, 40)).await;
+    let image = store.promote(&pending).await.expect("promoted");
+    assert_eq!(kind(store.promote(&pending).await), ErrorKind::NotFound);
+    assert!(store.exists(&image.key).await.expect("answered"));
+}
+
+pub async fn promote_at_once_makes_one_image(place: &Place) {
+    let store = place.store();
+    for _ in 0..5 {
+        let pending = place.put_pending(&store, images::jpeg(60, 40)).await;
+        let (one, two) = tokio::join!(store.promote(&pending), store.promote(&pending));
+        let won: Vec<_> = [&one, &two].into_iter().flatten().collect();
+        assert!(!won.is_empty(), "{one:?} {two:?}");
+        for result in [&one, &two] {
+            match result {
+                Ok(image) => assert_eq!((&image.key, &image.e_tag), (&won[0].key, &won[0].e_tag)),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound),
+            }
+        }
+        assert_eq!(
+            store.get(&won[0].key).await.expect("there").bytes.len() as u64,
+            won[0].size
+        );
+        assert!(
+            store
+                .exists(&won[0].variants[THUMB].key)
+                .await
+                .expect("answered")
+        );
+        assert!(!store.exists(&pending).await.expect("answered"));
+    }
+    assert_eq!(listed(&store).await.len(), 10);
+}
+
+pub async fn promote_refuses_what_is_not_pending(place: &Place) {
+    let store = place.store();
+    let image = store
+        .upload(images::jpeg(60, 40), UploadOptions::default())
+        .await
+        .expect("stored");
+    let id = image.key.uuid().expect("an upload's key");
+    for other in [
+        image.key.clone(),
+        image.variants[THUMB].key.clone(),
+        key(&format!("pending/other/{id}.jpg")),
+        key("pending/components/board.jpg"),
+        key(&format!("components/pending/components/{id}.jpg")),
+    ] {
+        assert_eq!(
+            kind(store.promote(&other).await),
+            ErrorKind::InvalidKey,
+            "{other}"
+        );
+    }
+    assert!(store.exists(&image.key).await.expect("answered"));
+    let missing = key(&format!("pending/components/{id}.jpg"));
+    assert_eq!(kind(store.promote(&missing).await), ErrorKind::NotFound);
+}
+
+pub async fn promote_leaves_what_it_refuses(place: &Place) {
+    let store = place.store();
+    // An empty file is refused on its way already, by S3's policy and by ours.
+    for (name, bytes) in images::not_images()
+        .into_iter()
+        .filter(|(_, bytes)| !bytes.is_empty())
+    {
+        let pending = place.put_pending(&store, bytes).await;
+        let kind = kind(store.promote(&pending).await);
+        assert!(
+            [ErrorKind::InvalidImage, ErrorKind::UnsupportedFormat].contains(&kind),
+            "{name}: {kind:?}"
+        );
+        assert!(store.exists(&pending).await.expect("answered"), "{name}");
+    }
+    assert_eq!(listed(&store).await, [""; 0]);
+}
+
+pub async fn status_writes_nothing(place: &Place) {
+    let store = place.store();
+    let status = store.status().await;
+    assert!(status.accessible, "{status:?}");
+    assert_eq!(status.enabled, place.is_s3());
+    assert_eq!(status.bucket.is_some(), place.is_s3());
+    assert_eq!((status.error, status.hint), (None, None));
+    let all = place.builder().with_prefix("").build().expect("valid");
+    assert_eq!(listed(&all).await, [""; 0]);
+}
