@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import json
+import signal
+from collections.abc import Mapping
 
 import click
 from flask.cli import AppGroup
 
-from ._lablink_storage import ImageStore
+from ._lablink_storage import ImageStore, run_cli
+
+_PASSED_ON = {
+    "doctor": "Look at everything that can be wrong, and say what to do about it.",
+    "setup": "Print all that a bucket needs, as documents or as a script for the AWS CLI.",
+    "migrate": "Copy images from a directory or bucket to another, without loss.",
+    "sweep": "Find direct uploads that were never promoted, leftovers and orphans.",
+}
 
 
-def storage_commands(store: ImageStore) -> AppGroup:
-    """The command group ``storage`` for one application."""
+def storage_commands(store: ImageStore, environment: Mapping[str, str] | None) -> AppGroup:
+    """The command group ``storage`` for one application.
+
+    Args:
+        store: the application's store.
+        environment: the variables that it was built from; ``None`` for one that was built by hand.
+    """
     group = AppGroup("storage", help="Look after the application's image store.")
 
     @group.command("status")
@@ -30,4 +44,30 @@ def storage_commands(store: ImageStore) -> AppGroup:
         if not found.accessible:
             raise SystemExit(1)
 
+    for name, about in _PASSED_ON.items():
+        group.add_command(_passed_on(name, about, environment))
     return group
+
+
+def _passed_on(name: str, about: str, environment: Mapping[str, str] | None) -> click.Command:
+    """A command of the command line, on the application's configuration."""
+
+    @click.command(
+        name,
+        help=f"{about} Arguments as `python -m lablink_storage {name} --help` lists them.",
+        add_help_option=False,
+        context_settings={"ignore_unknown_options": True},
+    )
+    @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+    def command(arguments: tuple[str, ...]) -> None:
+        if environment is None:
+            raise click.ClickException("this application's store was built by hand, not from a configuration")
+        # It runs outside of the interpreter, whose own handler would wait for it to come back.
+        before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+        try:
+            code = run_cli(["lablink-storage", name, *arguments], environment)
+        finally:
+            signal.signal(signal.SIGINT, before)
+        raise SystemExit(code)
+
+    return command

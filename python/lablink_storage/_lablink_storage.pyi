@@ -2,7 +2,7 @@
 
 import builtins
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, final
 
 from ._types import (
@@ -47,6 +47,7 @@ def optimize(
     keep_copyright: bool = False,
     accept_truncated: bool = False,
 ) -> OptimizedImage: ...
+def run_cli(args: Sequence[str], env: Mapping[str, str] | None = None) -> int: ...
 
 @final
 class ObjectIterator(Iterator[ObjectInfo]):

@@ -86,13 +86,16 @@ class LablinkStorage:
         Raises:
             ConfigurationError: the configuration is wrong; the hint names the variable and the remedy.
         """
-        store = store if store is not None else _configured(app.config)
+        environment = None
+        if store is None:
+            environment = _environment_of(app.config)
+            store = _configured(environment, app.config)
         if self._store is None:
             self._store = store
         app.extensions["lablink_storage"] = _Bound(store)
         app.register_blueprint(_routes(store, guard, url_prefix.rstrip("/"), app))
         app.register_error_handler(StorageError, error_response)
-        app.cli.add_command(storage_commands(store))
+        app.cli.add_command(storage_commands(store, environment))
 
     @property
     def store(self) -> ImageStore:
@@ -119,12 +122,17 @@ class _Bound(LablinkStorage):
         return self._store
 
 
-def _configured(config: Mapping[str, Any]) -> ImageStore:
+def _environment_of(config: Mapping[str, Any]) -> dict[str, str]:
+    """The process's variables, with the application's own in their place."""
     environment = dict(os.environ)
     for name in _environment.ALL:
         value = config.get(name)
         if value is not None:
             environment[name] = str(value).lower() if isinstance(value, bool) else str(value)
+    return environment
+
+
+def _configured(environment: Mapping[str, str], config: Mapping[str, Any]) -> ImageStore:
     return ImageStore.from_env(
         environment,
         optimize=config.get("LABLINK_STORAGE_OPTIMIZE"),

@@ -491,3 +491,17 @@ def test_the_status_command(app: Flask, tmp_path: Path, server: Server, bucket: 
     broken = make_app(tmp_path, **server.environment(f"{bucket}-missing"))
     result = broken.test_cli_runner().invoke(args=["storage", "status"])
     assert result.exit_code == 1 and "not accessible" in result.output
+
+
+def test_the_command_lines_commands(app: Flask, capfd: pytest.CaptureFixture[str]) -> None:
+    runner = app.test_cli_runner()
+    runner.invoke(args=["storage", "sweep", "--json"])
+    assert isinstance(json.loads(capfd.readouterr().out), dict)
+    assert runner.invoke(args=["storage", "sweep", "--no-such-option"]).exit_code == 2
+    assert runner.invoke(args=["storage", "doctor", "--json"]).exit_code == 0
+    report = json.loads(capfd.readouterr().out)
+    assert report["ok"] is True and report["checks"]
+    by_hand = Flask("by hand")
+    LablinkStorage(by_hand, guard=False, store=ImageStore.memory())
+    result = by_hand.test_cli_runner().invoke(args=["storage", "doctor"])
+    assert result.exit_code == 1 and "built by hand" in result.output

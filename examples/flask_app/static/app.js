@@ -69,7 +69,7 @@ function post(url, form, headers, onProgress) {
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.onload = () => resolve({ status: request.status, text: request.responseText });
     request.onerror = () =>
-      reject(new Trouble("The upload was cut off, or the storage does not allow uploads from this page (CORS)."));
+      reject(new Trouble("The upload was cut off. The photo may be too large, or the storage may not allow uploads from this page (CORS)."));
     request.send(form);
   });
 }

@@ -73,7 +73,7 @@ def test_2_to_5_upload_fetch_list_delete_with_curl(
     [
         (b"<html><script>alert(1)</script></html>", 415, "unsupported_format"),
         (photo(300, 300)[:3000], 400, "invalid_image"),
-        (b"", 400, "invalid_image"),
+        (b"", 415, "unsupported_format"),
         (bytes(12 * 1024 * 1024), 413, None),
     ],
 )

@@ -4,6 +4,8 @@ mod objects;
 mod open;
 mod signed;
 
+pub(crate) use open::variables;
+
 use lablink_storage as core;
 use lablink_storage::{Config, ObjectKey};
 use pyo3::prelude::*;

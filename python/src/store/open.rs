@@ -41,7 +41,7 @@ fn environment_module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
 }
 
 /// The entries of a mapping that are text: the environment may hold bytes that are none.
-fn variables(mapping: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
+pub(crate) fn variables(mapping: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
     let mapping = mapping.cast::<PyMapping>()?;
     let mut variables = Vec::new();
     for entry in mapping.items()?.iter() {

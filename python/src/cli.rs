@@ -1,0 +1,35 @@
+//! The command line, the same code as the binary's.
+
+use std::ffi::OsString;
+
+use pyo3::prelude::*;
+
+use crate::error::guard;
+use crate::store::variables;
+
+/// Runs one command of the command line: for `python -m lablink_storage` and `flask storage`.
+///
+/// It writes to the process's own stdout and stderr.
+///
+/// Args:
+///     args: the arguments, beginning with the program's name.
+///     env: variables to look at instead of os.environ.
+///
+/// Returns:
+///     The exit code: 0 done, 1 it failed, 2 wrong usage.
+#[pyfunction]
+#[pyo3(signature = (args, env=None))]
+pub(crate) fn run_cli(
+    py: Python<'_>,
+    args: Vec<OsString>,
+    env: Option<&Bound<'_, PyAny>>,
+) -> PyResult<u8> {
+    guard(|| {
+        let env = match env {
+            Some(env) => env.clone(),
+            None => py.import("os")?.getattr("environ")?,
+        };
+        let variables = variables(&env)?;
+        Ok(py.detach(|| lablink_storage::cli::run_with_vars(args, variables)))
+    })
+}
