@@ -3,7 +3,7 @@
 import builtins
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, final
+from typing import Any, Literal, TypeAlias, final
 
 from ._types import (
     GetOverrides,
@@ -17,16 +17,16 @@ from ._types import (
     StoredImage,
     SweepReport,
 )
-from ._typing import (
-    Animation,
-    Duration,
-    Fit,
-    Format,
-    Gravity,
-    ImageInput,
-    LimitOptions,
-    OptimizeOptions,
-)
+from ._typing import Duration, ImageInput, LimitOptions, OptimizeOptions
+
+__all__ = ["ImageStore", "ObjectIterator", "__version__", "optimize", "run_cli"]
+
+_Fit: TypeAlias = Literal["inside", "contain", "cover"]
+_Format: TypeAlias = Literal["jpeg", "webp", "png", "auto"]
+_Animation: TypeAlias = Literal["first_frame", "reject"]
+_Gravity: TypeAlias = Literal[
+    "center", "north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest"
+]
 
 __version__: str
 
@@ -36,14 +36,14 @@ def optimize(
     max_width: int = 1200,
     max_height: int = 1200,
     quality: int = 85,
-    format: Format = "jpeg",
+    format: _Format = "jpeg",
     background: str | tuple[int, int, int] = "#ffffff",
     limits: LimitOptions | None = None,
-    fit: Fit = "inside",
-    gravity: Gravity = "center",
+    fit: _Fit = "inside",
+    gravity: _Gravity = "center",
     progressive: bool = False,
     lossless: bool = False,
-    animation: Animation = "first_frame",
+    animation: _Animation = "first_frame",
     keep_copyright: bool = False,
     accept_truncated: bool = False,
 ) -> OptimizedImage: ...

@@ -8,12 +8,8 @@ from datetime import timedelta
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict, Union
 
 __all__ = [
-    "Animation",
     "BinaryFile",
     "Duration",
-    "Fit",
-    "Format",
-    "Gravity",
     "ImageInput",
     "LimitOptions",
     "OptimizeOptions",
@@ -28,12 +24,6 @@ class BinaryFile(Protocol):
 
 ImageInput: TypeAlias = Union[bytes, bytearray, memoryview, "os.PathLike[str]", BinaryFile]
 Duration: TypeAlias = int | float | timedelta
-Fit: TypeAlias = Literal["inside", "contain", "cover"]
-Format: TypeAlias = Literal["jpeg", "webp", "png", "auto"]
-Animation: TypeAlias = Literal["first_frame", "reject"]
-Gravity: TypeAlias = Literal[
-    "center", "north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest"
-]
 
 
 class LimitOptions(TypedDict, total=False):
@@ -60,13 +50,15 @@ class OptimizeOptions(TypedDict, total=False):
     """Width of the box in pixels [1200]."""
     max_height: int
     """Height of the box in pixels [1200]."""
-    fit: Fit
+    fit: Literal["inside", "contain", "cover"]
     """How the image is fitted to the box ["inside"]; none of them enlarges."""
-    gravity: Gravity
+    gravity: Literal[
+        "center", "north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest"
+    ]
     """Which part stays when "cover" crops ["center"]."""
     quality: int
     """Encoder quality, 1 to 100 [85]."""
-    format: Format
+    format: Literal["jpeg", "webp", "png", "auto"]
     """Format of the result ["jpeg"]."""
     background: str | tuple[int, int, int]
     """Matte behind transparent pixels where the output has no alpha ["#ffffff"]."""
@@ -74,7 +66,7 @@ class OptimizeOptions(TypedDict, total=False):
     """Progressive JPEG [False]."""
     lossless: bool
     """Lossless WebP [False]."""
-    animation: Animation
+    animation: Literal["first_frame", "reject"]
     """What becomes of animations ["first_frame"]."""
     keep_copyright: bool
     """Keep the copyright notice and the artist [False]."""
