@@ -1,4 +1,33 @@
-//! Puts an application's images where they belong.
+//! The place where an application puts its users' images: checked, turned upright, resized, re-encoded, and
+//! stored on S3, on local disk or in memory, with public, CloudFront and presigned URLs.
+//!
+//! - `ImageStore` uploads, fetches, lists, deletes, presigns and promotes; `ImageStore::from_env()` opens the
+//!   one that the environment describes, `ImageStore::builder()` one described in code.
+//! - [`optimize()`] alone makes an image fit for the web, without storage or an async runtime.
+//! - [`Urls`] leads from a key to its URL and back; [`sign`] signs without I/O.
+//! - [`ops`] sets a bucket up, finds what is wrong with it, moves images and sweeps leftovers.
+//! - [`Error`] has a [`kind`](Error::kind) to match on and a [`hint`](Error::hint) that says what to do.
+//!
+//! # Features
+//!
+//! | feature | default | what it brings |
+//! |---|---|---|
+//! | `s3` | yes | Amazon S3 and S3-compatible servers |
+//! | `local` | yes | files in a directory |
+//! | `webp` | yes | lossy WebP through libwebp, built by a C compiler alone |
+//! | `store` | by `s3` or `local` | `ImageStore` with the memory backend and stores of the caller's own |
+//! | `cli` | no | the command line, as a module and as the `lablink-storage` binary |
+//!
+//! Without any of them the optimizer, URLs and signing stand alone, with no tokio.
+//!
+//! # Configuration
+//!
+//! [`Config`] reads the environment: `AWS_S3_BUCKET` turns S3 on, without it images are local files. The
+//! README has the table of all variables.
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 #[cfg(feature = "store")]
 mod backend;
