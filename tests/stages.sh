@@ -212,14 +212,14 @@ stage_corpus() {
     if [ -x tests/corpus_quality ]; then tests/corpus_quality ${full:+--full}; fi
 }
 
-script fuzz fuzz/run "fuzzing, bounded"
+script fuzz fuzz/run "fuzzing, bounded (--full)"
 PACKAGES[fuzz]="g++"
 MINUTES[fuzz]=30
 before_fuzz() { cargo_tool cargo-fuzz 0.13.2; }
 
 ABOUT[oldest]="the oldest Rust that Cargo.toml names (--full)"
 STAGES+=(oldest)
-FULL_ONLY="oldest"
+FULL_ONLY="oldest fuzz"
 stage_oldest() {
     local version
     version=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)

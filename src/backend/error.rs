@@ -8,6 +8,8 @@ use crate::kind::ErrorKind;
 
 /// What was being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+// Local files alone are swept.
+#[cfg_attr(not(feature = "local"), allow(dead_code))]
 pub(crate) enum Operation {
     Open,
     Put,

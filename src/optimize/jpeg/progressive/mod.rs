@@ -90,6 +90,12 @@ fn decode_scan(
     if !band_is_sound || scan.low > 13 {
         return Err(Error::Damaged("a progressive scan of an impossible band"));
     }
+    // A refinement adds exactly one bit (G.1.1.1.2). Other decoders may take what is none.
+    if scan.high != 0 && scan.low + 1 != scan.high {
+        return Err(Error::Damaged(
+            "a progressive scan that refines by more than a bit",
+        ));
+    }
     for component in &scan.components {
         let store = stores
             .get_mut(component.index)
