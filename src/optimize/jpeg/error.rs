@@ -10,6 +10,8 @@ pub enum Error {
     Unsupported(&'static str),
     /// The file breaks the rules of its format.
     Damaged(&'static str),
+    /// Where the file's next part begins cannot be told: no decoder may go on.
+    Unreadable(&'static str),
     /// The file ends before its image does.
     Truncated,
     /// The image is over a limit.
@@ -30,7 +32,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unsupported(what) => write!(f, "unsupported JPEG: {what}"),
-            Self::Damaged(what) => write!(f, "damaged JPEG: {what}"),
+            Self::Damaged(what) | Self::Unreadable(what) => write!(f, "damaged JPEG: {what}"),
             Self::Truncated => f.write_str("truncated JPEG: the file ends before its image does"),
             Self::LimitExceeded { what, value, limit } => {
                 write!(

@@ -71,7 +71,7 @@ pub(super) fn next_segment(data: &[u8], mut at: usize) -> Result<Option<Segment<
             _ => return Err(Error::Truncated),
         };
         if length < 2 {
-            return Err(Error::Damaged("segment length below 2"));
+            return Err(Error::Unreadable("segment length below 2"));
         }
         let end = at + length;
         let body = data.get(at + 2..end).ok_or(Error::Truncated)?;
@@ -146,7 +146,7 @@ mod tests {
         let cases: [(&[u8], Error); 3] = [
             (
                 &[0xFF, DQT, 0x00, 0x01],
-                Error::Damaged("segment length below 2"),
+                Error::Unreadable("segment length below 2"),
             ),
             (&[0xFF, DQT, 0x00, 0x05, 1, 2], Error::Truncated),
             (&[0xFF, DQT, 0x00], Error::Truncated),
