@@ -1,8 +1,10 @@
 //! Resampling with Lanczos3 (fast_image_resize), of packed pixels or of planes.
 
+use std::f64::consts::PI;
+
 use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
 use fast_image_resize::pixels::{U8, U8x2, U8x3, U8x4};
-use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{Filter, FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 use super::OptimizeError;
 use super::geometry::Rect;
@@ -31,7 +33,7 @@ pub(super) fn resample(
     let raster = &component.raster;
     let resizer = &mut Resampler {
         resizer,
-        filter: FilterType::Lanczos3,
+        filter: lanczos3(),
     };
     let before = (overhang(-window.left), overhang(-window.top));
     let after = (
@@ -68,6 +70,43 @@ pub(super) fn shrink(
         filter: FilterType::Box,
     };
     resample_window(raster, whole, width, height, resizer)
+}
+
+/// The library's Lanczos3 with a sine of our own: of the weights of a photograph of two megapixels, computing
+/// the library's takes longer than the resampling of a row.
+fn lanczos3() -> FilterType {
+    Filter::new("Lanczos3", lanczos3_weight, 3.0).map_or(FilterType::Lanczos3, FilterType::Custom)
+}
+
+/// sinc(x) sinc(x / 3), with sin(3a) = sin(a) (3 - 4 sin(a)^2) of a = pi x / 3.
+fn lanczos3_weight(x: f64) -> f64 {
+    let x = x.abs();
+    if x >= 3.0 {
+        return 0.0;
+    }
+    let angle = x * (PI / 3.0);
+    if angle < 1e-8 {
+        return 1.0;
+    }
+    let square = sine_squared(angle);
+    square * (3.0 - 4.0 * square) / (3.0 * angle * angle)
+}
+
+/// The square of the sine of 0 to pi: Taylor's series about 0, to within 2e-9.
+fn sine_squared(angle: f64) -> f64 {
+    let angle = angle.min(PI - angle);
+    let t = angle * angle;
+    let terms = [
+        1.0 / 6_227_020_800.0,
+        -1.0 / 39_916_800.0,
+        1.0 / 362_880.0,
+        -1.0 / 5_040.0,
+        1.0 / 120.0,
+        -1.0 / 6.0,
+        1.0,
+    ];
+    let sine = angle * terms.into_iter().fold(0.0, |sum, term| sum * t + term);
+    sine * sine
 }
 
 /// The library's buffers, and the filter to use.
@@ -160,4 +199,20 @@ fn convolve<P: PixelTrait>(
     let source = TypedCroppedImage::from_ref(&source, 0, 0, source_width, source_height).ok()?;
     let mut resized = TypedImage::<P>::from_buffer(width as u32, height as u32, resized).ok()?;
     resizer.resize_typed(&source, &mut resized, options).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_weights_are_those_of_lanczos() {
+        let sinc = |x: f64| if x == 0.0 { 1.0 } else { (PI * x).sin() / (PI * x) };
+        for step in -4000..=4000 {
+            let x = f64::from(step) / 1000.0;
+            let expected = if x.abs() < 3.0 { sinc(x) * sinc(x / 3.0) } else { 0.0 };
+            let weight = lanczos3_weight(x);
+            assert!((weight - expected).abs() < 1e-8, "{x}: {weight} for {expected}");
+        }
+    }
 }

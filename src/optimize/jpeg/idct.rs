@@ -48,52 +48,87 @@ impl Kernel {
     }
 
     fn run<const N: usize>(&self, groups: &[i16], samples: &mut [u8], stride: usize) {
-        let factors: &[f32; 64] = &self.factors;
-        for (index, group) in groups.chunks_exact((N * N + 1) * LANES).enumerate() {
+        let (coefficients, _) = groups.as_chunks::<LANES>();
+        let mut rows = [Row::default(); N];
+        for (index, group) in coefficients.chunks_exact(N * N + 1).enumerate() {
             for part in (0..LANES).step_by(WIDTH) {
-                let mut columns = [[Lanes::default(); N]; N];
+                self.dequantize(group, part, &mut rows);
                 for u in 0..N {
-                    let mut column = [Lanes::default(); N];
-                    for (v, value) in column.iter_mut().enumerate() {
-                        let at = (v * N + u) * LANES + part;
-                        if let Some(lanes) = group.get(at..).and_then(|rest| rest.first_chunk()) {
-                            *value = Lanes::scaled(lanes, factors[(v * N + u) & 63]);
-                        }
-                    }
-                    inverse(&mut column);
-                    for (row, value) in columns.iter_mut().zip(column) {
-                        row[u] = value;
-                    }
+                    transform_column(&mut rows, u);
                 }
                 let x = (index * LANES + part) * N;
-                for (y, mut row) in columns.into_iter().enumerate() {
-                    inverse(&mut row);
+                for (y, row) in rows.iter().enumerate() {
+                    let words = transform_row::<N>(row);
                     let at = y * stride + x;
                     if let Some(out) = samples.get_mut(at..at + WIDTH * N) {
-                        store(&row, out);
+                        store::<N>(words, out);
                     }
                 }
             }
         }
     }
+
+    /// The coefficients of the blocks from `part` on, as they were before quantisation.
+    #[inline(always)]
+    fn dequantize<const N: usize>(
+        &self,
+        group: &[[i16; LANES]],
+        part: usize,
+        rows: &mut [Row; N],
+    ) {
+        let lines = group.chunks_exact(N).zip(self.factors.chunks_exact(N));
+        for (row, (coefficients, factors)) in rows.iter_mut().zip(lines) {
+            for ((value, lanes), &factor) in row.iter_mut().zip(coefficients).zip(factors) {
+                if let Some(lanes) = lanes.get(part..).and_then(|lanes| lanes.first_chunk()) {
+                    *value = Lanes::scaled(lanes, factor);
+                }
+            }
+        }
+        // The level shift (A.3.1): a block's coefficient 0 adds as much to each of its samples.
+        rows[0][0] = rows[0][0] + Lanes([128.0; WIDTH]);
+    }
 }
 
-/// Rounds a row of samples of [`WIDTH`] blocks, shifts their level (A.3.1) and stores them block by block.
-#[inline(always)]
-fn store<const N: usize>(row: &[Lanes; N], out: &mut [u8]) {
-    let samples: [[u16; WIDTH]; N] = std::array::from_fn(|x| row[x].samples());
-    // Two neighbours in a word, the left one first in memory.
-    let pair = |x: usize| -> [u16; WIDTH] {
-        let (left, right) = (samples.get(x), samples.get(x + 1));
-        std::array::from_fn(|l| {
-            left.map_or(0, |left| left[l]) | right.map_or(0, |right| right[l] << 8)
-        })
+/// A row of [`WIDTH`] blocks; only the first N values are in use.
+type Row = [Lanes; 8];
+
+/// Transforms the column of frequency `u`.
+///
+/// This and the next are functions of their own, because the compiler would vectorise over columns, whose
+/// values are far apart, instead of over blocks.
+#[inline(never)]
+fn transform_column<const N: usize>(rows: &mut [Row; N], u: usize) {
+    let mut column: [Lanes; N] = std::array::from_fn(|v| rows[v][u % 8]);
+    inverse(&mut column);
+    for (row, value) in rows.iter_mut().zip(column) {
+        row[u % 8] = value;
+    }
+}
+
+/// Transforms a row to samples: words of the first four and of the other four of each block.
+#[inline(never)]
+fn transform_row<const N: usize>(row: &Row) -> [[u32; WIDTH]; 2] {
+    let mut row = *row;
+    inverse(&mut row[..N]);
+    let [low, high] = row.as_chunks().0 else {
+        return Default::default();
     };
-    let [a, b, c, d] = [pair(0), pair(2), pair(4), pair(6)];
-    for (l, block) in out.chunks_exact_mut(N).enumerate() {
-        let low = u32::from(a[l & (WIDTH - 1)]) | u32::from(b[l & (WIDTH - 1)]) << 16;
-        let high = u32::from(c[l & (WIDTH - 1)]) | u32::from(d[l & (WIDTH - 1)]) << 16;
+    let high = if N > 4 {
+        Lanes::bytes(high)
+    } else {
+        [0; WIDTH]
+    };
+    [Lanes::bytes(low), high]
+}
+
+/// Stores a row of samples block by block.
+#[inline(always)]
+fn store<const N: usize>([low, high]: [[u32; WIDTH]; 2], out: &mut [u8]) {
+    let (out, _) = out.as_chunks_mut::<N>();
+    for ((block, low), high) in out.iter_mut().zip(low).zip(high) {
         let bytes = (u64::from(low) | u64::from(high) << 32).to_le_bytes();
-        block.copy_from_slice(&bytes[..N]);
+        if let Some(bytes) = bytes.first_chunk() {
+            *block = *bytes;
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::{Add, Mul, Sub};
 
 /// Values in it.
-pub(super) const WIDTH: usize = 8;
+pub(super) const WIDTH: usize = 4;
 
 /// One value each of neighbours that the same is done to.
 #[derive(Debug, Clone, Copy)]
@@ -22,15 +22,45 @@ impl<const W: usize> Lanes<W> {
         Self(std::array::from_fn(|l| f32::from(values[l]) * factor))
     }
 
-    /// Rounded to the nearest integer, 128 added, and clamped to 0..=255.
+    /// The samples from `from` on.
     #[inline(always)]
-    pub fn samples(self) -> [u16; W] {
+    pub fn from_samples<const N: usize>(samples: &[u8; N], from: usize) -> Self {
+        Self(std::array::from_fn(|l| f32::from(samples[from + l])))
+    }
+
+    /// Times `factor`, rounded to the nearest integer, and clamped to what can be coded with 8-bit samples
+    /// (ITU-T T.81, F.1.2).
+    #[inline(always)]
+    pub fn quantized(self, factor: f32) -> [i16; W] {
         // 1.5 * 2^23: the sum's fraction is cut off by rounding, and its low bits are an integer.
         const SHIFT: f32 = 12_582_912.0;
         std::array::from_fn(|l| {
-            let value = (self.0[l] + (SHIFT + 128.0)).to_bits() as i32 - SHIFT.to_bits() as i32;
-            let value = value.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
-            value.clamp(0, 255) as u16
+            let value = self.0[l] * factor;
+            let value = if value > -1023.0 { value } else { -1023.0 };
+            let value = if value < 1023.0 { value } else { 1023.0 };
+            (value + SHIFT).to_bits() as i16
+        })
+    }
+
+    /// Four values each as bytes of one word, the first one lowest: clamped to 0..=255 and rounded to the
+    /// nearest integer.
+    #[inline(always)]
+    pub fn bytes([a, b, c, d]: &[Self; 4]) -> [u32; W] {
+        // The low bits of the sum with 2^23 are an integer: the fraction was cut off by rounding.
+        const SHIFT: f32 = 8_388_608.0;
+        // What remains of the exponents of the four in the sum: those of three are shifted out.
+        const EXPONENT: u32 = SHIFT.to_bits();
+        let byte = |value: f32| {
+            // As comparisons, which are one instruction each: no value is NaN.
+            let value = if value > 0.0 { value } else { 0.0 };
+            let value = if value < 255.0 { value } else { 255.0 };
+            (value + SHIFT).to_bits()
+        };
+        std::array::from_fn(|l| {
+            (byte(a.0[l]) - EXPONENT)
+                .wrapping_add(byte(b.0[l]) << 8)
+                .wrapping_add(byte(c.0[l]) << 16)
+                .wrapping_add(byte(d.0[l]) << 24)
         })
     }
 }
@@ -64,8 +94,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn samples_are_rounded_shifted_and_clamped() {
-        let values = Lanes([-500.0, -128.4, -127.6, 0.0, 0.6, 126.7, 127.4, 1e5]);
-        assert_eq!(values.samples(), [0, 0, 0, 128, 129, 255, 255, 255]);
+    fn samples_are_rounded_and_clamped() {
+        let lanes = [[-500.0, 254.4], [-0.4, 254.6], [0.6, 255.4], [127.4, 1e5]].map(Lanes);
+        assert_eq!(
+            Lanes::bytes(&lanes).map(u32::to_le_bytes),
+            [[0, 0, 1, 127], [254, 255, 255, 255]]
+        );
     }
 }

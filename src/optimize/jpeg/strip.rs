@@ -6,7 +6,7 @@ use super::{
     geometry::LANES,
     header::{Reader, Scan},
     idct::Kernel,
-    pairs::{LAST_TABLE, Pairs},
+    pairs::Pairs,
     types::Plane,
 };
 
@@ -22,37 +22,40 @@ pub(super) const MAX_COEFFICIENTS: usize = 1 << 14;
 const _: () = assert!(MAX_BLOCKS * STRIP <= MAX_SLOTS);
 const _: () = assert!(MAX_BLOCKS * 65 * LANES <= MAX_COEFFICIENTS);
 
-/// Where a block of a strip goes and which tables it uses: four fields of 16 bits, loaded at once.
+/// Where a block of a strip goes and which tables it uses.
+///
+/// Fields of their own, so that the choice between two tables is one instruction behind the look.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Slot(u64);
+pub(super) struct Slot {
+    at: u16,
+    /// The component's place in the scan, times 64.
+    places: u16,
+    ac: u16,
+    next_dc: u16,
+}
 
 impl Slot {
-    fn new(at: usize, component: usize, ac: u16, next_dc: u16) -> Self {
-        let (ac, next_dc) = (u64::from(ac), u64::from(next_dc));
-        Self(at as u64 | (component as u64 * 64) << 16 | ac << 32 | next_dc << 48)
-    }
-
     /// Where in the strip its DC coefficient lies.
     #[inline(always)]
     pub fn at(self) -> usize {
-        usize::from(self.0 as u16)
+        usize::from(self.at)
     }
 
     /// The component's place in the scan.
     pub fn component(self) -> usize {
-        (self.0 >> 22) as usize & 3
+        usize::from(self.places / 64)
     }
 
     /// Its AC table in [`Pairs`].
     #[inline(always)]
     pub fn ac(self) -> u32 {
-        (self.0 >> 32) as u32 & LAST_TABLE
+        self.ac.into()
     }
 
     /// The DC table of the block after it.
     #[inline(always)]
     pub fn next_dc(self) -> u32 {
-        (self.0 >> 48) as u32 & LAST_TABLE
+        self.next_dc.into()
     }
 }
 
@@ -81,7 +84,7 @@ pub(super) struct Blocks {
 impl Blocks {
     #[inline(always)]
     pub fn put(&mut self, slot: Slot, index: u32, value: i16) {
-        let place = self.places[((slot.0 >> 16) as u32 | index) as usize % 256];
+        let place = self.places[(u32::from(slot.places) | index) as usize % 256];
         self.coefficients[(slot.at() + usize::from(place)) % MAX_COEFFICIENTS] = value;
     }
 }
@@ -201,7 +204,12 @@ fn slots(parts: &[Part], bases: &[(u16, u16)]) -> [Slot; MAX_SLOTS] {
     let after = blocks.iter().cycle().skip(1);
     for ((slot, &(at, component)), &(_, next)) in slots.iter_mut().zip(&blocks).zip(after) {
         if let (Some(&(_, ac)), Some(&(next_dc, _))) = (bases.get(component), bases.get(next)) {
-            *slot = Slot::new(at, component, ac, next_dc);
+            *slot = Slot {
+                at: at as u16,
+                places: component as u16 * 64,
+                ac,
+                next_dc,
+            };
         }
     }
     slots

@@ -1,126 +1,209 @@
 //! Quantised coefficients of a plane.
 
 use super::{
-    super::geometry::ZIGZAG,
+    super::{geometry::ZIGZAG, lanes::{Lanes, WIDTH}},
     Samples,
-    fdct::{forward_2d, postscale},
+    fdct::{forward, postscale},
     quantization::Quantization,
 };
 
-/// The largest coefficient that can be coded with 8-bit samples (ITU-T T.81, F.1.2).
-const MAX: i16 = 1023;
+/// Blocks that are transformed together.
+const GROUP: usize = 8;
+
+/// The coefficients of neighbours in zigzag order, those of one frequency side by side.
+type Group = [[i16; GROUP]; 64];
 
 /// The blocks of one component, those of the image alone.
 pub(super) struct Blocks {
     across: usize,
-    blocks: Vec<Block>,
+    down: usize,
+    /// Groups in a row of blocks.
+    groups_across: usize,
+    groups: Vec<Group>,
+    /// For each block of each group, which of its coefficients are not zero.
+    nonzero: Vec<[u64; GROUP]>,
 }
 
 /// One block of quantised coefficients.
-pub(super) struct Block {
-    /// In natural order.
-    coefficients: [i16; 64],
+#[derive(Clone, Copy)]
+pub(super) struct Block<'a> {
+    group: &'a Group,
+    lane: usize,
     /// Bit k tells whether coefficient k in zigzag order is not zero.
     pub nonzero: u64,
 }
 
-/// For each vertical frequency, and for each set of horizontal ones, the same set in zigzag order.
-static SPREAD: [[u64; 256]; 8] = {
-    let mut spread = [[0; 256]; 8];
-    let mut k = 0;
-    while k < 64 {
-        let (v, u) = (ZIGZAG[k] as usize / 8, ZIGZAG[k] % 8);
-        let mut set = 0;
-        while set < 256 {
-            spread[v][set] |= ((set as u64 >> u) & 1) << k;
-            set += 1;
-        }
-        k += 1;
-    }
-    spread
-};
-
-impl Block {
+impl Block<'_> {
     /// Coefficient k in zigzag order.
     #[inline(always)]
-    pub fn coefficient(&self, k: u32) -> i32 {
-        self.coefficients[usize::from(ZIGZAG[k as usize % 64])].into()
-    }
-
-    #[inline(always)]
-    fn new(rows: &[[f32; 8]; 8], factors: &[[f32; 8]; 8]) -> Self {
-        // 1.5 * 2^23: the sum's fraction is cut off by rounding, and its low bits are an integer.
-        const SHIFT: f32 = 12_582_912.0;
-        let mut values = forward_2d(rows);
-        // The level shift of A.3.1 changes nothing but the sum of all samples.
-        values[0][0] -= 128.0 * 64.0;
-        let mut coefficients = [0; 64];
-        let mut nonzero = 0;
-        let rows = coefficients.as_chunks_mut::<8>().0.iter_mut();
-        for (v, (out, (row, factors))) in rows.zip(values.iter().zip(factors)).enumerate() {
-            *out = std::array::from_fn(|u| {
-                let scaled = row[u] * factors[u] + SHIFT;
-                (scaled.to_bits() as i16).clamp(-MAX, MAX)
-            });
-            let flags = out.map(|value| u8::from(value != 0));
-            // Multiplication brings the lowest bits of eight bytes together in the highest byte.
-            let set = u64::from_le_bytes(flags).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-            nonzero |= SPREAD[v][set as usize % 256];
-        }
-        Self {
-            coefficients,
-            nonzero,
-        }
+    pub fn coefficient(self, k: u32) -> i32 {
+        self.group[k as usize % 64][self.lane % GROUP].into()
     }
 }
 
 impl Blocks {
     /// Transforms and quantises a plane; its last column and row are repeated up to whole blocks.
     pub fn new(plane: &Samples<'_>, quantization: &Quantization) -> Self {
-        let factor = |u: usize, v: usize| {
-            let value = f64::from(quantization.values()[v * 8 + u]);
-            (1.0 / (value * postscale(u) * postscale(v))) as f32
-        };
-        let factors = std::array::from_fn(|v| std::array::from_fn(|u| factor(u, v)));
+        let quantizer = Quantizer::new(quantization);
         let (across, down) = (plane.width.div_ceil(8), plane.height.div_ceil(8));
-        let mut blocks = Vec::with_capacity(across * down);
-        for top in (0..plane.height).step_by(8) {
-            let rows: [&[u8]; 8] = std::array::from_fn(|y| {
-                let start = (top + y).min(plane.height - 1) * plane.stride;
-                plane
-                    .data
-                    .get(start..start + plane.width)
-                    .unwrap_or_default()
-            });
-            for left in (0..plane.width).step_by(8) {
-                let samples = rows.map(|row| match row.get(left..left + 8) {
-                    Some(whole) => std::array::from_fn(|x| f32::from(whole[x])),
-                    None => edge(row.get(left..).unwrap_or_default()),
+        let groups_across = across.div_ceil(GROUP);
+        let mut groups = vec![[[0; GROUP]; 64]; groups_across * down];
+        let mut nonzero = Vec::with_capacity(groups.len());
+        for (y, row) in groups.chunks_exact_mut(groups_across).enumerate() {
+            for (x, group) in row.iter_mut().enumerate() {
+                let rows = std::array::from_fn(|line| {
+                    let start = (y * 8 + line).min(plane.height - 1) * plane.stride;
+                    let row = plane.data.get(start..start + plane.width);
+                    piece(row.and_then(|row| row.get(x * 8 * GROUP..)).unwrap_or_default())
                 });
-                blocks.push(Block::new(&samples, &factors));
+                quantizer.transform(&rows, group);
+                nonzero.push(nonzero_of(group));
             }
         }
-        Self { across, blocks }
+        Self {
+            across,
+            down,
+            groups_across,
+            groups,
+            nonzero,
+        }
     }
 
     /// The block at `x`, `y`; `None` in the padding of an MCU.
     #[inline(always)]
-    pub fn get(&self, x: usize, y: usize) -> Option<&Block> {
+    pub fn get(&self, x: usize, y: usize) -> Option<Block<'_>> {
         if x >= self.across {
             return None;
         }
-        self.blocks.get(y * self.across + x)
+        let (index, lane) = (y * self.groups_across + x / GROUP, x % GROUP);
+        let nonzero = self.nonzero.get(index)?[lane];
+        let group = self.groups.get(index)?;
+        Some(Block {
+            group,
+            lane,
+            nonzero,
+        })
     }
 
     /// All blocks, row by row.
-    pub fn iter(&self) -> impl Iterator<Item = &Block> {
-        self.blocks.iter()
+    pub fn iter(&self) -> impl Iterator<Item = Block<'_>> {
+        (0..self.down).flat_map(move |y| (0..self.across).filter_map(move |x| self.get(x, y)))
     }
 }
 
-/// The samples up to the edge, the last one repeated.
-#[cold]
-fn edge(row: &[u8]) -> [f32; 8] {
-    let last = row.last().copied().unwrap_or_default();
-    std::array::from_fn(|x| f32::from(row.get(x).copied().unwrap_or(last)))
+/// The samples of one row of a group; the last one is repeated where the row ends.
+#[inline(always)]
+fn piece(row: &[u8]) -> [u8; 8 * GROUP] {
+    match row.first_chunk() {
+        Some(whole) => *whole,
+        None => {
+            let mut piece = [row.last().copied().unwrap_or_default(); 8 * GROUP];
+            piece[..row.len()].copy_from_slice(row);
+            piece
+        }
+    }
+}
+
+/// The samples of a row of a group, those of the same column of each block side by side: the transpose of
+/// 8 x 8 bytes, by exchanging squares of 4, 2 and 1 of them.
+#[inline(never)]
+fn by_column(row: &[u8; 8 * GROUP]) -> [[u8; GROUP]; 8] {
+    let (blocks, _) = row.as_chunks::<8>();
+    let mut lines: [u64; 8] = std::array::from_fn(|block| u64::from_le_bytes(blocks[block]));
+    for (distance, mask) in [
+        (4, 0x0000_0000_FFFF_FFFF),
+        (2, 0x0000_FFFF_0000_FFFF),
+        (1, 0x00FF_00FF_00FF_00FF),
+    ] {
+        let shift = 8 * distance;
+        for at in (0..8).filter(|at| at & distance == 0) {
+            let (above, below) = (lines[at], lines[at + distance]);
+            lines[at] = above & mask | (below & mask) << shift;
+            lines[at + distance] = above >> shift & mask | below & !mask;
+        }
+    }
+    lines.map(u64::to_le_bytes)
+}
+
+/// Which coefficients of each block are not zero.
+#[inline(never)]
+fn nonzero_of(group: &Group) -> [u64; GROUP] {
+    let mut nonzero = [0; GROUP];
+    for (quarter, frequencies) in group.as_chunks::<16>().0.iter().enumerate() {
+        let (mut bits, mut bit) = ([0u16; GROUP], [1u16; GROUP]);
+        for lanes in frequencies {
+            for ((bits, bit), &coefficient) in bits.iter_mut().zip(&mut bit).zip(lanes) {
+                *bits |= if coefficient == 0 { 0 } else { *bit };
+                *bit <<= 1;
+            }
+        }
+        for (nonzero, bits) in nonzero.iter_mut().zip(bits) {
+            *nonzero |= u64::from(bits) << (16 * quarter);
+        }
+    }
+    nonzero
+}
+
+/// The transform of blocks, and what its result is divided by.
+struct Quantizer {
+    /// For each coefficient in natural order.
+    factors: [f32; 64],
+    /// Its place in zigzag order.
+    places: [u8; 64],
+}
+
+impl Quantizer {
+    fn new(quantization: &Quantization) -> Self {
+        let mut places = [0; 64];
+        for (k, &natural) in (0..).zip(&ZIGZAG) {
+            places[usize::from(natural)] = k;
+        }
+        let factors = std::array::from_fn(|natural| {
+            let value = f64::from(quantization.values()[natural]);
+            (1.0 / (value * postscale(natural / 8) * postscale(natural % 8))) as f32
+        });
+        Self { factors, places }
+    }
+
+    /// The coefficients of the blocks that lie side by side in these rows.
+    fn transform(&self, rows: &[[u8; 8 * GROUP]; 8], group: &mut Group) {
+        let mut exact = [[0.0; GROUP]; 64];
+        let rows = rows.each_ref().map(by_column);
+        for part in (0..GROUP).step_by(WIDTH) {
+            let mut transformed = [[Lanes::default(); 8]; 8];
+            for (samples, row) in rows.iter().zip(&mut transformed) {
+                transform_row(samples, part, row);
+            }
+            for u in 0..8 {
+                transform_column(&transformed, u, part, &mut exact);
+            }
+        }
+        // The level shift of A.3.1 changes nothing but the sum of all samples.
+        exact[0] = exact[0].map(|sum| sum - 128.0 * 64.0);
+        for ((exact, &factor), &place) in exact.iter().zip(&self.factors).zip(&self.places) {
+            group[usize::from(place) % 64] = Lanes(*exact).quantized(factor);
+        }
+    }
+}
+
+/// Transforms a row of samples of the blocks from `part` on.
+///
+/// This and the next are functions of their own, because the compiler would vectorise over rows and columns,
+/// whose values are far apart, instead of over blocks.
+#[inline(never)]
+fn transform_row(samples: &[[u8; GROUP]; 8], part: usize, row: &mut [Lanes; 8]) {
+    *row = forward(std::array::from_fn(|x| {
+        Lanes::from_samples(&samples[x], part)
+    }));
+}
+
+/// Transforms the column of frequency `u` of the blocks from `part` on.
+#[inline(never)]
+fn transform_column(rows: &[[Lanes; 8]; 8], u: usize, part: usize, exact: &mut [[f32; GROUP]; 64]) {
+    let column = forward(std::array::from_fn(|y| rows[y][u % 8]));
+    for (v, value) in column.into_iter().enumerate() {
+        if let Some(lanes) = exact[v * 8 + u % 8].get_mut(part..part + WIDTH) {
+            lanes.copy_from_slice(&value.0);
+        }
+    }
 }

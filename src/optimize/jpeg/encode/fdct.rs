@@ -1,11 +1,11 @@
-//! The forward DCT (ITU-T T.81, A.3.3), with the flow graph of Arai, Agui and Nakajima (1988): five
-//! multiplications, and factors of its output that move into quantisation.
+//! The forward DCT (ITU-T T.81, A.3.3) of eight points, over several blocks at once: the flow graph of Arai,
+//! Agui and Nakajima (1988), with five multiplications, and factors of its output that move into quantisation.
 
 use std::f64::consts::{PI, SQRT_2};
 
 use super::super::lanes::Lanes;
 
-/// What coefficient `u` of [`forward`] is too large by, in each direction.
+/// What coefficient `u` of [`forward`] is too large by.
 pub(super) fn postscale(u: usize) -> f64 {
     let factor = if u == 0 {
         1.0
@@ -15,31 +15,9 @@ pub(super) fn postscale(u: usize) -> f64 {
     factor * 8f64.sqrt()
 }
 
-/// The coefficients of a block, by row of samples: first index v, second u.
-///
-/// Four columns, and then four rows, at a time: their values stay in registers.
+/// The coefficients of as many samples.
 #[inline(always)]
-pub(super) fn forward_2d(rows: &[[f32; 8]; 8]) -> [[f32; 8]; 8] {
-    transformed(&transformed(rows))
-}
-
-/// The columns transformed, and then columns and rows exchanged.
-#[inline(always)]
-fn transformed(rows: &[[f32; 8]; 8]) -> [[f32; 8]; 8] {
-    let mut result = [[0.0; 8]; 8];
-    for (left, out) in [0, 4].into_iter().zip(result.as_chunks_mut::<4>().0) {
-        let columns = forward(std::array::from_fn(|y| {
-            Lanes(std::array::from_fn(|x| rows[y][left + x]))
-        }));
-        for (x, column) in out.iter_mut().enumerate() {
-            *column = std::array::from_fn(|v| columns[v].0[x]);
-        }
-    }
-    result
-}
-
-#[inline(always)]
-fn forward(x: [Lanes<4>; 8]) -> [Lanes<4>; 8] {
+pub(super) fn forward(x: [Lanes; 8]) -> [Lanes; 8] {
     // cos(pi / 4), and the terms of the rotation by pi / 8: cos and sin of 3 pi / 8 with it.
     const HALF: f32 = std::f32::consts::FRAC_1_SQRT_2;
     const SINE: f32 = 0.382_683_43;
@@ -69,24 +47,24 @@ fn forward(x: [Lanes<4>; 8]) -> [Lanes<4>; 8] {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::lanes::WIDTH;
     use super::*;
 
     #[test]
     fn it_is_the_defining_sum() {
-        let sample = |x: usize, y: usize| ((x * 37 + y * 91 + x * y * 13) % 256) as f64;
-        let rows = std::array::from_fn(|y| std::array::from_fn(|x| sample(x, y) as f32));
-        let result = forward_2d(&rows);
-        for (u, v) in (0..8).flat_map(|u| (0..8).map(move |v| (u, v))) {
-            let norm = |u: usize| if u == 0 { 0.5f64.sqrt() } else { 1.0 };
-            let wave = |x: usize, u: usize| ((2 * x + 1) as f64 * u as f64 * PI / 16.0).cos();
-            let sum: f64 = (0..64)
-                .map(|at| sample(at % 8, at / 8) * wave(at % 8, u) * wave(at / 8, v))
-                .sum();
-            let expected = norm(u) * norm(v) / 4.0 * sum;
-            let value = f64::from(result[v][u]) / postscale(u) / postscale(v);
+        let sample = |x: usize, lane: usize| ((x * 37 + x * x * 13 + lane * 91) % 256) as f64;
+        let lanes =
+            std::array::from_fn(|x| Lanes(std::array::from_fn(|lane| sample(x, lane) as f32)));
+        let result = forward(lanes);
+        for (u, lane) in (0..8).flat_map(|u| (0..WIDTH).map(move |lane| (u, lane))) {
+            let norm = if u == 0 { 0.5f64.sqrt() } else { 1.0 };
+            let wave = |x: usize| ((2 * x + 1) as f64 * u as f64 * PI / 16.0).cos();
+            let sum: f64 = (0..8).map(|x| sample(x, lane) * wave(x)).sum();
+            let expected = norm / 2.0 * sum;
+            let value = f64::from(result[u].0[lane]) / postscale(u);
             assert!(
                 (value - expected).abs() < 1e-3,
-                "{u} {v}: {value} for {expected}"
+                "{u}: {value} for {expected}"
             );
         }
     }

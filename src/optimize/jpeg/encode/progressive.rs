@@ -130,7 +130,7 @@ impl<'t> Band<'t> {
 
     /// G.1.2.2.
     #[inline(always)]
-    fn first(&mut self, block: &Block) {
+    fn first(&mut self, block: Block<'_>) {
         self.tokens.reserve();
         let (mut left, mut last) = (block.nonzero & self.set, self.set.trailing_zeros() - 1);
         while left != 0 {
@@ -158,7 +158,7 @@ impl<'t> Band<'t> {
 
     /// G.1.2.3.
     #[inline(always)]
-    fn refine(&mut self, block: &Block) {
+    fn refine(&mut self, block: Block<'_>) {
         self.tokens.reserve();
         let magnitude = |k: u32| block.coefficient(k).abs() >> self.low;
         // Zeros behind the last new coefficient belong to the end of the band.

@@ -36,7 +36,7 @@ pub(super) fn write(frame: &Frame, writer: &mut Writer) {
 
 /// The tokens of a block; in the padding of an MCU it is flat, of the brightness before it.
 #[inline(always)]
-fn write_block(tokens: &mut Tokens, table: usize, block: Option<&Block>, prediction: &mut i32) {
+fn write_block(tokens: &mut Tokens, table: usize, block: Option<Block<'_>>, prediction: &mut i32) {
     let Some(block) = block else {
         tokens.push_value(DC + table, 0, 0);
         tokens.push(AC + table, 0, 0, 0);
