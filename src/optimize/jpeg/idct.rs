@@ -70,12 +70,7 @@ impl Kernel {
 
     /// The coefficients of the blocks from `part` on, as they were before quantisation.
     #[inline(always)]
-    fn dequantize<const N: usize>(
-        &self,
-        group: &[[i16; LANES]],
-        part: usize,
-        rows: &mut [Row; N],
-    ) {
+    fn dequantize<const N: usize>(&self, group: &[[i16; LANES]], part: usize, rows: &mut [Row; N]) {
         let lines = group.chunks_exact(N).zip(self.factors.chunks_exact(N));
         for (row, (coefficients, factors)) in rows.iter_mut().zip(lines) {
             for ((value, lanes), &factor) in row.iter_mut().zip(coefficients).zip(factors) {

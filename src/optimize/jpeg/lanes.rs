@@ -28,17 +28,17 @@ impl<const W: usize> Lanes<W> {
         Self(std::array::from_fn(|l| f32::from(samples[from + l])))
     }
 
-    /// Times `factor`, rounded to the nearest integer, and clamped to what can be coded with 8-bit samples
-    /// (ITU-T T.81, F.1.2).
+    /// Times `factor`, rounded to the nearest integer, but to the smaller one up to `dead_zone` beyond the
+    /// middle; and clamped to what can be coded with 8-bit samples (ITU-T T.81, F.1.2).
     #[inline(always)]
-    pub fn quantized(self, factor: f32) -> [i16; W] {
+    pub fn quantized(self, factor: f32, dead_zone: f32) -> [i16; W] {
         // 1.5 * 2^23: the sum's fraction is cut off by rounding, and its low bits are an integer.
         const SHIFT: f32 = 12_582_912.0;
         std::array::from_fn(|l| {
             let value = self.0[l] * factor;
             let value = if value > -1023.0 { value } else { -1023.0 };
             let value = if value < 1023.0 { value } else { 1023.0 };
-            (value + SHIFT).to_bits() as i16
+            (value - dead_zone.copysign(value) + SHIFT).to_bits() as i16
         })
     }
 

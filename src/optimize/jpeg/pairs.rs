@@ -17,8 +17,6 @@ pub(super) const LOOK: u32 = 12;
 /// Tables that fit: three components, each with one that begins at DC and one that begins at AC.
 const TABLES: usize = 8;
 const ENTRIES: usize = TABLES << LOOK;
-/// Where the last of them begins.
-pub(super) const LAST_TABLE: u32 = (TABLES as u32 - 1) << LOOK;
 /// The largest size of a DC difference and of an AC coefficient with 8-bit samples (F.1.2.1, F.1.2.2).
 const MAX_DC_SIZE: u32 = 11;
 const MAX_AC_SIZE: u32 = 10;

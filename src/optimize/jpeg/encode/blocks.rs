@@ -1,11 +1,17 @@
 //! Quantised coefficients of a plane.
 
 use super::{
-    super::{geometry::ZIGZAG, lanes::{Lanes, WIDTH}},
+    super::{
+        geometry::ZIGZAG,
+        lanes::{Lanes, WIDTH},
+    },
     Samples,
     fdct::{forward, postscale},
     quantization::Quantization,
 };
+
+/// The first coefficient in zigzag order that a dead zone is for.
+const FINE: u8 = 15;
 
 /// Blocks that are transformed together.
 const GROUP: usize = 8;
@@ -43,8 +49,11 @@ impl Block<'_> {
 
 impl Blocks {
     /// Transforms and quantises a plane; its last column and row are repeated up to whole blocks.
-    pub fn new(plane: &Samples<'_>, quantization: &Quantization) -> Self {
-        let quantizer = Quantizer::new(quantization);
+    ///
+    /// Coefficients of fine detail are rounded to the smaller of two values up to `dead_zone` steps beyond the
+    /// middle between them.
+    pub fn new(plane: &Samples<'_>, quantization: &Quantization, dead_zone: f32) -> Self {
+        let quantizer = Quantizer::new(quantization, dead_zone);
         let (across, down) = (plane.width.div_ceil(8), plane.height.div_ceil(8));
         let groups_across = across.div_ceil(GROUP);
         let mut groups = vec![[[0; GROUP]; 64]; groups_across * down];
@@ -54,7 +63,10 @@ impl Blocks {
                 let rows = std::array::from_fn(|line| {
                     let start = (y * 8 + line).min(plane.height - 1) * plane.stride;
                     let row = plane.data.get(start..start + plane.width);
-                    piece(row.and_then(|row| row.get(x * 8 * GROUP..)).unwrap_or_default())
+                    piece(
+                        row.and_then(|row| row.get(x * 8 * GROUP..))
+                            .unwrap_or_default(),
+                    )
                 });
                 quantizer.transform(&rows, group);
                 nonzero.push(nonzero_of(group));
@@ -150,10 +162,11 @@ struct Quantizer {
     factors: [f32; 64],
     /// Its place in zigzag order.
     places: [u8; 64],
+    dead_zone: f32,
 }
 
 impl Quantizer {
-    fn new(quantization: &Quantization) -> Self {
+    fn new(quantization: &Quantization, dead_zone: f32) -> Self {
         let mut places = [0; 64];
         for (k, &natural) in (0..).zip(&ZIGZAG) {
             places[usize::from(natural)] = k;
@@ -162,7 +175,11 @@ impl Quantizer {
             let value = f64::from(quantization.values()[natural]);
             (1.0 / (value * postscale(natural / 8) * postscale(natural % 8))) as f32
         });
-        Self { factors, places }
+        Self {
+            factors,
+            places,
+            dead_zone,
+        }
     }
 
     /// The coefficients of the blocks that lie side by side in these rows.
@@ -181,7 +198,8 @@ impl Quantizer {
         // The level shift of A.3.1 changes nothing but the sum of all samples.
         exact[0] = exact[0].map(|sum| sum - 128.0 * 64.0);
         for ((exact, &factor), &place) in exact.iter().zip(&self.factors).zip(&self.places) {
-            group[usize::from(place) % 64] = Lanes(*exact).quantized(factor);
+            let dead_zone = if place < FINE { 0.0 } else { self.dead_zone };
+            group[usize::from(place) % 64] = Lanes(*exact).quantized(factor, dead_zone);
         }
     }
 }

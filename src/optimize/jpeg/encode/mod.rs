@@ -96,6 +96,11 @@ impl fmt::Display for EncodeError {
 
 impl std::error::Error for EncodeError {}
 
+/// The dead zone of fine luma, in quantisation steps: such coefficients are the more frequent the smaller they
+/// are. On photographs at quality 85 it takes 2.1 % of the bytes for 0.2 points of SSIMULACRA2; for all
+/// coefficients, or for chroma, the same bytes cost half as much again and twice as much.
+const LUMA_DEAD_ZONE: f32 = 0.06;
+
 /// One component as the encoder sees it.
 struct Component {
     /// Sampling factors: blocks of an MCU, across and down.
@@ -156,7 +161,8 @@ pub fn encode(picture: &Picture<'_>, options: &EncodeOptions<'_>) -> Result<Vec<
             .quantization
             .get(table)
             .ok_or(EncodeError::Samples)?;
-        let blocks = Blocks::new(plane, quantization);
+        let dead_zone = if table == 0 { LUMA_DEAD_ZONE } else { 0.0 };
+        let blocks = Blocks::new(plane, quantization, dead_zone);
         components.push(Component {
             horizontal: factor,
             vertical: factor,
