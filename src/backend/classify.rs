@@ -110,11 +110,17 @@ impl Context<'_> {
                 Some(io::ErrorKind::NotADirectory) => {
                     (ErrorKind::Configuration, "the directory is none")
                 }
+                Some(io::ErrorKind::StorageFull) => (ErrorKind::Internal, "the disk is full"),
+                Some(io::ErrorKind::QuotaExceeded) => {
+                    (ErrorKind::Internal, "the disk quota is used up")
+                }
                 _ => (ErrorKind::Internal, "it failed"),
             },
         };
+        let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+        let disk_full = io_kind.is_some_and(|kind| full.contains(&kind));
         let problem = Problem::of(&error);
-        let failed = self.error(kind, words, call);
+        let failed = self.error(kind, words, call).with_disk_full(disk_full);
         let failed = match hint::of_files(self.backend, kind, io_kind) {
             Some(hint) => failed.with_hint(hint),
             None => failed,

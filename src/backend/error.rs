@@ -53,6 +53,7 @@ struct Details {
     request_id: Option<String>,
     tries: u32,
     hint: Option<String>,
+    disk_full: bool,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -68,6 +69,7 @@ impl StorageError {
             request_id: None,
             tries: 0,
             hint: None,
+            disk_full: false,
             source: None,
         }))
     }
@@ -111,9 +113,28 @@ impl StorageError {
         self
     }
 
+    pub(super) fn with_disk_full(mut self, disk_full: bool) -> Self {
+        self.0.disk_full = disk_full;
+        self
+    }
+
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
         self
+    }
+
+    /// Whether a call for any other object would fail, too, until somebody mends what is wrong: whoever
+    /// goes through many stops at the first one.
+    pub(crate) fn concerns_every_object(&self) -> bool {
+        match self.0.kind {
+            ErrorKind::Credentials
+            | ErrorKind::AccessDenied
+            | ErrorKind::NoSuchBucket
+            | ErrorKind::Configuration => true,
+            // Nobody answered although it was tried again and again.
+            ErrorKind::Unavailable => self.0.code.is_none(),
+            _ => self.0.disk_full,
+        }
     }
 
     /// What kind of error it is.
