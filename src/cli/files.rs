@@ -131,9 +131,15 @@ pub(super) async fn get(context: &Context, arguments: Get) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Writes beside the file and moves it into place: what was there stays until the new one is whole.
+/// Writes beside the file and moves it into place: what was there stays until the new one is whole. What is
+/// no regular file, such as a pipe or a device, is written to and stays what it is.
 pub(super) fn write_whole(file: &Path, bytes: &[u8]) -> Result<()> {
     let failure = |error: &io::Error| Failure::file(file, error);
+    if fs::metadata(file).is_ok_and(|there| !there.is_file()) {
+        return fs::write(file, bytes).map_err(|error| failure(&error));
+    }
+    let real = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    let file = real.as_path();
     let name = file.file_name().ok_or_else(|| {
         Failure::new(
             "invalid_argument",

@@ -71,8 +71,9 @@ fn a_full_disk() {
         image["key"].as_str().expect("a key"),
         "-o",
         "small/a.jpg",
+        "-q",
     ];
-    let optimize = ["optimize", "a.jpg", "-o", "small"];
+    let optimize = ["optimize", "a.jpg", "-o", "small", "-q"];
     for args in [&get[..], &optimize] {
         let (done, left) = on_a_small_disk(&shell, 64, true, args).expect("as before");
         assert_eq!(
