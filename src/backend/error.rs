@@ -53,7 +53,7 @@ struct Details {
     request_id: Option<String>,
     tries: u32,
     hint: Option<String>,
-    disk_full: bool,
+    of_disk: bool,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -69,7 +69,7 @@ impl StorageError {
             request_id: None,
             tries: 0,
             hint: None,
-            disk_full: false,
+            of_disk: false,
             source: None,
         }))
     }
@@ -113,8 +113,9 @@ impl StorageError {
         self
     }
 
-    pub(super) fn with_disk_full(mut self, disk_full: bool) -> Self {
-        self.0.disk_full = disk_full;
+    /// Whether it is the disk that failed, whatever was written.
+    pub(super) fn of_disk(mut self, of_disk: bool) -> Self {
+        self.0.of_disk = of_disk;
         self
     }
 
@@ -133,7 +134,7 @@ impl StorageError {
             | ErrorKind::Configuration => true,
             // Nobody answered although it was tried again and again.
             ErrorKind::Unavailable => self.0.code.is_none(),
-            _ => self.0.disk_full,
+            _ => self.0.of_disk,
         }
     }
 
@@ -204,12 +205,17 @@ impl StorageError {
 impl fmt::Display for StorageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let details = &self.0;
-        f.write_str(details.operation.as_str())?;
+        let (doing, whose) = match details.operation {
+            Operation::Sign => ("signing", "for"),
+            Operation::Health => ("status", "of"),
+            operation => (operation.as_str(), "in"),
+        };
+        f.write_str(doing)?;
         if let Some(key) = &details.key {
             write!(f, " of {key}")?;
         }
         if let Some(bucket) = &details.bucket {
-            write!(f, " in bucket {bucket}")?;
+            write!(f, " {whose} bucket {bucket}")?;
         }
         write!(f, ": {}", details.problem)?;
         match (&details.code, &details.request_id) {

@@ -62,9 +62,9 @@ async fn put_one(store: &ImageStore, file: &Path) -> Result<StoredImage> {
     Ok(store.upload(bytes, options).await?)
 }
 
-/// Reads a file unless it is larger than anything that would be taken.
+/// Reads a file unless it is larger than anything that would be taken. The caller names it.
 pub(super) fn read_bounded(file: &Path, most: u64) -> Result<Vec<u8>> {
-    let failure = |error: &io::Error| Failure::file(file, error);
+    let failure = |error: &io::Error| Failure::io(error, error.to_string());
     let opened = fs::File::open(file).map_err(|error| failure(&error))?;
     let mut bytes = Vec::new();
     io::Read::read_to_end(&mut io::Read::take(opened, most + 1), &mut bytes)
@@ -72,7 +72,7 @@ pub(super) fn read_bounded(file: &Path, most: u64) -> Result<Vec<u8>> {
     if bytes.len() as u64 > most {
         return Err(Failure::new(
             "limit_exceeded",
-            format!("{}: larger than {}", file.display(), size(most)),
+            format!("larger than {}", size(most)),
         ));
     }
     Ok(bytes)

@@ -1,6 +1,5 @@
 //! `doctor`, `migrate`, `sweep` and `handle-event`.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -77,22 +76,13 @@ pub(super) async fn migrate(context: &Context, arguments: Migrate) -> Result<Out
         .with_quick(arguments.quick)
         .with_concurrency(usize::from(arguments.concurrency));
     options.old_base_url = arguments.old_base_url;
-    options.url_map = match arguments.url_map {
-        None => None,
-        Some(file) => Some(match file.extension().and_then(OsStr::to_str) {
-            Some("csv") => UrlMap::csv(file),
-            Some("sql") => UrlMap::sql(file, arguments.table, arguments.column),
-            _ => {
-                return Err(Failure::new(
-                    "invalid_argument",
-                    format!(
-                        "--url-map {}: its name has to end in .csv or .sql",
-                        file.display()
-                    ),
-                ));
-            }
-        }),
-    };
+    options.url_map = arguments.url_map.map(|file| {
+        if file.extension().is_some_and(|extension| extension == "csv") {
+            UrlMap::csv(file)
+        } else {
+            UrlMap::sql(file, arguments.table, arguments.column)
+        }
+    });
     let mut interrupt = Interrupt::listen(output, "stopping");
     let progress = output.progress(None, "objects");
     let mut copied = 0;

@@ -38,13 +38,17 @@ impl Failure {
 
     /// A file or directory that could not be used.
     pub(super) fn file(path: &std::path::Path, error: &io::Error) -> Self {
+        Self::io(error, format!("{}: {error}", path.display()))
+    }
+
+    pub(super) fn io(error: &io::Error, message: String) -> Self {
         let kind = match error.kind() {
             io::ErrorKind::NotFound => "not_found",
             io::ErrorKind::PermissionDenied => "access_denied",
             io::ErrorKind::AlreadyExists => "already_exists",
             _ => "internal",
         };
-        Self::new(kind, format!("{}: {error}", path.display()))
+        Self::new(kind, message)
     }
 
     pub(super) fn to_json(&self) -> Value {

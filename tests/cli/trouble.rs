@@ -191,6 +191,13 @@ fn a_missing_permission() {
             .count(),
         0
     );
+    // Where no directory can be made at all.
+    let nowhere = shell.run(&["migrate", "old", "/proc/nowhere"]);
+    one_line(
+        &nowhere,
+        "No such file or directory",
+        "look at /proc/nowhere",
+    );
 }
 
 #[tokio::test]

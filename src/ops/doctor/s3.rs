@@ -196,7 +196,10 @@ impl Examination<'_> {
                     Trouble::new(
                         "the server refuses every request of this key: it is unknown, or the secret is wrong",
                         match trouble.hint {
-                            Some(rights) => format!("{hint}; if they are right, {rights}"),
+                            Some(rights) => {
+                                let rights = rights.split(';').next().unwrap_or_default();
+                                format!("{hint}; if they are right, {rights}")
+                            }
                             None => hint.to_owned(),
                         },
                     ),
