@@ -58,7 +58,7 @@ async fn a_private_bucket_behind_a_distribution_is_healthy() {
     let Some((server, bucket)) = bucket().await else {
         return;
     };
-    let origin = Origin::Bucket((*bucket).clone(), server.keys.clone());
+    let origin = Origin::Bucket(Box::new((*bucket).clone()), server.keys.clone());
     let distribution = Distribution::serve("localhost", origin, None).await;
     let shell = shell(&server, &bucket, &distribution);
     let healthy = shell.run(&["doctor", "--json"]);
@@ -81,7 +81,7 @@ async fn what_is_wrong_with_a_distribution_is_named() {
         return;
     };
     let other = server.bucket().await;
-    let own = |keys| Origin::Bucket((*bucket).clone(), keys);
+    let own = |keys| Origin::Bucket(Box::new((*bucket).clone()), keys);
     let cases = [
         // The distribution asks, but the bucket does not let it read.
         (
@@ -96,7 +96,7 @@ async fn what_is_wrong_with_a_distribution_is_named() {
         ),
         // Its origin is another bucket, in which the image is not.
         (
-            Origin::Bucket((*other).clone(), server.keys.clone()),
+            Origin::Bucket(Box::new((*other).clone()), server.keys.clone()),
             "404 NoSuchKey",
             bucket.name.as_str(),
         ),
@@ -147,7 +147,7 @@ async fn a_distribution_for_signed_urls() {
         id: KEY_ID.to_owned(),
         public_key,
     };
-    let origin = Origin::Bucket((*bucket).clone(), server.keys.clone());
+    let origin = Origin::Bucket(Box::new((*bucket).clone()), server.keys.clone());
     let restricted = Distribution::serve("localhost", origin.clone(), Some(group.clone())).await;
     let run = |shell: Shell| shell.run(&["doctor", "--json"]);
 
@@ -179,7 +179,7 @@ async fn a_distribution_for_signed_urls() {
     );
 
     // The signature is right, and the bucket still does not let the distribution read.
-    let unread = Origin::Bucket((*bucket).clone(), server.other.clone());
+    let unread = Origin::Bucket(Box::new((*bucket).clone()), server.other.clone());
     let unread = Distribution::serve("localhost", unread, Some(group)).await;
     let unread = run(signing(shell(&server, &bucket, &unread), KEY_ID, &key));
     first_failure(&unread, "403 AccessDenied", "origin access control");

@@ -21,7 +21,7 @@ use crate::common::s3::{Handle, Keys};
 #[derive(Clone)]
 pub enum Origin {
     /// This bucket, with requests signed by these keys.
-    Bucket(Handle, Keys),
+    Bucket(Box<Handle>, Keys),
     /// Nothing that can be reached.
     Unreachable,
     /// CloudFront refuses before it asks.
