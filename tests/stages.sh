@@ -157,8 +157,9 @@ stage_features() {
 
 ABOUT[test]="cargo test, doctests included"
 MINUTES[test]=30
-# The script of `setup` is run by the real AWS CLI; the SQL of `migrate` by SQLite.
-PACKAGES[test]="awscli python3"
+# The script of `setup` is run by the real AWS CLI; the SQL of `migrate` by SQLite; a stand-in for CloudFront
+# gets its certificate from OpenSSL.
+PACKAGES[test]="awscli python3 openssl"
 stage_test() {
     [ -z "$full" ] || export LABLINK_TEST_FULL=1
     # --show-output: what a test left out, it says. The corpus is gone through below, in release.

@@ -15,6 +15,9 @@ use super::hint;
 use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
 
+/// The words for what has no better ones.
+const FAILED: &str = "it failed";
+
 /// What was being done, to what, and for how long at most.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
@@ -81,7 +84,8 @@ impl Context<'_> {
             let problem = Problem::of(http);
             return self.transport(timed_out, problem, call);
         }
-        let io_kind = find::<io::Error>(&error).map(io::Error::kind);
+        let io_error = find::<io::Error>(&error);
+        let io_kind = io_error.map(io::Error::kind);
         let (kind, words) = match &error {
             Error::NotFound { .. } => (ErrorKind::NotFound, "there is no such object"),
             Error::AlreadyExists { .. } | Error::Precondition { .. } => {
@@ -110,11 +114,24 @@ impl Context<'_> {
                 Some(io::ErrorKind::NotADirectory) => {
                     (ErrorKind::Configuration, "the directory is none")
                 }
-                _ => (ErrorKind::Internal, "it failed"),
+                Some(io::ErrorKind::StorageFull) => (ErrorKind::Internal, "the disk is full"),
+                Some(io::ErrorKind::QuotaExceeded) => {
+                    (ErrorKind::Internal, "the disk quota is used up")
+                }
+                _ => (ErrorKind::Internal, FAILED),
             },
         };
+        let of_disk = self.operation == Operation::Put
+            && kind == ErrorKind::Internal
+            && io_error.is_some_and(|error| error.raw_os_error().is_some())
+            && io_kind != Some(io::ErrorKind::InvalidFilename);
         let problem = Problem::of(&error);
-        let failed = self.error(kind, words, call);
+        // What the system says of itself names no file and no secret.
+        let words = match io_error {
+            Some(error) if words == FAILED && error.raw_os_error().is_some() => error.to_string(),
+            _ => words.to_owned(),
+        };
+        let failed = self.error(kind, words, call).of_disk(of_disk);
         let failed = match hint::of_files(self.backend, kind, io_kind) {
             Some(hint) => failed.with_hint(hint),
             None => failed,

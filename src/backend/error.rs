@@ -53,6 +53,7 @@ struct Details {
     request_id: Option<String>,
     tries: u32,
     hint: Option<String>,
+    of_disk: bool,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -68,6 +69,7 @@ impl StorageError {
             request_id: None,
             tries: 0,
             hint: None,
+            of_disk: false,
             source: None,
         }))
     }
@@ -111,9 +113,29 @@ impl StorageError {
         self
     }
 
+    /// Whether it is the disk that failed, whatever was written.
+    pub(super) fn of_disk(mut self, of_disk: bool) -> Self {
+        self.0.of_disk = of_disk;
+        self
+    }
+
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
         self
+    }
+
+    /// Whether a call for any other object would fail, too, until somebody mends what is wrong: whoever
+    /// goes through many stops at the first one.
+    pub(crate) fn concerns_every_object(&self) -> bool {
+        match self.0.kind {
+            ErrorKind::Credentials
+            | ErrorKind::AccessDenied
+            | ErrorKind::NoSuchBucket
+            | ErrorKind::Configuration => true,
+            // Nobody answered although it was tried again and again.
+            ErrorKind::Unavailable => self.0.code.is_none(),
+            _ => self.0.of_disk,
+        }
     }
 
     /// What kind of error it is.
@@ -183,12 +205,17 @@ impl StorageError {
 impl fmt::Display for StorageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let details = &self.0;
-        f.write_str(details.operation.as_str())?;
+        let (doing, whose) = match details.operation {
+            Operation::Sign => ("signing", "for"),
+            Operation::Health => ("status", "of"),
+            operation => (operation.as_str(), "in"),
+        };
+        f.write_str(doing)?;
         if let Some(key) = &details.key {
             write!(f, " of {key}")?;
         }
         if let Some(bucket) = &details.bucket {
-            write!(f, " in bucket {bucket}")?;
+            write!(f, " {whose} bucket {bucket}")?;
         }
         write!(f, ": {}", details.problem)?;
         match (&details.code, &details.request_id) {

@@ -144,6 +144,9 @@ pub(super) fn of_files(
             (_, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) => {
                 Some(format!("make room on the disk that {root} is on"))
             }
+            (ErrorKind::Internal, Some(_)) => {
+                Some(format!("look at {root} and the disk that it is on"))
+            }
             _ => None,
         };
     }

@@ -273,6 +273,8 @@ impl ObjectStore for LocalFiles {
                     path: location.to_string(),
                     source: error.into(),
                 },
+                // It is not the object that is missing: its directory cannot be made.
+                ErrorKind::NotFound => generic(error),
                 _ => as_store_error(error, &location),
             })
         })

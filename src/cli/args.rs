@@ -244,7 +244,7 @@ pub(super) struct Optimize {
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
     /// Web origin whose pages upload and read images, such as https://lab.example.org
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     pub(super) origin: Vec<String>,
 }
 
@@ -261,7 +261,7 @@ pub(super) enum ArchiveClass {
 #[derive(Debug, Args)]
 pub(super) struct Setup {
     /// Web origin whose pages upload and read images, such as https://lab.example.org
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     pub(super) origin: Vec<String>,
     /// Print one bash script of AWS CLI commands
     #[arg(long, conflicts_with = "json")]
@@ -323,7 +323,7 @@ pub(super) struct Migrate {
     #[arg(long)]
     pub(super) dry_run: bool,
     /// Write old and new URLs to this file, as CSV or SQL by its extension
-    #[arg(long, value_name = "FILE.csv|FILE.sql")]
+    #[arg(long, value_name = "FILE.csv|FILE.sql", value_parser = url_map)]
     pub(super) url_map: Option<PathBuf>,
     /// Table for the SQL
     #[arg(long, default_value = "components")]
@@ -363,6 +363,21 @@ pub(super) struct HandleEvent {
     /// The notification; stdin by default
     #[arg(value_name = "FILE|-", default_value = "-")]
     pub(super) file: PathBuf,
+}
+
+fn origin(text: &str) -> Result<String, String> {
+    match crate::ops::check_origin(text) {
+        Ok(()) => Ok(text.to_owned()),
+        Err(error) => Err(format!("expected {}", error.reason)),
+    }
+}
+
+fn url_map(text: &str) -> Result<PathBuf, String> {
+    let file = PathBuf::from(text);
+    match file.extension().and_then(std::ffi::OsStr::to_str) {
+        Some("csv" | "sql") => Ok(file),
+        _ => Err("its name has to end in .csv or .sql".to_owned()),
+    }
 }
 
 fn tag(text: &str) -> Result<(String, String), String> {

@@ -8,6 +8,7 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 
 use super::args::{Get, Key, Ls, Put, Rm, Url};
+use super::interrupt::Interrupt;
 use super::output::{Failure, Outcome, size};
 use super::{Context, Result};
 use crate::backend::ObjectInfo;
@@ -18,10 +19,14 @@ pub(super) async fn put(context: &Context, arguments: Put) -> Result<Outcome> {
     let store = context.store()?;
     let output = context.output;
     let (mut images, mut failures) = (Vec::new(), Vec::new());
+    let interrupt = Interrupt::listen(output, "finishing this image");
     let progress = output.progress(Some(arguments.files.len() as u64), "files");
-    for file in &arguments.files {
-        progress.step(&file.display().to_string());
+    let mut files = arguments.files.iter();
+    while !interrupt.is_set()
+        && let Some(file) = files.next()
+    {
         let name = file.display().to_string();
+        progress.step(&name);
         match put_one(&store, file).await {
             Ok(image) => {
                 let line = format!("{name}: {} ({})", image.url, saving(&image));
@@ -35,12 +40,17 @@ pub(super) async fn put(context: &Context, arguments: Put) -> Result<Outcome> {
                 let mut entry = failure.to_json();
                 entry["file"] = json!(name);
                 failures.push(entry);
+                if failure.everywhere {
+                    break;
+                }
             }
         }
     }
     drop(progress);
-    output.document(&json!({"images": images, "failures": failures}))?;
-    Ok(Outcome::when(failures.is_empty()))
+    let left: Vec<_> = files.map(|file| file.display().to_string()).collect();
+    output.not_tried(&left);
+    output.document(&json!({"images": images, "failures": failures, "not_tried": left}))?;
+    Ok(Outcome::of_many(&failures, &left, &interrupt))
 }
 
 async fn put_one(store: &ImageStore, file: &Path) -> Result<StoredImage> {
@@ -52,9 +62,9 @@ async fn put_one(store: &ImageStore, file: &Path) -> Result<StoredImage> {
     Ok(store.upload(bytes, options).await?)
 }
 
-/// Reads a file unless it is larger than anything that would be taken.
+/// Reads a file unless it is larger than anything that would be taken. The caller names it.
 pub(super) fn read_bounded(file: &Path, most: u64) -> Result<Vec<u8>> {
-    let failure = |error: &io::Error| Failure::file(file, error);
+    let failure = |error: &io::Error| Failure::io(error, error.to_string());
     let opened = fs::File::open(file).map_err(|error| failure(&error))?;
     let mut bytes = Vec::new();
     io::Read::read_to_end(&mut io::Read::take(opened, most + 1), &mut bytes)
@@ -62,7 +72,7 @@ pub(super) fn read_bounded(file: &Path, most: u64) -> Result<Vec<u8>> {
     if bytes.len() as u64 > most {
         return Err(Failure::new(
             "limit_exceeded",
-            format!("{}: larger than {}", file.display(), size(most)),
+            format!("larger than {}", size(most)),
         ));
     }
     Ok(bytes)
@@ -101,7 +111,9 @@ pub(super) async fn get(context: &Context, arguments: Get) -> Result<Outcome> {
             );
         }
     }
+    let waiting = output.waiting(key.as_str());
     let object = store.get(&key).await?;
+    drop(waiting);
     match &arguments.output {
         None => output.raw(&object.bytes)?,
         Some(file) => {
@@ -119,9 +131,15 @@ pub(super) async fn get(context: &Context, arguments: Get) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Writes beside the file and moves it into place: what was there stays until the new one is whole.
+/// Writes beside the file and moves it into place: what was there stays until the new one is whole. What is
+/// no regular file, such as a pipe or a device, is written to and stays what it is.
 pub(super) fn write_whole(file: &Path, bytes: &[u8]) -> Result<()> {
     let failure = |error: &io::Error| Failure::file(file, error);
+    if fs::metadata(file).is_ok_and(|there| !there.is_file()) {
+        return fs::write(file, bytes).map_err(|error| failure(&error));
+    }
+    let real = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    let file = real.as_path();
     let name = file.file_name().ok_or_else(|| {
         Failure::new(
             "invalid_argument",
@@ -187,8 +205,12 @@ pub(super) async fn rm(context: &Context, arguments: Rm) -> Result<Outcome> {
     let keys = arguments.keys.iter().map(|key| store.resolve(key));
     let keys: Vec<_> = keys.collect::<Result<_, Error>>()?;
     let (mut removed, mut failures) = (Vec::new(), Vec::new());
+    let interrupt = Interrupt::listen(output, "finishing this removal");
     let progress = output.progress(Some(keys.len() as u64), "objects");
-    for key in keys {
+    let mut keys = keys.into_iter();
+    while !interrupt.is_set()
+        && let Some(key) = keys.next()
+    {
         progress.step(key.as_str());
         match store.delete(&key).await {
             Ok(()) => {
@@ -201,12 +223,17 @@ pub(super) async fn rm(context: &Context, arguments: Rm) -> Result<Outcome> {
                 let mut entry = failure.to_json();
                 entry["key"] = json!(key.as_str());
                 failures.push(entry);
+                if failure.everywhere {
+                    break;
+                }
             }
         }
     }
     drop(progress);
-    output.document(&json!({"removed": removed, "failures": failures}))?;
-    Ok(Outcome::when(failures.is_empty()))
+    let left: Vec<_> = keys.map(|key| key.to_string()).collect();
+    output.not_tried(&left);
+    output.document(&json!({"removed": removed, "failures": failures, "not_tried": left}))?;
+    Ok(Outcome::of_many(&failures, &left, &interrupt))
 }
 
 pub(super) fn url(context: &Context, arguments: &Url) -> Result<Outcome> {
@@ -223,16 +250,21 @@ pub(super) fn url(context: &Context, arguments: &Url) -> Result<Outcome> {
 pub(super) async fn promote(context: &Context, arguments: Key) -> Result<Outcome> {
     let store = context.store()?;
     let key = store.resolve(&arguments.key)?;
-    let image = store.promote(&key).await?;
     let output = context.output;
+    let waiting = output.waiting(key.as_str());
+    let image = store.promote(&key).await?;
+    drop(waiting);
     output.line(format_args!("{} ({})", image.url, saving(&image)))?;
     output.document(&image)?;
     Ok(Outcome::Done)
 }
 
 pub(super) async fn status(context: &Context) -> Result<Outcome> {
-    let status = context.store()?.status().await;
     let output = context.output;
+    let store = context.store()?;
+    let waiting = output.waiting("");
+    let status = store.status().await;
+    drop(waiting);
     let place = match (&status.bucket, &status.region) {
         (Some(bucket), Some(region)) => format!(" (bucket {bucket}, region {region})"),
         _ => format!(" ({} store)", status.backend),

@@ -4,6 +4,7 @@
 
 mod args;
 mod files;
+mod interrupt;
 mod operations;
 mod optimize;
 mod output;
@@ -22,12 +23,12 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::store::ImageStore;
 use args::{Arguments, Command};
-use output::{BROKEN_PIPE, Failure, Outcome, Output};
+use output::{BROKEN_PIPE, Failure, INTERRUPTED, Outcome, Output};
 
 type Result<T, E = Failure> = std::result::Result<T, E>;
 
 /// Runs one command of the command line and answers with its exit code: 0 done, 1 it failed, 2 wrong
-/// usage.
+/// usage, 130 ended by Ctrl-C.
 ///
 /// `args` begins with the program's name. The store is described by the process's environment and, for
 /// what is not set there, by a `.env` file in the working directory. Results go to stdout, words and
@@ -65,12 +66,16 @@ pub fn run_with_vars(
     match outcome {
         Ok(Outcome::Done) => 0,
         Ok(Outcome::Failed) => 1,
+        Ok(Outcome::Interrupted) => interrupt::EXIT_CODE,
         Err(failure) => {
             if failure.kind != BROKEN_PIPE {
                 output.failure("lablink-storage", &failure);
                 let _ = output.document(&failure.to_json());
             }
-            1
+            match failure.kind {
+                INTERRUPTED => interrupt::EXIT_CODE,
+                _ => 1,
+            }
         }
     }
 }

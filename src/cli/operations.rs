@@ -1,6 +1,5 @@
 //! `doctor`, `migrate`, `sweep` and `handle-event`.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -8,7 +7,8 @@ use std::path::Path;
 use serde_json::json;
 
 use super::args::{Doctor, HandleEvent, Migrate, Sweep};
-use super::output::{Failure, Outcome, size};
+use super::interrupt::Interrupt;
+use super::output::{Failure, INTERRUPTED, Outcome, size};
 use super::{Context, Result};
 use crate::ops::{
     self, CheckStatus, Diagnosis, DoctorOptions, EventOutcome, MAX_EVENT_BYTES, MigrateOptions,
@@ -22,9 +22,11 @@ pub(super) async fn doctor(context: &Context, arguments: Doctor) -> Result<Outco
         .origin
         .into_iter()
         .fold(DoctorOptions::default(), DoctorOptions::with_origin);
+    let mut interrupt = None;
     let diagnosis = match context.open() {
         Ok(store) => {
-            let _progress = output.progress(None, "");
+            interrupt = Some(Interrupt::listen(output, "finishing, to remove the probes"));
+            let _waiting = output.waiting("");
             ops::doctor(&store, &options).await
         }
         Err(error) => Diagnosis::of_error(&error),
@@ -46,7 +48,10 @@ pub(super) async fn doctor(context: &Context, arguments: Doctor) -> Result<Outco
         None => output.note("healthy"),
     }
     output.document(&diagnosis)?;
-    Ok(Outcome::when(diagnosis.ok))
+    match interrupt {
+        Some(interrupt) if interrupt.is_set() => Ok(Outcome::Interrupted),
+        _ => Ok(Outcome::when(diagnosis.ok)),
+    }
 }
 
 pub(super) async fn migrate(context: &Context, arguments: Migrate) -> Result<Outcome> {
@@ -71,33 +76,36 @@ pub(super) async fn migrate(context: &Context, arguments: Migrate) -> Result<Out
         .with_quick(arguments.quick)
         .with_concurrency(usize::from(arguments.concurrency));
     options.old_base_url = arguments.old_base_url;
-    options.url_map = match arguments.url_map {
-        None => None,
-        Some(file) => Some(match file.extension().and_then(OsStr::to_str) {
-            Some("csv") => UrlMap::csv(file),
-            Some("sql") => UrlMap::sql(file, arguments.table, arguments.column),
-            _ => {
-                return Err(Failure::new(
-                    "invalid_argument",
-                    format!(
-                        "--url-map {}: its name has to end in .csv or .sql",
-                        file.display()
-                    ),
-                ));
-            }
-        }),
-    };
+    options.url_map = arguments.url_map.map(|file| {
+        if file.extension().is_some_and(|extension| extension == "csv") {
+            UrlMap::csv(file)
+        } else {
+            UrlMap::sql(file, arguments.table, arguments.column)
+        }
+    });
+    let mut interrupt = Interrupt::listen(output, "stopping");
     let progress = output.progress(None, "objects");
-    let report = ops::migrate(&source, &target, &options, |migrated| {
+    let mut copied = 0;
+    let migration = ops::migrate(&source, &target, &options, |migrated| {
         progress.step(migrated.key().as_str());
+        copied += u64::from(matches!(migrated, Migrated::Copied { .. }));
         if let Migrated::Failed(failure) = migrated {
             let mut told = Failure::new(failure.kind, failure.message.clone());
             told.hint.clone_from(&failure.hint);
             progress.suspend(|| output.failure(failure.key.as_str(), &told));
         }
-    })
-    .await?;
+    });
+    let ended = tokio::select! {
+        ended = migration => ended.map_err(Failure::from),
+        () = interrupt.pressed() => Err(Failure::new(INTERRUPTED, "interrupted")),
+    };
     drop(progress);
+    if ended.is_err() && copied > 0 && !arguments.dry_run {
+        output.note(format_args!(
+            "{copied} objects were copied; run it again to copy what is missing"
+        ));
+    }
+    let report = ended?;
     let verb = if report.dry_run { "to copy" } else { "copied" };
     output.line(format_args!(
         "{} {verb} ({}), {} there already, {} left out, {} failed",
@@ -138,9 +146,9 @@ pub(super) async fn sweep(context: &Context, arguments: Sweep) -> Result<Outcome
     if let Some(file) = &arguments.used {
         options = options.with_used(used_urls(&store, file)?);
     }
-    let progress = output.progress(None, "");
+    let waiting = output.waiting("");
     let swept = ops::sweep(&store, &options).await;
-    drop(progress);
+    drop(waiting);
     let swept = swept.map_err(|error| {
         let failure = Failure::from(error);
         match (failure.kind, arguments.used.is_some()) {
@@ -219,6 +227,7 @@ pub(super) async fn handle_event(context: &Context, arguments: HandleEvent) -> R
     let report = if document.trim_ascii().is_empty() {
         ops::EventReport::default()
     } else {
+        let _waiting = output.waiting("");
         ops::handle_event(&store, &document)
             .await
             .map_err(|error| Failure::new("invalid_argument", error.to_string()))?

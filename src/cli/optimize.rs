@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::args::{Format, Optimize};
 use super::files::{read_bounded, write_whole};
+use super::interrupt::Interrupt;
 use super::output::{Failure, Outcome, size};
 use super::{Context, Result};
 use crate::error::Error;
@@ -27,8 +28,12 @@ pub(super) fn run(context: &Context, arguments: &Optimize) -> Result<Outcome> {
     fs::create_dir_all(&arguments.output)
         .map_err(|error| Failure::file(&arguments.output, &error))?;
     let (mut images, mut failures) = (Vec::new(), Vec::new());
+    let interrupt = Interrupt::listen(output, "finishing this image");
     let progress = output.progress(Some(arguments.files.len() as u64), "files");
-    for file in &arguments.files {
+    let mut files = arguments.files.iter();
+    while !interrupt.is_set()
+        && let Some(file) = files.next()
+    {
         let name = file.display().to_string();
         progress.step(&name);
         match optimize_one(file, &arguments.output, &options) {
@@ -63,8 +68,10 @@ pub(super) fn run(context: &Context, arguments: &Optimize) -> Result<Outcome> {
         }
     }
     drop(progress);
-    output.document(&json!({"images": images, "failures": failures}))?;
-    Ok(Outcome::when(failures.is_empty()))
+    let left: Vec<_> = files.map(|file| file.display().to_string()).collect();
+    output.not_tried(&left);
+    output.document(&json!({"images": images, "failures": failures, "not_tried": left}))?;
+    Ok(Outcome::of_many(&failures, &left, &interrupt))
 }
 
 fn optimize_one(

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::interrupt::Interrupt;
 use crate::error::Error;
 
 /// Why a command failed, in words and in a form for scripts.
@@ -16,6 +17,8 @@ pub(super) struct Failure {
     pub(super) kind: &'static str,
     pub(super) message: String,
     pub(super) hint: Option<String>,
+    /// Whether the same would happen with everything else that the command was given.
+    pub(super) everywhere: bool,
 }
 
 impl Failure {
@@ -24,6 +27,7 @@ impl Failure {
             kind,
             message: message.into(),
             hint: None,
+            everywhere: false,
         }
     }
 
@@ -34,13 +38,17 @@ impl Failure {
 
     /// A file or directory that could not be used.
     pub(super) fn file(path: &std::path::Path, error: &io::Error) -> Self {
+        Self::io(error, format!("{}: {error}", path.display()))
+    }
+
+    pub(super) fn io(error: &io::Error, message: String) -> Self {
         let kind = match error.kind() {
             io::ErrorKind::NotFound => "not_found",
             io::ErrorKind::PermissionDenied => "access_denied",
             io::ErrorKind::AlreadyExists => "already_exists",
             _ => "internal",
         };
-        Self::new(kind, format!("{}: {error}", path.display()))
+        Self::new(kind, message)
     }
 
     pub(super) fn to_json(&self) -> Value {
@@ -54,6 +62,7 @@ impl From<Error> for Failure {
             kind: error.kind().as_str(),
             message: error.to_string(),
             hint: error.hint(),
+            everywhere: matches!(&error, Error::Storage(error) if error.concerns_every_object()),
         }
     }
 }
@@ -69,17 +78,29 @@ impl From<io::Error> for Failure {
 }
 
 pub(super) const BROKEN_PIPE: &str = "broken_pipe";
+pub(super) const INTERRUPTED: &str = "interrupted";
 
 /// Whether everything that was asked for was done. Failures are reported by then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     Done,
     Failed,
+    /// Ctrl-C came before everything was done.
+    Interrupted,
 }
 
 impl Outcome {
     pub(super) fn when(ok: bool) -> Self {
         if ok { Self::Done } else { Self::Failed }
+    }
+
+    /// How it ended for many things, some of which failed or were left out.
+    pub(super) fn of_many<T>(failures: &[T], not_tried: &[String], interrupt: &Interrupt) -> Self {
+        if interrupt.is_set() && !not_tried.is_empty() {
+            Self::Interrupted
+        } else {
+            Self::when(failures.is_empty())
+        }
     }
 }
 
@@ -128,14 +149,20 @@ impl Output {
         }
     }
 
+    pub(super) fn not_tried(self, left: &[String]) {
+        if !left.is_empty() {
+            self.note(format_args!("not tried: {}", left.join(", ")));
+        }
+    }
+
     /// A bar that shows itself after a second, on a terminal only.
     pub(super) fn progress(self, total: Option<u64>, unit: &str) -> Progress {
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
         if !self.quiet && io::stderr().is_terminal() {
-            let template = if total.is_some() {
-                format!("{{bar:30}} {{pos}}/{{len}} {unit} {{eta}} {{wide_msg}}")
-            } else {
-                format!("{{spinner}} {{pos}} {unit} {{elapsed}} {{wide_msg}}")
+            let template = match total {
+                Some(_) => format!("{{bar:30}} {{pos}}/{{len}} {unit} {{eta}} {{wide_msg}}"),
+                None if unit.is_empty() => "{spinner} {elapsed} {wide_msg}".to_owned(),
+                None => format!("{{spinner}} {{pos}} {unit} {{elapsed}} {{wide_msg}}"),
             };
             if let Ok(style) = ProgressStyle::with_template(&template) {
                 bar.set_style(style);
@@ -153,7 +180,7 @@ impl Output {
     }
 }
 
-/// How far something has come; it vanishes when it is dropped.
+/// How far something has come; it vanishes when it is dropped or cleared.
 pub(super) struct Progress(ProgressBar);
 
 impl Progress {
@@ -165,6 +192,15 @@ impl Progress {
     /// Writes a line without tearing the bar.
     pub(super) fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
         self.0.suspend(write)
+    }
+}
+
+impl Output {
+    /// For what has no steps: shows that it goes on and what it waits for.
+    pub(super) fn waiting(self, what: &str) -> Progress {
+        let progress = self.progress(None, "");
+        progress.0.set_message(what.to_owned());
+        progress
     }
 }
 

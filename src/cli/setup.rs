@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::args::{ArchiveClass, Setup as Arguments};
+use super::files::write_whole;
 use super::output::{Failure, Outcome};
 use super::{Context, Result};
 use crate::config::Config;
@@ -70,7 +71,7 @@ fn write(context: &Context, setup: &Setup, directory: &Path) -> Result<()> {
     files.push(("setup.sh".to_owned(), setup.script()));
     for (name, contents) in files {
         let path = directory.join(name);
-        fs::write(&path, contents).map_err(|error| Failure::file(&path, &error))?;
+        write_whole(&path, contents.as_bytes())?;
         context.output.line(path.display())?;
     }
     Ok(())

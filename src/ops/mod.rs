@@ -28,6 +28,8 @@ pub use events::{InvalidEvent, MAX_EVENT_BYTES, Notice, ObjectEvent, parse_event
 pub use migrate::{
     MigrateFailure, MigrateOptions, MigrateReport, Migrated, Place, UrlMap, UrlMapFormat, migrate,
 };
+#[cfg(feature = "cli")]
+pub(crate) use setup::check_origin;
 pub use setup::{Archive, InvalidSetup, Setup, SetupOptions};
 #[cfg(feature = "store")]
 pub use sweep::{Sweep, SweepOptions, UsedUrls, sweep};

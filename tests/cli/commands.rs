@@ -71,6 +71,9 @@ fn wrong_usage_is_exit_code_2_and_touches_nothing() {
         &["optimize", "x.jpg", "-o", "out", "--quality", "101"],
         &["optimize", "x.jpg", "-o", "out", "--format", "gif"],
         &["doctor", "--origin"],
+        &["doctor", "--origin", "lab.example.org"],
+        &["setup", "--origin", "https://lab.example.org/"],
+        &["migrate", "a", "b", "--url-map", "map.txt"],
         &["setup", "--json", "--script"],
         &["setup", "--tag", "no-equals-sign"],
         &["migrate", "only-one"],
@@ -122,6 +125,15 @@ fn json_is_one_document_on_stdout() {
     let back = std::fs::read(shell.path("back.jpg")).expect("written");
     assert_eq!(back.len() as u64, image["size"].as_u64().expect("a size"));
     assert!(back.starts_with(&[0xff, 0xd8, 0xff]));
+    // What is no file is written to, not replaced.
+    let shown = shell.run(&["get", &key, "-o", "/dev/stdout"]).ok();
+    assert!(shown.out.contains("JFIF"), "{}", shown.out);
+    let full = shell.run(&["get", &key, "-o", "/dev/full"]);
+    assert!(
+        full.code == 1 && full.err.contains("No space left"),
+        "{}",
+        full.err
+    );
 
     let signed = shell
         .run(&["presign", "get", &key, "--json", "--expires-in", "60"])

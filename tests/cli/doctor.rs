@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::time::Duration;
 
 use crate::common::s3::{Bucket, Server};
-use crate::shell::{BINARY, Done, Shell, finish};
+use crate::shell::{BINARY, Done, Shell, finish, on_a_small_disk};
 
 const ORIGIN: &str = "https://lab.example.org";
 
@@ -215,18 +215,10 @@ fn read_only_directory() {
 
 #[test]
 fn disk_full() {
-    let shell = Shell::new();
-    std::fs::create_dir(shell.path("uploads")).expect("made");
-    let mut command = shell.command("unshare");
-    command
-        .args(["--user", "--map-root-user", "--mount", "sh", "-c"])
-        .arg("mount -t tmpfs -o size=64k full uploads || exit 77; exec \"$0\" doctor --json")
-        .arg(BINARY);
-    let done = finish(command, b"");
-    if done.code == 77 || done.out.is_empty() {
-        println!("skipped: no file system can be mounted here");
+    let shell = Shell::new().with("LABLINK_STORAGE_DIR", "small");
+    let Some((done, _)) = on_a_small_disk(&shell, 64, true, &["doctor", "--json"]) else {
         return;
-    }
+    };
     first_failure(&done, "space", "LABLINK_STORAGE_DIR");
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::common::images;
 use crate::common::s3::Server;
-use crate::shell::{Shell, finish};
+use crate::shell::{Shell, finish, multipart};
 
 /// Collects the bodies of all requests.
 fn receiver() -> (String, mpsc::Receiver<Vec<u8>>) {
@@ -214,22 +214,4 @@ async fn other_events_are_skipped() {
         (broken.code, broken.json()["error"].as_str()),
         (1, Some("invalid_argument"))
     );
-}
-
-fn multipart(form: &Value, file: &[u8]) -> (String, Vec<u8>) {
-    let mut body = Vec::new();
-    for field in form["fields"].as_array().expect("fields") {
-        let (name, value) = (
-            field[0].as_str().expect("a name"),
-            field[1].as_str().expect("a value"),
-        );
-        body.extend(
-            format!("--XX\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
-                .into_bytes(),
-        );
-    }
-    body.extend(b"--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"board.png\"\r\nContent-Type: image/png\r\n\r\n");
-    body.extend(file);
-    body.extend(b"\r\n--XX--\r\n");
-    ("multipart/form-data; boundary=XX".to_owned(), body)
 }

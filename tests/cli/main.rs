@@ -3,10 +3,14 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod cloudfront;
 mod commands;
+mod distribution;
 mod doctor;
 mod events;
 mod migrate;
+mod promote;
 mod setup;
 mod shell;
 mod sweep;
+mod trouble;

@@ -1,4 +1,7 @@
-//! The script of `setup`, run by the real AWS CLI on a real server, twice; then `doctor`.
+//! The script of `setup`, run by the real AWS CLI on a real server, twice; then `doctor`. What only AWS has
+//! is checked call by call by the AWS CLI itself, which sends nothing.
+
+use std::path::PathBuf;
 
 use crate::common::s3::Server;
 use crate::shell::{Shell, finish, remove};
@@ -73,4 +76,158 @@ async fn the_script_makes_a_healthy_bucket_and_can_run_again() {
         "probes are removed"
     );
     remove(&server, &bucket).await;
+}
+
+/// Runs a script before an account that only answers, and tells what the AWS CLI was called with. Every call
+/// has passed its own checks then.
+fn calls(shell: &Shell, script: &str, round: u8) -> String {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cli");
+    let notes = shell.path(&format!("notes-{}", uuid::Uuid::new_v4().simple()));
+    std::fs::create_dir(&notes).expect("made");
+    let double = shell.write(
+        "bin/aws",
+        &std::fs::read(here.join("noted_aws")).expect("read"),
+    );
+    std::fs::set_permissions(&double, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("executable");
+    let path = format!("{}:/usr/bin:/bin", shell.path("bin").display());
+    let mut bash = shell.command("bash");
+    bash.args(["-c", script])
+        .env("PATH", path)
+        .env("NOTES", &notes)
+        .env("ROUND", round.to_string());
+    let done = finish(bash, b"").ok();
+
+    let mut check = shell.command("/usr/bin/python3");
+    check
+        .arg(here.join("aws_calls.py"))
+        .arg(&notes)
+        .envs([
+            ("AWS_ACCESS_KEY_ID", "key"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ])
+        .env("AWS_REGION", "us-east-1");
+    let checked = finish(check, b"");
+    assert_eq!(
+        checked.code, 0,
+        "(is awscli 2 installed?) {}\n{}\n{}",
+        done.out, checked.out, checked.err
+    );
+    println!("{}", checked.out.trim());
+    let mut notes: Vec<PathBuf> = std::fs::read_dir(notes)
+        .expect("listed")
+        .map(|entry| entry.expect("an entry").path().join("arguments"))
+        .collect();
+    notes.sort();
+    let calls = notes.iter().map(|note| {
+        let arguments = std::fs::read(note).expect("noted");
+        String::from_utf8_lossy(&arguments).replace('\0', " ")
+    });
+    calls.collect::<Vec<String>>().join("\n")
+}
+
+fn aws(region: &str) -> Shell {
+    Shell::new()
+        .with("AWS_S3_BUCKET", "lab-images")
+        .with("AWS_REGION", region)
+}
+
+#[test]
+fn every_call_for_aws_is_one_that_the_aws_cli_takes() {
+    let shell = aws("eu-central-1").with("AWS_S3_USE_ACCELERATE", "true");
+    let everything = [
+        "setup",
+        "--script",
+        "--origin",
+        ORIGIN,
+        "--cloudfront",
+        "--archive",
+        "glacier-ir",
+        "--versioning",
+        "--replicate-to",
+        "lab-images-copy:us-east-1",
+        "--notify",
+        "arn:aws:sqs:eu-central-1:123456789012:images",
+        "--user",
+        "lablink",
+        "--tag",
+        "owner=it's the $(lab)",
+    ];
+    let script = shell.run(&everything).ok().out;
+    let first = calls(&shell, &script, 1);
+    for made in [
+        "s3api create-bucket",
+        "s3api put-public-access-block",
+        "s3api put-bucket-policy",
+        "s3api put-bucket-accelerate-configuration",
+        "s3api put-bucket-encryption",
+        "s3api put-bucket-versioning",
+        "s3api put-bucket-replication",
+        "s3api put-bucket-notification-configuration",
+        "cloudfront create-origin-access-control",
+        "cloudfront create-distribution",
+        "iam create-role --role-name lablink-storage",
+        "iam add-role-to-instance-profile",
+        "iam put-user-policy",
+        "sqs set-queue-attributes",
+    ] {
+        assert!(first.contains(made), "{made} is missing in\n{first}");
+    }
+    let second = calls(&shell, &script, 2);
+    for call in second.lines() {
+        let creates = call.contains(" create-") || call.contains(" add-role-to-");
+        assert!(!creates, "made a second time: {call}");
+    }
+    assert!(second.contains("put-bucket-policy"), "{second}");
+}
+
+#[test]
+fn other_receivers_regions_and_domains() {
+    let key = "1234abcd-12ab-34cd-56ef-1234567890ab";
+    let queue = "arn:aws-cn:sqs:cn-north-1:123456789012:images";
+    let topic = "arn:aws:sns:us-east-1:123456789012:images";
+    let function = "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:images";
+    for (region, receiver) in [
+        ("us-east-1", topic),
+        ("cn-north-1", queue),
+        ("us-gov-west-1", function),
+    ] {
+        let shell = aws(region);
+        let setup = ["setup", "--script", "--notify", receiver, "--kms-key", key];
+        let script = shell.run(&setup).ok().out;
+        // A function's permission may be there already, and then it is left alone.
+        let round = if receiver == function { 2 } else { 1 };
+        let called = calls(&shell, &script, round);
+        assert!(
+            called.contains("put-bucket-notification-configuration"),
+            "{called}"
+        );
+    }
+    let shell = aws("eu-west-1").with("CLOUDFRONT_DOMAIN", "images.example.org");
+    let certificate = "arn:aws:acm:us-east-1:123456789012:certificate/1234abcd";
+    let setup = ["setup", "--script", "--certificate", certificate];
+    let called = calls(&shell, &shell.run(&setup).ok().out, 1);
+    assert!(called.contains("create-distribution"), "{called}");
+}
+
+/// What the README leaves to the AWS CLI are commands that it takes.
+#[test]
+fn the_commands_of_the_readme() {
+    let readme = include_str!("../../README.md");
+    let (_, section) = readme
+        .split_once("## What is left to the AWS CLI")
+        .expect("the section");
+    let (_, block) = section.split_once("```sh\n").expect("its commands");
+    let (block, _) = block.split_once("```").expect("their end");
+    let shell = Shell::new();
+    shell.write(
+        "public-key.json",
+        br#"{"CallerReference": "1", "Name": "images", "EncodedKey": "-----BEGIN PUBLIC KEY-----"}"#,
+    );
+    let called = calls(&shell, block, 2);
+    let commands = block
+        .lines()
+        .filter(|line| line.starts_with("aws "))
+        .count();
+    assert_eq!(called.lines().count(), commands, "{called}");
 }

@@ -1,6 +1,7 @@
 //! Runs the binary with an environment of its own.
 
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -106,6 +107,43 @@ impl Shell {
     }
 }
 
+/// Runs the binary where `./small` is a file system of its own with `kib` KiB, of which `full` says whether
+/// they are taken. What is left there afterwards: names and sizes. `None`, with one line that says so, where
+/// nothing can be mounted.
+pub fn on_a_small_disk(
+    shell: &Shell,
+    kib: u32,
+    full: bool,
+    args: &[&str],
+) -> Option<(Done, String)> {
+    std::fs::create_dir_all(shell.path("small")).expect("made");
+    let mut command = shell.command("unshare");
+    // Only root may do without a user namespace of its own.
+    if !std::fs::metadata("/proc/self").is_ok_and(|own| MetadataExt::uid(&own) == 0) {
+        command.args(["--user", "--map-root-user"]);
+    }
+    let fill = if full {
+        "cat /dev/zero > small/fill 2> /dev/null;"
+    } else {
+        ""
+    };
+    command
+        .args(["--mount", "sh", "-c"])
+        .arg(format!(
+            "mount -t tmpfs -o size={kib}k small small || exit 77; {fill} \"$0\" \"$@\"; code=$?; \
+             find small -type f ! -name fill -printf '%P %s\\n' > left; exit $code"
+        ))
+        .arg(BINARY)
+        .args(args);
+    let done = finish(command, b"");
+    if done.code == 77 {
+        println!("skipped: no file system can be mounted here");
+        return None;
+    }
+    let left = std::fs::read_to_string(shell.path("left")).expect("listed");
+    Some((done, left))
+}
+
 pub fn finish(mut command: Command, stdin: &[u8]) -> Done {
     let began = Instant::now();
     let mut child = command
@@ -136,4 +174,23 @@ pub async fn remove(server: &Server, bucket: &str) {
         handle.send("DELETE", &format!("/{key}"), "").await;
     }
     handle.send("DELETE", "", "").await;
+}
+
+/// The form of `presign post --json` with a file, as a browser sends it: the content type and the body.
+pub fn multipart(form: &Value, file: &[u8]) -> (String, Vec<u8>) {
+    let mut body = Vec::new();
+    for field in form["fields"].as_array().expect("fields") {
+        let (name, value) = (
+            field[0].as_str().expect("a name"),
+            field[1].as_str().expect("a value"),
+        );
+        body.extend(
+            format!("--XX\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+                .into_bytes(),
+        );
+    }
+    body.extend(b"--XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"board.png\"\r\nContent-Type: image/png\r\n\r\n");
+    body.extend(file);
+    body.extend(b"\r\n--XX--\r\n");
+    ("multipart/form-data; boundary=XX".to_owned(), body)
 }

@@ -105,3 +105,86 @@ fn old_pending_uploads_and_unfinished_files_go() {
     assert!(!pending.exists() && !staging.exists());
     assert_eq!(left(&shell), 1);
 }
+
+/// Which of an image, its variants and what lies beside it is an orphan, for every way of naming it as used.
+#[test]
+fn an_image_and_its_variants_stay_or_go_together() {
+    let shell = Shell::new();
+    let (kept, gone, stray) = (
+        "6f9619ff-8b86-4d01-b42d-00cf4fc964ff",
+        "7f9619ff-8b86-4d01-b42d-00cf4fc964ff",
+        "8f9619ff-8b86-4d01-b42d-00cf4fc964ff",
+    );
+    for key in [
+        format!("components/{kept}.jpg"),
+        format!("components/{kept}/thumb.jpg"),
+        format!("components/{kept}/large.jpg"),
+        format!("components/{gone}.jpg"),
+        format!("components/{gone}/thumb.jpg"),
+        // Its image is long gone.
+        format!("components/{stray}/thumb.jpg"),
+        // A folder with an image in it is no image with a variant.
+        "components/boards/6.jpg".to_owned(),
+        // Not verified yet, and nobody's image.
+        format!("pending/components/{kept}.jpg"),
+        // Another prefix's images are none of this store's.
+        "elsewhere/a.jpg".to_owned(),
+    ] {
+        shell.write(&format!("uploads/{key}"), &images::jpeg(8, 8));
+    }
+    let orphans = |used: &str| -> Vec<String> {
+        let sweep = ["sweep", "--older-than", "0s", "--used", "-", "--json"];
+        let swept = shell.run_with_stdin(&sweep, used.as_bytes()).ok().json();
+        let keys = swept["orphans"].as_array().expect("orphans").iter();
+        let mut keys: Vec<String> = keys
+            .map(|each| each["key"].as_str().expect("a key").to_owned())
+            .collect();
+        keys.sort();
+        keys
+    };
+    let of_gone = [
+        format!("components/{gone}.jpg"),
+        format!("components/{gone}/thumb.jpg"),
+        format!("components/{stray}/thumb.jpg"),
+    ];
+    let board = "/uploads/components/boards/6.jpg";
+    for used in [
+        format!("/uploads/components/{kept}.jpg\n{board}"),
+        format!("components/{kept}.jpg\ncomponents/boards/6.jpg\n"),
+        // The database keeps the thumbnail alone.
+        format!("/uploads/components/{kept}/thumb.jpg?v=2\r\n\r\n{board}\r\n"),
+        // As CSV exports and careless columns have them.
+        format!("  \"/uploads/components/{kept}.jpg\" \n{board}#top\n"),
+        format!(
+            "https://elsewhere.example.org/x.jpg\n{}\n{board}\n/uploads/components/{kept}.jpg",
+            "x".repeat(20_000)
+        ),
+    ] {
+        assert_eq!(orphans(&used), of_gone, "{used:.200}");
+    }
+    let folder = orphans(&format!("components/{kept}.jpg"));
+    assert!(
+        folder.len() == 4 && folder.contains(&"components/boards/6.jpg".to_owned()),
+        "{folder:?}"
+    );
+
+    // Three of seven are more than a tenth.
+    let real = [
+        "sweep",
+        "--older-than",
+        "0s",
+        "--used",
+        "-",
+        "--delete",
+        "--json",
+    ];
+    let used = format!("components/{kept}.jpg\ncomponents/boards/6.jpg\n");
+    let refused = shell.run_with_stdin(&real, used.as_bytes());
+    assert_eq!((refused.code, left(&shell)), (1, 7), "{}", refused.err);
+    assert!(refused.err.contains("--force"), "{}", refused.err);
+    let forced = [&real[..], &["--force"]].concat();
+    let swept = shell.run_with_stdin(&forced, used.as_bytes()).ok().json();
+    // The pending one is older than nothing, too.
+    assert_eq!((swept["removed"].as_u64(), left(&shell)), (Some(4), 4));
+    assert!(shell.path("uploads/elsewhere/a.jpg").exists());
+}

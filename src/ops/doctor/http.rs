@@ -112,6 +112,22 @@ fn words(error: &dyn std::error::Error) -> String {
     words
 }
 
+/// What to do about a server that could not be asked; `setting` is what names it.
+pub(super) fn connection_hint(problem: &str, setting: &str) -> String {
+    let lower = problem.to_ascii_lowercase();
+    if lower.contains("certificate") || lower.contains("tls") {
+        format!(
+            "the server's certificate is not trusted here: install its CA, or correct {setting}"
+        )
+    } else if lower.contains("dns") || lower.contains("resolve") {
+        format!("the host name is not known: correct {setting}, or mend the resolver")
+    } else if lower.contains("refused") {
+        format!("nothing listens there: start the server, or correct {setting}")
+    } else {
+        format!("check {setting}, and that no firewall or proxy is in the way")
+    }
+}
+
 /// A form as browsers send it (RFC 7578), the file last. The boundary is in none of the values, for they
 /// are a policy's.
 pub(super) fn multipart(

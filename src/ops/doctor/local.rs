@@ -30,6 +30,10 @@ impl Examination<'_> {
         self.objects().await;
         self.remove_probes().await;
         self.leftovers().await;
+        if !self.options.origins.is_empty() {
+            let why = "local files are served by the application, with its own CORS headers";
+            self.findings.skipped("cors", why);
+        }
     }
 
     fn directory(&mut self, directory: &Path) -> bool {

@@ -1,5 +1,6 @@
 //! Everything a store needs, tried in order, and what to do where it fails.
 
+mod cloudfront;
 mod http;
 #[cfg(feature = "local")]
 mod local;

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::format::ImageFormat;
 use crate::key::ObjectKey;
 use crate::ops::setup::{Setup, SetupOptions, check_origin};
-use crate::store::{PresignPostOptions, SignedUrlOptions};
+use crate::store::PresignPostOptions;
 
 impl Examination<'_> {
     pub(super) async fn public(&mut self, http: &Http, pending: Option<&ObjectKey>) {
@@ -132,31 +132,6 @@ impl Examination<'_> {
         }
     }
 
-    async fn cloudfront(&mut self, http: &Http, key: &ObjectKey) {
-        let mut answer = http.get(&self.store.public_url(key)).await;
-        let mut how = "anyone can read images through CloudFront";
-        let refused = |answer: &Result<super::http::Answer, String>| matches!(answer, Ok(answer) if answer.status == 403);
-        if refused(&answer)
-            && let Ok(signed) = self.store.signed_url(key, SignedUrlOptions::default())
-        {
-            answer = http.get(&signed.url).await;
-            how = "CloudFront serves images to signed URLs only";
-        }
-        match answer {
-            Ok(answer) if answer.status == 200 && answer.body == PROBE => {
-                self.findings.ok("cloudfront", how);
-            }
-            Ok(answer) => self.findings.failure("cloudfront", Trouble::new(
-                format!("CloudFront answers {} for an image that is in the bucket", answer.summary()),
-                self.policy_hint("check that the distribution's origin is this bucket with origin access control, and set this bucket policy"),
-            )),
-            Err(problem) => self.findings.failure("cloudfront", Trouble::new(
-                problem,
-                "check CLOUDFRONT_DOMAIN, its DNS record and its certificate",
-            )),
-        }
-    }
-
     /// Asks what a browser asks before it sends an upload or reads pixels across origins.
     async fn cors(&mut self, http: &Http) {
         if self.options.origins.is_empty() {
@@ -234,9 +209,10 @@ impl Examination<'_> {
             headers.push(("origin", origin));
         }
         let answer = http.send(Method::POST, &post.url, &headers, body).await;
+        // Even a form that was not answered may have arrived.
+        self.probes.push(post.key);
         match answer {
             Ok(answer) if (200..300).contains(&answer.status) => {
-                self.probes.push(post.key);
                 self.findings.ok("presigned_post", "a browser's form upload is taken");
             }
             Ok(answer) => self.findings.failure("presigned_post", Trouble::new(
@@ -264,7 +240,7 @@ impl Examination<'_> {
         self.setup()?.documents().remove(name)
     }
 
-    fn policy_hint(&self, what: &str) -> String {
+    pub(super) fn policy_hint(&self, what: &str) -> String {
         match self.document("bucket_policy") {
             Some(policy) => format!("{what}: {policy} (lablink-storage setup --script does both)"),
             None => what.to_owned(),

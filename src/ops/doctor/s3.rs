@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use http::Method;
 
-use super::http::{Answer, Http};
+use super::http::{Answer, Http, connection_hint};
 use super::objects::NAMES;
 use super::{Examination, STEP, Trouble};
 use crate::backend::Presigner;
@@ -125,9 +125,10 @@ impl Examination<'_> {
             Err(problem) => {
                 self.findings
                     .skipped("clock", "the server does not tell the time");
-                let hint = endpoint_hint(
+                let custom = self.store.config().s3().and_then(|s3| s3.endpoint());
+                let hint = connection_hint(
                     &problem,
-                    self.store.config().s3().and_then(|s3| s3.endpoint()),
+                    custom.map_or("AWS_REGION and the network", |_| "AWS_ENDPOINT_URL_S3"),
                 );
                 self.findings
                     .failure("endpoint", Trouble::new(format!("{host}: {problem}"), hint));
@@ -195,7 +196,10 @@ impl Examination<'_> {
                     Trouble::new(
                         "the server refuses every request of this key: it is unknown, or the secret is wrong",
                         match trouble.hint {
-                            Some(rights) => format!("{hint}; if they are right, {rights}"),
+                            Some(rights) => {
+                                let rights = rights.split(';').next().unwrap_or_default();
+                                format!("{hint}; if they are right, {rights}")
+                            }
                             None => hint.to_owned(),
                         },
                     ),
@@ -296,25 +300,6 @@ fn is_loopback(host: &str) -> bool {
 fn http_date(text: &str) -> Option<i64> {
     let date = NaiveDateTime::parse_from_str(text, "%a, %d %b %Y %H:%M:%S GMT").ok()?;
     Some(date.and_utc().timestamp())
-}
-
-fn endpoint_hint(problem: &str, endpoint: Option<&str>) -> String {
-    let setting = match endpoint {
-        Some(_) => "AWS_ENDPOINT_URL_S3",
-        None => "AWS_REGION and the network",
-    };
-    let lower = problem.to_ascii_lowercase();
-    if lower.contains("certificate") || lower.contains("tls") {
-        format!(
-            "the server's certificate is not trusted here: install its CA, or correct {setting}"
-        )
-    } else if lower.contains("dns") || lower.contains("resolve") {
-        format!("the host name is not known: correct {setting}, or mend the resolver")
-    } else if lower.contains("refused") {
-        format!("nothing listens there: start the server, or correct {setting}")
-    } else {
-        format!("check {setting}, and that no firewall or proxy is in the way")
-    }
 }
 
 #[cfg(test)]

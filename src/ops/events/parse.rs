@@ -236,6 +236,28 @@ mod tests {
         assert_eq!(keys(&lambda_sqs), ["k1", "k2", "k1", "k2"]);
     }
 
+    proptest::proptest! {
+        /// Whatever the key and however it is wrapped, twice at most as SNS in SQS is: decoded once from AWS,
+        /// not at all from Ceph. The encoder is the url crate's.
+        #[test]
+        fn keys_survive_encoding_and_wrapping(key in ".{1,80}", wraps in proptest::collection::vec(0..4, 0..=2)) {
+            let encoded: String = url::form_urlencoded::byte_serialize(key.as_bytes()).collect();
+            for (source, sent) in [("aws:s3", &encoded), ("ceph:s3", &key)] {
+                let mut document = json!({"Records": [record(source, sent)]});
+                for wrap in &wraps {
+                    let text = document.to_string();
+                    document = match wrap {
+                        0 => json!({"Type": "Notification", "Message": text}),
+                        1 => json!({"Messages": [{"Body": text}]}),
+                        2 => json!({"Records": [{"eventSource": "aws:sqs", "body": text}]}),
+                        _ => json!([document]),
+                    };
+                }
+                proptest::prop_assert_eq!(keys(&document), [key.as_str()]);
+            }
+        }
+    }
+
     #[test]
     fn what_is_no_object_event_is_told_apart() {
         let test = json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "images"});

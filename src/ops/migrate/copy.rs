@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use super::place::Place;
 use super::report::{MigrateFailure, MigrateOptions, Migrated};
-use crate::backend::{ObjectInfo, PutOptions};
+use crate::backend::{ObjectInfo, PutOptions, StorageError};
 use crate::error::{Error, Result};
 use crate::format::ImageFormat;
 use crate::key::{ObjectKey, percent_encode_path};
@@ -27,6 +27,31 @@ pub(super) struct Copier {
     target: Place,
     options: MigrateOptions,
     retyped: AtomicU64,
+}
+
+/// Why an object could not be moved.
+enum Trouble {
+    /// This one; others may go.
+    Object(Error),
+    /// None can be: the target takes no objects as it is.
+    Target(Error),
+}
+
+impl<E> From<E> for Trouble
+where
+    Error: From<E>,
+{
+    fn from(error: E) -> Self {
+        Self::Object(error.into())
+    }
+}
+
+fn at_target(error: StorageError) -> Trouble {
+    if error.concerns_every_object() {
+        Trouble::Target(error.into())
+    } else {
+        Trouble::Object(error.into())
+    }
 }
 
 /// An object at the target.
@@ -51,29 +76,37 @@ impl Copier {
     }
 
     /// Moves one object when there is memory for it.
-    pub(super) async fn take(&self, info: ObjectInfo, memory: &Semaphore) -> Migrated {
+    ///
+    /// # Errors
+    ///
+    /// What would keep every other object away from the target, too.
+    pub(super) async fn take(&self, info: ObjectInfo, memory: &Semaphore) -> Result<Migrated> {
         let key = info.key.clone();
         if let Some(reason) = self.left_out(&info) {
-            return Migrated::LeftOut { key, reason };
+            return Ok(Migrated::LeftOut { key, reason });
         }
         // Twice: as it is fetched, and as it is read back.
         let share =
             u32::try_from(info.size >> 9).map_or(MEMORY_KIB, |kib| kib.clamp(1, MEMORY_KIB));
         let _share = memory.acquire_many(share).await;
         let outcome = if info.size > MAX_OBJECT {
-            Err(Error::InvalidArgument {
+            Err(Trouble::Object(Error::InvalidArgument {
                 name: "object",
                 reason: format!(
                     "{} bytes are more than the {MAX_OBJECT} that are moved",
                     info.size
                 ),
-            })
+            }))
         } else if self.options.optimize {
             self.optimize(info).await
         } else {
             self.copy(info).await
         };
-        outcome.unwrap_or_else(|error| Migrated::Failed(MigrateFailure::new(key, &error)))
+        match outcome {
+            Ok(migrated) => Ok(migrated),
+            Err(Trouble::Object(error)) => Ok(Migrated::Failed(MigrateFailure::new(key, &error))),
+            Err(Trouble::Target(error)) => Err(error),
+        }
     }
 
     fn left_out(&self, info: &ObjectInfo) -> Option<&'static str> {
@@ -103,7 +136,7 @@ impl Copier {
         }
     }
 
-    async fn copy(&self, info: ObjectInfo) -> Result<Migrated> {
+    async fn copy(&self, info: ObjectInfo) -> Result<Migrated, Trouble> {
         let key = info.key;
         let target_key = self.target.key(self.source.relative(&key))?;
         let old_url = self.old_url(&key);
@@ -111,7 +144,7 @@ impl Copier {
         let there = self.there(&target_key).await?;
         if let Some(there) = &there {
             if there.size != info.size {
-                return Err(other_object(&target_key));
+                return Err(other_object(&target_key).into());
             }
             if self.options.quick || self.options.dry_run {
                 return Ok(Migrated::Present {
@@ -148,11 +181,11 @@ impl Copier {
         }
     }
 
-    async fn there(&self, key: &ObjectKey) -> Result<Option<ObjectInfo>> {
+    async fn there(&self, key: &ObjectKey) -> Result<Option<ObjectInfo>, Trouble> {
         match self.target.store().backend().head(key).await {
             Ok(info) => Ok(Some(info)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(at_target(error)),
         }
     }
 
@@ -162,7 +195,7 @@ impl Copier {
         bytes: Bytes,
         found: ObjectInfo,
         mut present: bool,
-    ) -> Result<Placed> {
+    ) -> Result<Placed, Trouble> {
         let backend = self.target.store().backend();
         if !present {
             let default = || self.target.store().config().cache_control().to_owned();
@@ -178,16 +211,16 @@ impl Copier {
                 Ok(_) => {}
                 // Another run of the same migration may have been quicker.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => present = true,
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(at_target(error)),
             }
         }
-        let (stored, back) = backend.get(key, MAX_OBJECT).await?;
+        let (stored, back) = backend.get(key, MAX_OBJECT).await.map_err(at_target)?;
         if back.len() != bytes.len() || sha256_hex(&back) != sha256_hex(&bytes) {
-            return Err(if present {
+            return Err(Trouble::Object(if present {
                 other_object(key)
             } else {
                 damaged(key)
-            });
+            }));
         }
         if found.content_type.is_some() && stored.content_type != found.content_type {
             // Files have the type that their names say, and no other.
@@ -200,7 +233,7 @@ impl Copier {
         })
     }
 
-    async fn optimize(&self, info: ObjectInfo) -> Result<Migrated> {
+    async fn optimize(&self, info: ObjectInfo) -> Result<Migrated, Trouble> {
         let key = info.key;
         let old_url = self.old_url(&key);
         let (_, bytes) = self.source.store().backend().get(&key, MAX_OBJECT).await?;
@@ -228,12 +261,15 @@ impl Copier {
                 new_url: None,
             });
         }
-        let image = store
-            .upload_as(self.target.image_prefix(), id, bytes)
-            .await?;
-        let (_, back) = store.backend().get(&image.key, MAX_OBJECT).await?;
+        let uploaded = store.upload_as(self.target.image_prefix(), id, bytes).await;
+        let image = uploaded.map_err(|error| match error {
+            Error::Storage(error) => at_target(error),
+            other => Trouble::Object(other),
+        })?;
+        let back = store.backend().get(&image.key, MAX_OBJECT).await;
+        let (_, back) = back.map_err(at_target)?;
         if back.len() as u64 != image.size || sha256_hex(&back) != image.sha256 {
-            return Err(damaged(&image.key));
+            return Err(damaged(&image.key).into());
         }
         Ok(Migrated::Copied {
             key,

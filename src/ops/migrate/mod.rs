@@ -51,8 +51,9 @@ use url_map::UrlMapWriter;
 /// # Errors
 ///
 /// `InvalidArgument` where one place lies in the other; the kinds of the backend where the source cannot
-/// be listed; `Internal` where the URL map cannot be written. An object that cannot be copied is no
-/// error: it is in the report.
+/// be listed or where the target takes no objects (credentials, rights, no bucket, a full disk), at the
+/// first one; `InvalidArgument` where the URL map cannot be written. An object that cannot be copied for
+/// reasons of its own is no error: it is in the report.
 pub async fn migrate(
     source: &Place,
     target: &Place,
@@ -66,7 +67,7 @@ pub async fn migrate(
         });
     }
     let mut map = match &options.url_map {
-        Some(map) if !options.dry_run => Some(UrlMapWriter::create(map).map_err(unwritable)?),
+        Some(map) if !options.dry_run => Some(UrlMapWriter::create(map)?),
         _ => None,
     };
     let copier = Arc::new(Copier::new(source, target, options));
@@ -81,7 +82,7 @@ pub async fn migrate(
             let (copier, memory) = (Arc::clone(&copier), Arc::clone(&memory));
             async move {
                 match listed {
-                    Ok(info) => Ok(copier.take(info, &memory).await),
+                    Ok(info) => copier.take(info, &memory).await,
                     Err(error) => Err(Error::from(error)),
                 }
             }
@@ -89,22 +90,15 @@ pub async fn migrate(
         .buffer_unordered(concurrency);
     while let Some(migrated) = done.next().await.transpose()? {
         if let (Some(map), Some((old, new))) = (&mut map, migrated.urls()) {
-            map.row(old, new).map_err(unwritable)?;
+            map.row(old, new)?;
         }
         each(&migrated);
         tally.add(migrated);
     }
     source.unnamable(|name| tally.unnamable(name));
     if let Some(map) = map {
-        map.finish().map_err(unwritable)?;
+        map.finish()?;
     }
     drop(done);
     Ok(tally.finish(options.dry_run, copier.retyped()))
-}
-
-fn unwritable(error: std::io::Error) -> Error {
-    Error::InvalidArgument {
-        name: "url_map",
-        reason: format!("it cannot be written: {error}"),
-    }
 }

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use crate::error::{Error, Result};
+
 /// In which form the map is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -69,7 +71,21 @@ const ROWS_PER_INSERT: u64 = 500;
 const SQL_TABLE: &str = "lablink_storage_url_map";
 
 impl UrlMapWriter {
-    pub(super) fn create(map: &UrlMap) -> io::Result<Self> {
+    pub(super) fn create(map: &UrlMap) -> Result<Self> {
+        Self::begin(map).map_err(|error| unwritable(map, &error))
+    }
+
+    pub(super) fn row(&mut self, old: &str, new: &str) -> Result<()> {
+        self.write_row(old, new)
+            .map_err(|error| unwritable(&self.map, &error))
+    }
+
+    pub(super) fn finish(mut self) -> Result<()> {
+        self.write_end()
+            .map_err(|error| unwritable(&self.map, &error))
+    }
+
+    fn begin(map: &UrlMap) -> io::Result<Self> {
         let unfinished = beside(&map.path)?;
         let file = File::create(&unfinished)?;
         let mut writer = Self {
@@ -89,7 +105,7 @@ impl UrlMapWriter {
         Ok(writer)
     }
 
-    pub(super) fn row(&mut self, old: &str, new: &str) -> io::Result<()> {
+    fn write_row(&mut self, old: &str, new: &str) -> io::Result<()> {
         match &self.map.format {
             UrlMapFormat::Csv => write!(self.out, "{},{}\r\n", csv_field(old), csv_field(new))?,
             UrlMapFormat::Sql { .. } => {
@@ -108,7 +124,7 @@ impl UrlMapWriter {
         Ok(())
     }
 
-    pub(super) fn finish(mut self) -> io::Result<()> {
+    fn write_end(&mut self) -> io::Result<()> {
         if let UrlMapFormat::Sql { table, column } = &self.map.format {
             let (table, column) = (sql_name(table), sql_name(column));
             let end = if self.rows > 0 { ";\n" } else { "" };
@@ -132,6 +148,13 @@ impl Drop for UrlMapWriter {
         if !self.finished {
             let _ = std::fs::remove_file(&self.unfinished);
         }
+    }
+}
+
+fn unwritable(map: &UrlMap, error: &io::Error) -> Error {
+    Error::InvalidArgument {
+        name: "url_map",
+        reason: format!("{} cannot be written: {error}", map.path.display()),
     }
 }
 

@@ -227,6 +227,28 @@ impl SetupOptions {
                 ));
             }
         }
+        if self.replica.is_some()
+            && let Some(key) = &self.kms_key
+        {
+            return Err(invalid(
+                "kms-key",
+                key,
+                "no KMS key where images are replicated: there they would need a second key, which the replication has to be told of by hand",
+            ));
+        }
+        if (self.cloudfront || self.cloudfront_domain.is_some())
+            && ["cn-", "us-gov-"]
+                .iter()
+                .any(|part| self.region.starts_with(part))
+        {
+            // China wants a recorded domain and a certificate in IAM, GovCloud has no distributions:
+            // <https://docs.amazonaws.cn/en_us/aws/latest/userguide/cloudfront.html>
+            return Err(invalid(
+                "cloudfront",
+                &self.region,
+                "no CloudFront in this part of AWS, or only one that has to be set up by hand",
+            ));
+        }
         if let Some(account) = &self.account
             && (account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()))
         {

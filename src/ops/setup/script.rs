@@ -89,6 +89,8 @@ impl<'a> Script<'a> {
         ] {
             let _ = writeln!(text, "{name}={}", quote(value));
         }
+        // Services without a region of their own still belong to the region's part of AWS.
+        text.push_str("export AWS_REGION=\"$REGION\" AWS_DEFAULT_REGION=\"$REGION\"\n");
         text.push_str(FUNCTIONS);
         text.push_str("\ns3() { aws --region \"$REGION\"");
         if !endpoint.is_empty() {
@@ -284,7 +286,13 @@ impl<'a> Script<'a> {
             }
             _ => self.create_distribution(),
         }
-        self.line("say \"ok: distribution $DISTRIBUTION, domain $(aws cloudfront get-distribution --id \"$DISTRIBUTION\" --query Distribution.DomainName --output text)\"");
+        self.line(
+            "DOMAIN=$(aws cloudfront get-distribution --id \"$DISTRIBUTION\" --query Distribution.DomainName --output text)\n\
+             say \"ok: distribution $DISTRIBUTION, domain $DOMAIN; a new one answers after some minutes\"",
+        );
+        if known.is_none() {
+            self.line("say \"   tell the application: CLOUDFRONT_DOMAIN=$DOMAIN\"");
+        }
     }
 
     fn create_distribution(&mut self) {

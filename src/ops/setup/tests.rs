@@ -99,6 +99,21 @@ fn other_partitions_have_their_own_arns() {
     );
 }
 
+/// GovCloud's ARNs are its own, its host names are not.
+#[test]
+fn gov_cloud_has_arns_of_its_own() {
+    let mut options = SetupOptions::new("lab-images", "us-gov-west-1");
+    options.account = Some("123456789012".into());
+    options.kms_key = Some("1234abcd-12ab-34cd-56ef-1234567890ab".into());
+    let documents = Setup::new(options).expect("valid").documents();
+    let rights = documents["iam_policy"].to_string();
+    assert!(rights.contains("arn:aws-us-gov:s3:::lab-images/components/*"));
+    assert!(rights.contains("arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/1234abcd"));
+    assert!(!rights.contains("arn:aws:"), "{rights}");
+    let trust = documents["trust_policy"].to_string();
+    assert!(trust.contains("\"ec2.amazonaws.com\""), "{trust}");
+}
+
 #[test]
 fn pending_uploads_expire_and_images_move_on_request() {
     let documents =
@@ -158,6 +173,23 @@ fn bad_options_are_named() {
             "replicate-to",
         ),
         (valid().with_archive(Archive::Glacier(0)), "days"),
+        (
+            SetupOptions::new("lab-images", "cn-north-1").with_cloudfront(true),
+            "cloudfront",
+        ),
+        (
+            SetupOptions::new("lab-images", "us-gov-west-1")
+                .with_cloudfront_domain("i.example.org"),
+            "cloudfront",
+        ),
+        (
+            {
+                let mut options = valid().with_replica("lab-copy", "eu-west-1");
+                options.kms_key = Some("key".into());
+                options
+            },
+            "kms-key",
+        ),
     ] {
         assert_eq!(Setup::new(options).expect_err(name).option, name);
     }

@@ -1,0 +1,298 @@
+//! A full disk, a missing permission, a server that takes nothing: one readable line, the exit code, and
+//! everything as it was.
+
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::common::images;
+use crate::common::s3::Server;
+use crate::shell::{BINARY, Done, Shell, finish, on_a_small_disk};
+
+/// Exactly one thing went wrong, in one line and, below it, what to do.
+#[track_caller]
+fn one_line(done: &Done, said: &str, remedy: &str) {
+    assert_eq!(done.code, 1, "{}\n{}", done.out, done.err);
+    let lines: Vec<&str> = done.err.lines().collect();
+    let told = |line: &&&str| line.contains(said);
+    assert_eq!(lines.iter().filter(told).count(), 1, "{:?}", done.err);
+    let hint = lines.iter().find(|line| line.starts_with("  hint: "));
+    assert!(
+        hint.is_some_and(|hint| hint.contains(remedy)),
+        "{:?}",
+        done.err
+    );
+    assert!(lines.len() <= 4, "{:?}", done.err);
+}
+
+#[test]
+fn a_full_disk() {
+    let shell = Shell::new().with("LABLINK_STORAGE_DIR", "small");
+    for name in ["a.jpg", "b.jpg", "c.jpg"] {
+        shell.write(name, &images::jpeg(64, 48));
+        shell.write(&format!("old/{name}"), &images::jpeg(64, 48));
+    }
+    let shell = shell.with("LABLINK_STORAGE_DIR", "small");
+    let put = ["put", "a.jpg", "b.jpg", "c.jpg"];
+    let Some((done, left)) = on_a_small_disk(&shell, 64, true, &put) else {
+        return;
+    };
+    one_line(&done, "the disk is full", "make room");
+    assert!(done.err.contains("not tried: b.jpg, c.jpg"), "{}", done.err);
+    assert_eq!(left, "", "nothing is left of the attempt");
+
+    let migrate = ["migrate", "old", "small", "--url-map", "map.csv"];
+    let (done, left) = on_a_small_disk(&shell, 64, true, &migrate).expect("as before");
+    one_line(&done, "the disk is full", "make room");
+    assert_eq!(left, "");
+    assert!(!shell.path("map.csv").exists() && !shell.path("map.csv.unfinished").exists());
+
+    let map = [
+        "migrate",
+        "old",
+        "new",
+        "--url-map",
+        "small/map.csv",
+        "--json",
+    ];
+    let (done, left) = on_a_small_disk(&shell, 64, true, &map).expect("as before");
+    assert_eq!(
+        (done.code, done.json()["error"].as_str()),
+        (1, Some("invalid_argument"))
+    );
+    assert!(done.err.contains("small/map.csv"), "{}", done.err);
+    assert_eq!(left, "");
+
+    let shell = shell.with("LABLINK_STORAGE_DIR", "uploads");
+    let image = shell.run(&["put", "a.jpg", "--json"]).ok().json()["images"][0].clone();
+    let get = [
+        "get",
+        image["key"].as_str().expect("a key"),
+        "-o",
+        "small/a.jpg",
+        "-q",
+    ];
+    let optimize = ["optimize", "a.jpg", "-o", "small", "-q"];
+    for args in [&get[..], &optimize] {
+        let (done, left) = on_a_small_disk(&shell, 64, true, args).expect("as before");
+        assert_eq!(
+            (done.code, done.out.as_str()),
+            (1, ""),
+            "{args:?}: {}",
+            done.err
+        );
+        assert!(done.err.contains("No space left on device"), "{}", done.err);
+        assert_eq!(
+            (done.err.lines().count(), left.as_str()),
+            (1, ""),
+            "{args:?}"
+        );
+    }
+    let shell = shell.with("AWS_S3_BUCKET", "lab-images");
+    let setup = [
+        "setup",
+        "--origin",
+        "https://lab.example.org",
+        "--output",
+        "small",
+    ];
+    let (done, left) = on_a_small_disk(&shell, 64, true, &setup).expect("as before");
+    assert_eq!((done.code, left.as_str()), (1, ""), "{}", done.err);
+    assert!(done.err.contains("No space left on device"), "{}", done.err);
+}
+
+/// Of many images those that fit arrive whole.
+#[test]
+fn a_disk_that_fills_up_on_the_way() {
+    let shell = Shell::new();
+    for number in 0..40 {
+        let mut bytes = images::jpeg(32, 32);
+        bytes.resize(8000, number);
+        shell.write(&format!("old/{number}.jpg"), &bytes);
+    }
+    let migrate = [
+        "migrate",
+        "old",
+        "small",
+        "--concurrency",
+        "2",
+        "--url-map",
+        "map.csv",
+    ];
+    let Some((done, left)) = on_a_small_disk(&shell, 128, false, &migrate) else {
+        return;
+    };
+    one_line(&done, "the disk is full", "make room");
+    assert!(done.err.contains("run it again"), "{}", done.err);
+    let arrived = left.lines().count();
+    assert!((5..20).contains(&arrived), "{left}");
+    assert!(
+        left.lines().all(|line| line.ends_with(".jpg 8000")),
+        "{left}"
+    );
+    assert!(!shell.path("map.csv").exists() && !shell.path("map.csv.unfinished").exists());
+}
+
+/// Permissions do not bind root, so it is somebody else who runs into them.
+fn as_nobody(shell: &Shell, args: &[&str]) -> Done {
+    std::fs::copy(BINARY, shell.path("binary")).expect("copied");
+    let mut command = shell.command(shell.path("binary"));
+    command.args(args);
+    if std::fs::metadata(shell.path(""))
+        .is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
+    {
+        command.uid(65534).gid(65534);
+    }
+    finish(command, b"")
+}
+
+#[test]
+fn a_missing_permission() {
+    let shell = Shell::new();
+    shell.write("a.jpg", &images::jpeg(32, 32));
+    shell.write("b.jpg", &images::jpeg(32, 32));
+    shell.write("old/a.jpg", &images::jpeg(32, 32));
+    shell.write("old/b.jpg", &images::jpeg(32, 32));
+    shell.write("secret.jpg", &images::jpeg(32, 32));
+    std::fs::create_dir(shell.path("uploads")).expect("made");
+    for (name, mode) in [("", 0o755), ("uploads", 0o555), ("secret.jpg", 0o000)] {
+        let mode = PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(shell.path(name), mode).expect("set");
+    }
+    let put = as_nobody(&shell, &["put", "a.jpg", "b.jpg"]);
+    one_line(&put, "access denied", "read and write");
+    assert!(put.err.contains("not tried: b.jpg"), "{}", put.err);
+    one_line(
+        &as_nobody(&shell, &["migrate", "old", "uploads"]),
+        "access denied",
+        "read and write",
+    );
+    for args in [
+        &["put", "secret.jpg"][..],
+        &["optimize", "a.jpg", "-o", "uploads/small"],
+        &["migrate", "old", "uploads", "--url-map", "map.csv"],
+        &["migrate", "uploads", "old", "--env-file", "secret.jpg"],
+        &["handle-event", "secret.jpg"],
+        &["sweep", "--used", "secret.jpg"],
+    ] {
+        let done = as_nobody(&shell, args);
+        assert_eq!(done.code, 1, "{args:?}");
+        assert!(
+            done.out.is_empty() && done.err.contains("ermission denied"),
+            "{}",
+            done.err
+        );
+        assert!(done.err.lines().count() <= 3, "{args:?}: {}", done.err);
+    }
+    assert_eq!(
+        std::fs::read_dir(shell.path("uploads"))
+            .expect("listed")
+            .count(),
+        0
+    );
+    // Where no directory can be made at all.
+    let nowhere = shell.run(&["migrate", "old", "/proc/nowhere"]);
+    one_line(
+        &nowhere,
+        "No such file or directory",
+        "look at /proc/nowhere",
+    );
+}
+
+#[tokio::test]
+async fn a_target_that_takes_nothing_ends_a_migration_at_once() {
+    let Some(server) = Server::from_env() else {
+        return;
+    };
+    let bucket = server.bucket().await;
+    let shell = Shell::s3(&server, &bucket.name, &server.other);
+    for number in 0..30 {
+        shell.write(&format!("old/{number}.jpg"), &images::jpeg(16, 16));
+    }
+    let target = format!("s3://{}", bucket.name);
+    let denied = shell.run(&["migrate", "old", &target]);
+    one_line(&denied, "AccessDenied", "allow s3:");
+    let missing = shell.run(&["migrate", "old", "s3://lablink-no-such-bucket"]);
+    one_line(&missing, "NoSuchBucket", "create the bucket");
+    let none = shell
+        .with("AWS_ACCESS_KEY_ID", "")
+        .with("AWS_SECRET_ACCESS_KEY", "");
+    one_line(
+        &none.run(&["migrate", "old", &target]),
+        "no credentials",
+        "AWS_ACCESS_KEY_ID",
+    );
+    assert!(bucket.keys().await.is_empty());
+}
+
+/// Starts a command and presses Ctrl-C when `ready` says so.
+async fn interrupted(mut command: Command, ready: impl AsyncFn() -> bool) -> Done {
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    while !ready().await {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let pid = child.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &pid]).status();
+    assert!(sent.expect("sent").success(), "it had ended already");
+    let output = child.wait_with_output().expect("it ends");
+    Done {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        took: Duration::ZERO,
+    }
+}
+
+#[tokio::test]
+async fn ctrl_c_leaves_nothing_half_done() {
+    let Some(server) = Server::from_env() else {
+        return;
+    };
+    let bucket = server.bucket().await;
+    let shell = Shell::s3(&server, &bucket.name, &server.keys);
+    let files: Vec<String> = (0..300).map(|number| format!("old/{number}.jpg")).collect();
+    for file in &files {
+        shell.write(file, &images::jpeg(64, 64));
+    }
+    let arrived = async |enough: usize| bucket.keys().await.len() >= enough;
+
+    // The image under way is finished, and every one that arrived is told of.
+    let mut put = shell.command(BINARY);
+    put.arg("put").arg("--json").args(&files);
+    let done = interrupted(put, async || arrived(5).await).await;
+    let report = done.json();
+    let count = |name: &str| report[name].as_array().map_or(0, Vec::len);
+    assert_eq!(done.code, 130, "{}", done.err);
+    assert_eq!(count("images"), bucket.keys().await.len());
+    assert_eq!(
+        (count("failures"), count("images") + count("not_tried")),
+        (0, 300)
+    );
+    assert!(
+        count("not_tried") > 0 && done.err.contains("finishing"),
+        "{}",
+        done.err
+    );
+
+    let there = bucket.keys().await.len();
+    let target = format!("s3://{}", bucket.name);
+    let args = ["migrate", "old", &target, "--url-map", "map.csv", "--json"];
+    let mut migrate = shell.command(BINARY);
+    migrate.args(args);
+    let done = interrupted(migrate, async || arrived(there + 5).await).await;
+    assert_eq!(
+        (done.code, done.json()["error"].as_str()),
+        (130, Some("interrupted"))
+    );
+    assert!(done.err.contains("run it again"), "{}", done.err);
+    assert!(!shell.path("map.csv").exists() && !shell.path("map.csv.unfinished").exists());
+    let again = shell.run(&args).ok().json();
+    let sum = |name: &str| again[name].as_u64().unwrap_or(0);
+    assert_eq!(sum("copied") + sum("present"), 300, "{again:#}");
+    assert!(sum("present") >= 5, "{again:#}");
+}
