@@ -63,7 +63,7 @@ export CARGO_TERM_COLOR=never PYTHONDONTWRITEBYTECODE=1
 
 # ---- Debian's packages
 
-PACKAGES[packages]="gcc libc6-dev git python3"
+PACKAGES[packages]="ca-certificates gcc libc6-dev git python3"
 PACKAGES[ceph]="radosgw ceph-mon ceph-osd ceph-common"
 
 missing_packages() {
