@@ -1,10 +1,12 @@
-//! Signatures a second, with credentials at hand.
+//! Signatures a second, with credentials at hand: of the signers, and of a store that makes keys and URLs too.
 //!
 //! `benches/sign_vs_boto3.py` runs the first of these beside boto3.
 
 use std::hint::black_box;
 use std::time::{Duration, SystemTime};
 
+#[cfg(feature = "s3")]
+use criterion::{BenchmarkGroup, measurement::WallTime};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use lablink_storage::ObjectKey;
 use lablink_storage::sign::{
@@ -66,7 +68,36 @@ fn signing(c: &mut Criterion) {
         let form = PostForm::new(&fields, 1000).with_bucket("lab");
         b.iter(|| check_post(black_box(&form), &PostVerifier::SigV4(&s3), now).expect("kept"));
     });
+    #[cfg(feature = "s3")]
+    store(&mut group, &key);
     group.finish();
+}
+
+#[cfg(feature = "s3")]
+fn store(group: &mut BenchmarkGroup<'_, WallTime>, key: &ObjectKey) {
+    use lablink_storage::{ImageStore, PresignGetOptions, PresignPostOptions};
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    // Nothing is ever sent there.
+    let store = ImageStore::builder()
+        .s3("lab")
+        .with_endpoint_url("http://127.0.0.1:1")
+        .with_credentials("AKIAIOSFODNN7EXAMPLE", "secret", None::<&str>)
+        .build()
+        .expect("a store");
+    group.bench_function("presigned_post, store", |b| {
+        b.iter(|| {
+            let signed = store.presigned_post("board.jpg", PresignPostOptions::default());
+            runtime.block_on(signed).expect("signed")
+        });
+    });
+    group.bench_function("presigned_get, store", |b| {
+        b.iter(|| {
+            let signed = store.presigned_get(black_box(key), PresignGetOptions::default());
+            runtime.block_on(signed).expect("signed")
+        });
+    });
 }
 
 criterion_group! {

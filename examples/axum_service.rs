@@ -9,8 +9,11 @@
 //! ```
 //!
 //! It listens on `127.0.0.1:3000`, or on the address in `LISTEN`. The store is the environment's.
+//! SIGTERM and Ctrl-C let the requests under way finish.
 
+use std::error::Error as StdError;
 use std::net::SocketAddr;
+use std::process::ExitCode;
 
 use axum::extract::multipart::MultipartError;
 use axum::extract::{DefaultBodyLimit, Multipart, Path, State};
@@ -22,14 +25,37 @@ use lablink_storage::{Error, ErrorKind, ImageStore, ObjectKey, UploadOptions};
 use tokio::net::TcpListener;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> ExitCode {
     tracing_subscriber::fmt().init();
-    let store = ImageStore::from_env()?;
-    let address: SocketAddr = match std::env::var("LISTEN") {
-        Ok(address) => address.parse()?,
+    let store = match ImageStore::from_env() {
+        Ok(store) => store,
+        Err(error) => {
+            eprintln!("{error}");
+            if let Some(hint) = error.hint() {
+                eprintln!("  what to do: {hint}");
+            }
+            return ExitCode::FAILURE;
+        }
+    };
+    match serve(store).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(store: ImageStore) -> Result<(), Box<dyn StdError>> {
+    let address = match std::env::var("LISTEN") {
+        Ok(address) => address
+            .parse()
+            .map_err(|_| format!("LISTEN is {address:?}, and no address like 127.0.0.1:3000"))?,
         Err(_) => SocketAddr::from(([127, 0, 0, 1], 3000)),
     };
-    let listener = TcpListener::bind(address).await?;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("cannot listen on {address}: {error}"))?;
     println!("listening on http://{}", listener.local_addr()?);
     axum::serve(listener, router(store))
         .with_graceful_shutdown(stop_signal())
@@ -134,7 +160,13 @@ impl From<MultipartError> for Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let (status, kind, message, hint) = match self {
-            Self::Request(status, message) => (status, ErrorKind::InvalidArgument, message, None),
+            Self::Request(status, message) => {
+                let kind = match status {
+                    StatusCode::PAYLOAD_TOO_LARGE => ErrorKind::LimitExceeded,
+                    _ => ErrorKind::InvalidArgument,
+                };
+                (status, kind, message, None)
+            }
             Self::Store(error) => {
                 let kind = error.kind();
                 let status =

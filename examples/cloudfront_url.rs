@@ -10,54 +10,66 @@
 
 use std::env;
 use std::error::Error;
+use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use lablink_storage::sign::{CloudFrontPolicy, CloudFrontSigner};
-use lablink_storage::{Location, ObjectKey, Urls};
+use lablink_storage::{Config, ObjectKey};
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = env::args().skip(1);
-    let (Some(key), seconds) = (arguments.next(), arguments.next()) else {
-        return Err("usage: cloudfront_url KEY [SECONDS]".into());
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words[..] {
+        [key] if !key.starts_with('-') => sign(key, "3600"),
+        [key, seconds] if !key.starts_with('-') => sign(key, seconds),
+        _ => {
+            eprintln!("usage: cloudfront_url KEY [SECONDS]");
+            return ExitCode::from(2);
+        }
     };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn sign(key: &str, seconds: &str) -> Result<(), Box<dyn Error>> {
     let key = ObjectKey::parse(key)?;
-    let lives = Duration::from_secs(seconds.as_deref().unwrap_or("3600").parse()?);
-    let expires_at = SystemTime::now() + lives;
+    let lives = seconds
+        .parse()
+        .map_err(|_| format!("{seconds:?} is no number of seconds"))?;
+    let expires_at = SystemTime::now()
+        .checked_add(Duration::from_secs(lives))
+        .ok_or("that is too long")?;
 
-    let domain = variable("CLOUDFRONT_DOMAIN")?;
-    let prefix = env::var("LABLINK_STORAGE_PREFIX").unwrap_or_else(|_| "components".to_owned());
-    let urls = Urls::new(Location::Custom, Some(&domain), &prefix)?;
-    let signer =
-        CloudFrontSigner::new(variable("CLOUDFRONT_KEY_PAIR_ID")?, &private_key()?.into())?;
+    let config = Config::from_env().map_err(|error| format!("{error}\n  {}", error.hint()))?;
+    let cdn = config
+        .cloudfront()
+        .ok_or("CLOUDFRONT_DOMAIN is not set: it is the host that serves the images")?;
+    let (id, private_key) = cdn.key_pair_id().zip(cdn.private_key()).ok_or(
+        "CLOUDFRONT_KEY_PAIR_ID and CLOUDFRONT_PRIVATE_KEY_PATH are not set: they sign the URLs",
+    )?;
+    let signer = CloudFrontSigner::new(id, private_key)?;
 
+    let urls = config.urls();
     let url = urls.public_url(&key);
-    let policy = CloudFrontPolicy::canned(&url, expires_at);
-    println!("{}", signer.signed_url(&url, &policy)?);
+    println!(
+        "{}",
+        signer.signed_url(&url, &CloudFrontPolicy::canned(&url, expires_at))?
+    );
 
-    let everything = format!("{}/{}/*", urls.public_base(), urls.prefix());
+    let prefix = match config.prefix() {
+        "" => String::new(),
+        prefix => format!("{prefix}/"),
+    };
+    let everything = format!("{}/{prefix}*", urls.public_base());
     let cookies = signer.signed_cookies(&CloudFrontPolicy::custom(everything, expires_at))?;
     println!("\n# the same for all of {}", cookies.resource);
     for (name, value) in &cookies.cookies {
-        println!(
-            "Set-Cookie: {name}={value}; Secure; HttpOnly; Path=/; Max-Age={}",
-            lives.as_secs()
-        );
+        println!("Set-Cookie: {name}={value}; Secure; HttpOnly; Path=/; Max-Age={lives}");
     }
     Ok(())
-}
-
-fn private_key() -> Result<String, Box<dyn Error>> {
-    match env::var("CLOUDFRONT_PRIVATE_KEY") {
-        Ok(pem) if !pem.is_empty() => Ok(pem),
-        _ => Ok(std::fs::read_to_string(variable(
-            "CLOUDFRONT_PRIVATE_KEY_PATH",
-        )?)?),
-    }
-}
-
-fn variable(name: &str) -> Result<String, String> {
-    match env::var(name) {
-        Ok(value) if !value.is_empty() => Ok(value),
-        _ => Err(format!("{name} is not set")),
-    }
 }

@@ -75,7 +75,8 @@ fn print(post: &PresignedPost, file: &str) {
     for (name, value) in &post.fields {
         println!("  --form-string {} \\", quoted(&format!("{name}={value}")));
     }
-    println!("  --form {} \\", quoted(&format!("file=@\"{file}\"")));
+    let name = file.replace('\\', "\\\\").replace('"', "\\\"");
+    println!("  --form {} \\", quoted(&format!("file=@\"{name}\"")));
     println!("  {}", quoted(&format!("{host}{}", post.url)));
     let left = post
         .expires_at

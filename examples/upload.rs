@@ -60,12 +60,16 @@ async fn delete(url: &str) -> Result<usize, Error> {
 /// back.
 async fn upload_all(photos: &[&str]) -> Result<usize, Error> {
     let store = ImageStore::from_env()?;
+    if let Some(warning) = store.config().warning() {
+        eprintln!("note: {warning}");
+    }
     let mut failures = 0;
     for (done, photo) in photos.iter().enumerate() {
         show_progress(done, photos.len(), photo);
         let bytes = match std::fs::read(photo) {
             Ok(bytes) => bytes,
             Err(error) => {
+                hide_progress(photos.len());
                 eprintln!("{photo}: {error}");
                 failures += 1;
                 continue;
@@ -77,13 +81,18 @@ async fn upload_all(photos: &[&str]) -> Result<usize, Error> {
             .unwrap_or_default()
             .to_string_lossy();
         let options = UploadOptions::default().with_filename(name);
-        match store.upload(bytes, options).await {
+        let outcome = store.upload(bytes, options).await;
+        hide_progress(photos.len());
+        match outcome {
             Ok(image) => print(photo, &image, before),
             Err(error) => {
                 explain(photo, &error);
                 failures += 1;
             }
         }
+    }
+    if photos.len() > 1 {
+        eprintln!("{} of {} stored", photos.len() - failures, photos.len());
     }
     Ok(failures)
 }
@@ -107,7 +116,15 @@ fn print(photo: &str, image: &StoredImage, before: usize) {
 fn show_progress(done: usize, all: usize, photo: &str) {
     let mut stderr = std::io::stderr();
     if all > 1 && stderr.is_terminal() {
-        write!(stderr, "\r\x1b[K[{}/{all}] {photo}\r", done + 1).ok();
+        write!(stderr, "\r\x1b[K[{}/{all}] {photo} …", done + 1).ok();
+        stderr.flush().ok();
+    }
+}
+
+fn hide_progress(all: usize) {
+    let mut stderr = std::io::stderr();
+    if all > 1 && stderr.is_terminal() {
+        write!(stderr, "\r\x1b[K").ok();
         stderr.flush().ok();
     }
 }

@@ -25,6 +25,9 @@
 //! [`Config`] reads the environment: `AWS_S3_BUCKET` turns S3 on, without it images are local files. The
 //! README has the table of all variables.
 
+// What it has to say goes to `tracing` and is quiet unless somebody subscribes.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
@@ -32,6 +35,7 @@ struct Readme;
 #[cfg(feature = "store")]
 mod backend;
 #[cfg(feature = "cli")]
+#[allow(clippy::print_stdout, clippy::print_stderr)]
 pub mod cli;
 mod config;
 mod error;

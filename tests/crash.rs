@@ -1,7 +1,7 @@
 //! `kill -9` in the middle of a hundred local uploads: what is listed afterwards is whole.
 #![cfg(all(feature = "local", unix))]
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -9,39 +9,50 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use lablink_storage::{ImageStore, ObjectInfo, OptimizeOptions, UploadOptions, Variant};
+use lablink_storage::{
+    ImageStore, ImageStoreBuilder, Limits, ObjectInfo, OptimizeOptions, OutputFormat,
+    UploadOptions, Variant,
+};
 
 const CHILD: &str = "LABLINK_STORAGE_CRASH_TEST_DIR";
 
-/// Noise, which no encoder makes small: writing it takes a while.
+/// Noise as PNG, which no encoder makes small: writing 3 MB takes long enough to be killed in the middle.
 fn photo() -> Vec<u8> {
-    let (width, height) = (400_u16, 300_u16);
+    let side = 1000_usize;
     let mut noise = 1_u32;
-    let mut pixels = Vec::with_capacity(usize::from(width) * usize::from(height) * 3);
-    for _ in 0..usize::from(width) * usize::from(height) * 3 {
+    let mut next = || {
         noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        pixels.push((noise >> 24) as u8);
-    }
-    let mut jpeg = Vec::new();
-    let encoder = jpeg_encoder::Encoder::new(&mut jpeg, 100);
-    let encoded = encoder.encode(&pixels, width, height, jpeg_encoder::ColorType::Rgb);
-    encoded.expect("pixels fit");
-    jpeg
+        (noise >> 24) as u8
+    };
+    let pixels: Vec<u8> = (0..side * side * 3).map(|_| next()).collect();
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, side as u32, side as u32);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_compression(png::Compression::Fastest);
+    let mut writer = encoder.write_header().expect("a header");
+    writer.write_image_data(&pixels).expect("pixels fit");
+    writer.finish().expect("the end");
+    bytes
 }
 
-fn store(directory: &Path) -> ImageStore {
+fn refined(builder: ImageStoreBuilder) -> ImageStore {
     let thumb = OptimizeOptions::default().with_max_size(100, 100);
-    ImageStore::builder()
-        .local(directory)
-        // Flushing makes a write long, and being killed in the middle of one likely.
-        .with_fsync(true)
+    builder
         // A busy machine is no reason to give up.
         .with_decode_wait(Duration::from_secs(600))
         .with_deadline(Duration::from_secs(600))
-        .with_optimize(OptimizeOptions::default().with_quality(100))
+        .with_optimize(
+            OptimizeOptions::default()
+                .with_format(OutputFormat::Png)
+                .with_limits(Limits::default().with_max_duration(Duration::from_secs(600))),
+        )
         .with_variant(Variant::new("thumb", thumb).expect("a name"))
         .build()
         .expect("opened")
+}
+
+fn store(directory: &Path) -> ImageStore {
+    refined(ImageStore::builder().local(directory).with_fsync(true))
 }
 
 /// Not a test of its own: the process that is killed. It says the key of each upload that is done.
@@ -60,9 +71,9 @@ async fn child() {
     }
 }
 
-/// Starts the hundred uploads and kills the process while it writes a file that was not there after
-/// `uploads` of them. Returns the keys that it said were stored.
-fn run_and_kill(directory: &Path, uploads: usize) -> Vec<String> {
+/// Starts the hundred uploads and, once `uploads` of them are done, kills the process at the sight of a file
+/// that is not `whole` bytes long yet. Returns the keys that it said were stored.
+fn run_and_kill(directory: &Path, uploads: usize, whole: u64) -> Vec<String> {
     let mut child = Command::new(std::env::current_exe().expect("this test"))
         .args(["--exact", "child", "--nocapture", "--test-threads", "1"])
         .env(CHILD, directory)
@@ -80,10 +91,12 @@ fn run_and_kill(directory: &Path, uploads: usize) -> Vec<String> {
             break;
         }
     }
-    // Main objects, which are large and written last, lie directly under the prefix.
+    // Main objects, which are large and written last, lie directly under the prefix. What an earlier kill
+    // left there does not grow any more.
     let directory = directory.join("components");
-    let before = names(&directory);
-    while names(&directory).is_subset(&before) {
+    let before: HashSet<OsString> = sizes(&directory).into_keys().collect();
+    let growing = |(name, size): (OsString, u64)| !before.contains(&name) && size < whole;
+    while !sizes(&directory).into_iter().any(growing) {
         assert!(child.try_wait().expect("asked").is_none(), "it ended early");
     }
     // SIGKILL: nothing in the process can tidy up.
@@ -96,13 +109,14 @@ fn run_and_kill(directory: &Path, uploads: usize) -> Vec<String> {
     done
 }
 
-/// The names in a directory that are not a variants' directory's.
-fn names(directory: &Path) -> HashSet<OsString> {
+/// The files of a directory, and how large they are.
+fn sizes(directory: &Path) -> HashMap<OsString, u64> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let names = entries.map(|entry| entry.file_name());
-    names
-        .filter(|name| name.to_string_lossy().contains('.'))
-        .collect()
+    let files = entries.filter_map(|entry| {
+        let metadata = entry.metadata().ok().filter(std::fs::Metadata::is_file)?;
+        Some((entry.file_name(), metadata.len()))
+    });
+    files.collect()
 }
 
 /// Every file under a directory, whatever its name.
@@ -131,29 +145,50 @@ async fn what_is_listed_after_a_kill_is_whole() {
     if std::env::var_os(CHILD).is_some() {
         return;
     }
+    // The same image in memory says what each object has to be, byte for byte.
+    let memory = refined(ImageStore::builder().memory());
+    let image = memory.upload(photo(), UploadOptions::default()).await;
+    let image = image.expect("uploaded");
+    let main = memory.get(&image.key).await.expect("there").bytes;
+    let thumb = memory.get(&image.variants["thumb"].key).await;
+    let thumb = thumb.expect("there").bytes;
+    assert!(
+        main.len() > 2 << 20,
+        "{} bytes are written in no time",
+        main.len()
+    );
+
     let directory = tempfile::tempdir().expect("a directory");
     let store = store(directory.path());
     let mut done = HashSet::new();
     let mut half_written = 0;
     for round in 0..15 {
-        done.extend(run_and_kill(directory.path(), 1 + round % 5));
-        half_written = files(directory.path())
-            .iter()
-            .filter(|file| is_staging(file))
-            .count();
-        if half_written >= 3 {
+        let kept = run_and_kill(directory.path(), 1 + round % 3, main.len() as u64);
+        done.extend(kept);
+        let files = files(directory.path());
+        let torn = |file: &&PathBuf| {
+            let is_main = file.parent() == Some(&directory.path().join("components"));
+            let size = file.metadata().map_or(0, |metadata| metadata.len());
+            is_staging(file) && is_main && size < main.len() as u64
+        };
+        half_written = files.iter().filter(torn).count();
+        if half_written >= 5 {
             break;
         }
     }
+    println!(
+        "{half_written} writes were cut, {} uploads done",
+        done.len()
+    );
     let listed: Vec<ObjectInfo> = store.list(None).try_collect().await.expect("listed");
     for info in &listed {
         let object = store.get(&info.key).await.expect("readable");
-        assert_eq!(object.bytes.len() as u64, info.size);
-        assert!(
-            object.bytes.starts_with(b"\xff\xd8") && object.bytes.ends_with(b"\xff\xd9"),
-            "{} breaks off",
-            info.key
-        );
+        let whole = if info.variant.is_some() {
+            &thumb
+        } else {
+            &main
+        };
+        assert!(object.bytes == *whole, "{} is not whole", info.key);
         // Nothing is promised about an image whose upload did not return, except this: where the main
         // object is, its variants are.
         if info.variant.is_none() {

@@ -9,7 +9,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use faulty::{Fault, Faulty, Request};
-use lablink_storage::{Config, Error, ErrorKind, ImageStore, ObjectKey};
+use lablink_storage::{
+    Config, Error, ErrorKind, ImageStore, ObjectKey, PresignGetOptions, PresignPostOptions,
+    PresignPutOptions,
+};
 
 fn open(vars: &[(&str, &str)]) -> ImageStore {
     let mut all = vec![("AWS_S3_BUCKET", "lab"), ("AWS_REGION", "eu-central-1")];
@@ -144,15 +147,23 @@ async fn an_instance_role_signs_and_is_fetched_once() {
     let role = ("ASIAROLE".to_owned(), Some("ROLETOKEN".to_owned()));
     assert!(signers(&s3).iter().all(|signer| *signer == role));
 
-    // What they sign ends with them.
-    let request = store
-        .presigned_get(&key(), Default::default())
-        .await
-        .expect("signed");
-    let left = request
-        .expires_at
-        .duration_since(std::time::SystemTime::now());
-    assert!(left.expect("in the future") <= Duration::from_secs(3600));
+    // What they sign ends with them, however long it was asked for.
+    let day = Duration::from_secs(24 * 3600);
+    let get = PresignGetOptions::default().with_expires_in(day);
+    let get = store.presigned_get(&key(), get).await.expect("signed");
+    let put = PresignPutOptions::default().with_expires_in(day);
+    let put = store.presigned_put("a.jpg", put).await.expect("signed");
+    let post = PresignPostOptions::default().with_expires_in(day);
+    let post = store.presigned_post("a.jpg", post).await.expect("signed");
+    for end in [get.expires_at, put.expires_at, post.expires_at] {
+        let left = end.duration_since(std::time::SystemTime::now());
+        let left = left.expect("in the future").as_secs();
+        assert!((3000..=3600).contains(&left), "{left} s");
+    }
+    // And no longer than was asked for.
+    let minute = PresignGetOptions::default().with_expires_in(Duration::from_secs(60));
+    let short = store.presigned_get(&key(), minute).await.expect("signed");
+    assert!(short.expires_at < get.expires_at);
 }
 
 #[tokio::test]

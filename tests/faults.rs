@@ -212,14 +212,40 @@ async fn slow_and_silent_servers_are_not_waited_for_longer_than_the_deadline() {
     }
     let server = Faulty::start(|_, _| Some(Fault::Silent)).await;
     let store = open(config(&server).with_deadline(Duration::from_secs(2)));
-    // What may have arrived is removed again, which takes a deadline of its own.
-    let error = within(5, upload(&store)).await.expect_err("silent");
+    // A second more for the optimizing, which has bounds of its own.
+    let error = within(3, upload(&store)).await.expect_err("silent");
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     let listed: Result<Vec<ObjectInfo>, Error> = within(2, store.list(None).try_collect()).await;
     assert_eq!(listed.expect_err("silent").kind(), ErrorKind::Timeout);
     let store = open(config(&server).with_deadline(Duration::from_secs(30)));
     let status = within(5, store.status()).await;
     assert!(!status.accessible && status.error.is_some());
+}
+
+/// What an upload has written is taken back within the same deadline, and a server that does not answer to
+/// that either is not waited for, however many variants there are.
+#[tokio::test]
+async fn taking_back_is_within_the_deadline_too() {
+    for deletes in [true, false] {
+        let server = Faulty::start(move |request, _| {
+            let main = is_put(request) && !request.path.contains("/size-");
+            let silent = main || !deletes && request.is("DELETE");
+            silent.then_some(Fault::Silent)
+        })
+        .await;
+        let variants = [16, 24, 32, 40].map(|side| {
+            let options = OptimizeOptions::default().with_max_size(side, side);
+            Variant::new(format!("size-{side}"), options).expect("a name")
+        });
+        let config = config(&server).with_deadline(Duration::from_secs(3));
+        let store = open(config.with_variants(variants));
+        let error = within(4, upload(&store)).await.expect_err("silent");
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+        assert_eq!(count(&server, "PUT"), 5);
+        if deletes {
+            assert!(server.objects().is_empty(), "all four are taken back");
+        }
+    }
 }
 
 #[tokio::test]

@@ -236,6 +236,44 @@ async fn head_says_what_get_says() {
     assert_eq!(server.requests().len(), 2);
 }
 
+/// Some servers know nothing of create-only writes: the hint names the setting, and with it they work.
+#[tokio::test]
+async fn servers_that_refuse_if_none_match_can_be_used() {
+    let server = Faulty::start(|request, _| {
+        let conditional = request.header("if-none-match").is_some();
+        conditional.then(|| Fault::error(501, "NotImplemented"))
+    })
+    .await;
+    let error = within(5, upload(&open(config(&server)))).await;
+    let error = error.expect_err("create-only");
+    assert_eq!(error.kind(), ErrorKind::NotSupported, "{error}");
+    let hint = error.hint().expect("a hint");
+    assert!(hint.contains("create_only"), "{hint}");
+    assert!(server.objects().is_empty());
+
+    let store = open(config(&server).with_create_only(false));
+    let key = within(5, upload(&store)).await.expect("uploaded");
+    let objects = server.objects();
+    assert_eq!(objects.keys().collect::<Vec<_>>(), [&format!("/lab/{key}")]);
+    let put = store.presigned_put("a.jpg", Default::default()).await;
+    let put = put.expect("signed");
+    let names: Vec<&str> = put.headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert!(!names.contains(&"if-none-match"), "{names:?}");
+}
+
+/// Who is far away or throttled is told what helps; a server that is not AWS cannot be accelerated.
+#[tokio::test]
+async fn acceleration_is_proposed_where_it_can_be_had() {
+    let server = Faulty::start(|_, _| Some(Fault::error(503, "SlowDown"))).await;
+    let error = within(5, upload(&open(config(&server)))).await;
+    let hint = error.expect_err("overloaded").hint().expect("a hint");
+    assert!(
+        hint.contains("within the deadline") && hint.contains("batch"),
+        "{hint}"
+    );
+    assert!(!hint.contains("ACCELERATE"), "{hint}");
+}
+
 #[tokio::test]
 async fn servers_that_answer_nonsense_are_an_internal_error() {
     let page = b"<html>\xff\x00 It works!</html>".to_vec();

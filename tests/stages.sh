@@ -21,7 +21,7 @@ left_out() {
 
 # ---- what is there
 
-ABOUT[toolchain]="Rust, Python and the corpus"
+ABOUT[toolchain]="Rust and the corpus"
 stage_toolchain() {
     command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs"; return 1; }
     local needs have
@@ -34,8 +34,6 @@ stage_toolchain() {
         case $part in rustfmt) cargo fmt --version ;; clippy) cargo clippy --version ;; esac ||
             rustup component add "$part" || { echo "$part is missing: rustup component add $part"; return 1; }
     done
-    [ -n "${PYTHON:-}" ] || { echo "no Python of 3.11 or newer in PATH; name one in PYTHON"; return 1; }
-    "$PYTHON" --version
     if [ -n "${LABLINK_CORPUS:-}" ]; then
         echo "corpus: $LABLINK_CORPUS"
     else
@@ -65,7 +63,7 @@ export CARGO_TERM_COLOR=never PYTHONDONTWRITEBYTECODE=1
 
 # ---- Debian's packages
 
-PACKAGES[lint]="gcc libc6-dev"
+PACKAGES[packages]="ca-certificates gcc libc6-dev git python3"
 PACKAGES[ceph]="radosgw ceph-mon ceph-osd ceph-common"
 
 missing_packages() {
@@ -84,12 +82,18 @@ ask_for_root() {
     fi
 }
 
-ABOUT[packages]="Debian's packages"
+ABOUT[packages]="Debian's packages, and Python"
 stage_packages() {
     command -v dpkg-query >/dev/null || left_out "this is no Debian; wanted: ${PACKAGES[*]}"
-    local missing sudo=()
+    local missing
     missing=$(missing_packages | tr '\n' ' ')
-    [ -n "$missing" ] || return 0
+    [ -z "$missing" ] || install_packages "$missing"
+    find_python
+    [ -n "${PYTHON:-}" ] || left_out "no Python of 3.11 or newer in PATH; name one in PYTHON"
+    "$PYTHON" --version
+}
+install_packages() {
+    local missing=$1 sudo=()
     if [ "$(id -u)" != 0 ]; then
         sudo -n true || left_out "neither root nor sudo to install: $missing"
         sudo=(sudo -n)
@@ -198,7 +202,7 @@ script() { # stage, script, what it is
 }
 
 script python python/tests/run "the Python package, the Flask extension, the example app in a browser"
-PACKAGES[python]="python3-venv chromium awscli"
+PACKAGES[python]="python3-venv chromium awscli curl"
 NEED_CEPH+=" python"
 MINUTES[python]=40
 

@@ -4,7 +4,7 @@
 //! whatever secret the server repeats. The HTTP layer writes here what matters of every answer, and
 //! the operation that is waiting on the same task reads it.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{error, fmt};
 
@@ -16,6 +16,7 @@ tokio::task_local! {
 #[derive(Debug, Default)]
 pub(super) struct Call {
     tries: AtomicU32,
+    bytes: AtomicU64,
     failure: Mutex<Option<Failure>>,
 }
 
@@ -109,5 +110,14 @@ impl Call {
 
     pub(super) fn tries(&self) -> u32 {
         self.tries.load(Ordering::Relaxed)
+    }
+
+    /// Notes how many bytes of an object go there or come from there.
+    pub(super) fn moves(&self, bytes: usize) {
+        self.bytes.store(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn bytes(&self) -> Option<u64> {
+        Some(self.bytes.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0)
     }
 }

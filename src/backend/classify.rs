@@ -35,7 +35,11 @@ impl Context<'_> {
             Some(Failure::Answer(answer)) => self.answered(call, &answer),
             _ => {
                 let problem = format!("not done within {:?}", self.deadline);
-                self.error(ErrorKind::Timeout, problem, call)
+                let error = self.error(ErrorKind::Timeout, problem, call);
+                match hint::of_timeout(self) {
+                    Some(hint) => error.with_hint(hint),
+                    None => error,
+                }
             }
         }
     }
@@ -70,9 +74,13 @@ impl Context<'_> {
             None => "check the network: a proxy or firewall, DNS, the CA certificates".to_owned(),
         };
         let error = self.error(kind, words, call).with_source(problem);
-        match kind {
-            ErrorKind::Unavailable => error.with_hint(hint),
-            _ => error,
+        let hint = match kind {
+            ErrorKind::Unavailable => Some(hint),
+            _ => hint::of_timeout(self),
+        };
+        match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
         }
     }
 

@@ -114,14 +114,28 @@ fn bucket(context: &Context<'_>, answer: &Answer) -> String {
 
 fn unavailable(context: &Context<'_>, answer: &Answer) -> String {
     let retried = "it was tried again within the deadline; try later";
-    match answer.code.as_deref() {
+    let throttled = match answer.code.as_deref() {
         Some("SlowDown" | "Throttling" | "ThrottlingException" | "TooManyRequests") => {
-            format!("{retried} and send less at once; a batch job uses the batch preset")
+            " and send less at once; a batch job uses the batch preset"
         }
-        _ if context.operation == Operation::Put => {
-            format!("{retried}; for slow uploads turn on AWS_S3_USE_ACCELERATE")
-        }
-        _ => retried.to_owned(),
+        _ => "",
+    };
+    format!("{retried}{throttled}{}", acceleration(context))
+}
+
+/// The hint for an operation that its deadline ended.
+pub(super) fn of_timeout(context: &Context<'_>) -> Option<String> {
+    let acceleration = acceleration(context);
+    (!acceleration.is_empty())
+        .then(|| format!("try again; a batch job uses the batch preset{acceleration}"))
+}
+
+/// What makes uploads faster, where it can be had: on AWS alone.
+fn acceleration(context: &Context<'_>) -> &'static str {
+    if context.operation == Operation::Put && context.backend.may_accelerate() {
+        "; for uploads from far away turn on the bucket's acceleration and AWS_S3_USE_ACCELERATE"
+    } else {
+        ""
     }
 }
 
@@ -152,4 +166,47 @@ pub(super) fn of_files(
     }
     let _ = (backend, kind, io_kind);
     None
+}
+
+#[cfg(all(test, feature = "s3"))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn hints(operation: Operation, accelerate: bool) -> [String; 2] {
+        let config = Config::builder()
+            .s3("lab")
+            .with_region("eu-central-1")
+            .with_accelerate(accelerate)
+            .with_credentials("AKIAIOSFODNN7EXAMPLE", "secret", None::<&str>);
+        let backend = Backend::open(&config.build().expect("valid")).expect("opened");
+        let context = Context {
+            operation,
+            key: None,
+            backend: &backend,
+            deadline: Duration::from_secs(30),
+        };
+        let slow_down = Answer {
+            status: 503,
+            code: Some("SlowDown".to_owned()),
+            ..Answer::default()
+        };
+        let throttled = of_answer(&context, ErrorKind::Unavailable, &slow_down);
+        [
+            throttled.expect("a hint"),
+            of_timeout(&context).unwrap_or_default(),
+        ]
+    }
+
+    #[test]
+    fn acceleration_is_for_uploads_to_aws_that_do_without() {
+        for hint in hints(Operation::Put, false) {
+            assert!(hint.contains("AWS_S3_USE_ACCELERATE"), "{hint}");
+        }
+        for hint in [hints(Operation::Put, true), hints(Operation::Get, false)].concat() {
+            assert!(!hint.contains("ACCELERATE"), "{hint}");
+        }
+    }
 }

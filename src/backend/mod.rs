@@ -167,6 +167,15 @@ impl Backend {
         }
     }
 
+    /// Whether this is AWS, and not accelerated.
+    fn may_accelerate(&self) -> bool {
+        match &self.inner.kind {
+            #[cfg(feature = "s3")]
+            Kind::S3(s3) => s3.may_accelerate(),
+            _ => false,
+        }
+    }
+
     fn bucket_and_region(&self) -> Option<(&str, &str)> {
         match &self.inner.kind {
             #[cfg(feature = "s3")]

@@ -47,6 +47,7 @@ impl Backend {
         options: &PutOptions,
     ) -> Outcome<PutOutcome> {
         let call = Arc::new(Call::default());
+        call.moves(bytes.len());
         let context = self.context(Operation::Put, Some(key));
         let stored = self
             .bounded(&call, context, self.try_put(&call, key, &bytes, options))
@@ -158,6 +159,7 @@ impl Backend {
             if bytes.len() as u64 != length {
                 return Err(truncated(length, bytes.len()));
             }
+            call.moves(bytes.len());
             Ok(Ok((info, bytes)))
         };
         match self.bounded(&call, context, read).await {
@@ -384,13 +386,17 @@ impl Backend {
         if matches!(code, None | Some(Some("NoSuchKey"))) {
             self.inner.answered.store(true, Ordering::Relaxed);
         }
-        tracing::debug!(
-            operation = context.operation.as_str(),
-            key = context.key.map(ObjectKey::as_str),
-            tries = call.tries(),
-            elapsed = ?started.elapsed(),
-            error = outcome.as_ref().err().map(tracing::field::display),
-        );
+        // Of a listing, what is no page is the next object of one.
+        if context.operation != Operation::List || call.tries() > 0 || outcome.is_err() {
+            tracing::debug!(
+                operation = context.operation.as_str(),
+                key = context.key.map(ObjectKey::as_str),
+                bytes = call.bytes(),
+                tries = call.tries(),
+                elapsed = ?started.elapsed(),
+                error = outcome.as_ref().err().map(tracing::field::display),
+            );
+        }
         outcome
     }
 

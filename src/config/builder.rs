@@ -101,7 +101,7 @@ impl ConfigBuilder {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for a flag that is neither true nor false.
+    /// [`ConfigError`] for a flag that is neither true nor false, or an addressing style that is none.
     pub fn from_vars(
         vars: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
@@ -112,9 +112,9 @@ impl ConfigBuilder {
     ///
     /// # Errors
     ///
-    /// As [`from_vars`](Self::from_vars).
+    /// As [`from_vars`](Self::from_vars), and for a variable that is not UTF-8.
     pub fn from_env() -> Result<Self, ConfigError> {
-        Vars::of_process().into_builder()
+        Vars::of_process()?.into_builder()
     }
 
     /// Stores in an S3 bucket.
@@ -275,7 +275,10 @@ impl ConfigBuilder {
         self
     }
 
-    /// Sets another deadline than the preset's for every operation: 100 ms to 1 h.
+    /// Sets another deadline than the preset's for every operation: 100 ms to 1 h. An upload keeps the last
+    /// sixth of it for removing what it wrote, should it fail. Waiting for a turn and decoding have bounds
+    /// of their own: [`with_decode_wait`](Self::with_decode_wait) and
+    /// [`Limits::max_duration`](crate::Limits::max_duration).
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
@@ -326,7 +329,7 @@ impl ConfigBuilder {
     pub fn build(mut self) -> Result<Config, ConfigError> {
         let on_s3 = matches!(&self.kind, Some(given) if matches!(given.value, Kind::S3(_)));
         if on_s3 && self.access_key_id.is_none() && self.chain.is_none() {
-            Vars::of_process().credentials_into(&mut self)?;
+            Vars::of_process()?.credentials_into(&mut self)?;
         }
         super::validate::validate(self)
     }

@@ -1,6 +1,7 @@
 //! Reading the environment, or any map that looks like one.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::builder::{ConfigBuilder, Given, Kind};
@@ -8,6 +9,42 @@ use super::credentials::CredentialsChain;
 use super::error::ConfigError;
 use crate::secret::Secret;
 use crate::url::Addressing;
+
+/// Every variable that is read.
+pub(super) const NAMES: [&str; 32] = [
+    "AWS_S3_BUCKET",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_EC2_METADATA_DISABLED",
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL",
+    "AWS_S3_ADDRESSING_STYLE",
+    "AWS_S3_USE_ACCELERATE",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    "CLOUDFRONT_DOMAIN",
+    "CLOUDFRONT_KEY_PAIR_ID",
+    "CLOUDFRONT_PRIVATE_KEY",
+    "CLOUDFRONT_PRIVATE_KEY_PATH",
+    "LABLINK_STORAGE_PREFIX",
+    "LABLINK_STORAGE_DIR",
+    "LABLINK_STORAGE_BASE_URL",
+    "LABLINK_STORAGE_SECRET",
+    "LABLINK_STORAGE_REQUIRE_S3",
+];
 
 /// Variables with a value: an empty one counts as unset.
 pub(super) struct Vars(HashMap<String, String>);
@@ -21,14 +58,42 @@ impl Vars {
         )
     }
 
-    /// A snapshot of the process's environment. What is not UTF-8 cannot be one of our settings.
-    pub(super) fn of_process() -> Self {
-        Self::new(std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        }))
+    /// A snapshot of the process's environment.
+    ///
+    /// # Errors
+    ///
+    /// For a setting of ours that is not UTF-8: passing over it would mean another value than was asked for.
+    pub(super) fn of_process() -> Result<Self, ConfigError> {
+        Self::of_os(std::env::vars_os())
+    }
+
+    fn of_os(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self, ConfigError> {
+        let mut found = Vec::new();
+        for (name, value) in vars {
+            let Ok(name) = name.into_string() else {
+                continue;
+            };
+            match value.into_string() {
+                Ok(value) => found.push((name, value)),
+                Err(_) => {
+                    if let Some(setting) = NAMES.into_iter().find(|setting| *setting == name) {
+                        return Err(ConfigError::new(
+                            setting,
+                            "is not UTF-8",
+                            "correct it or unset it",
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(Self::new(found))
     }
 
     fn get(&self, name: &'static str) -> Option<String> {
+        debug_assert!(
+            NAMES.contains(&name) || ["HOME", "USERPROFILE"].contains(&name),
+            "{name} is not listed"
+        );
         self.0.get(name).cloned()
     }
 
@@ -143,5 +208,25 @@ impl Vars {
         };
         self.credentials_into(&mut builder)?;
         Ok(builder)
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::*;
+
+    /// A path in another encoding is not silently replaced by the default directory.
+    #[test]
+    fn what_is_not_utf_8_is_named_if_it_is_ours() {
+        let latin1 = || OsString::from_vec(b"/srv/gr\xfc\xdfe".to_vec());
+        for name in NAMES {
+            let error = Vars::of_os([(name.into(), latin1())]).err().expect(name);
+            assert_eq!(error.setting(), name);
+            assert!(!error.hint().is_empty());
+        }
+        let others = [("PWD".into(), latin1()), (latin1(), "x".into())];
+        assert!(Vars::of_os(others).is_ok());
     }
 }

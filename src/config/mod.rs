@@ -7,6 +7,8 @@ mod error;
 #[cfg(test)]
 mod tests;
 mod validate;
+#[cfg(test)]
+mod wrong_tests;
 
 pub use builder::ConfigBuilder;
 pub use credentials::{CredentialsChain, CredentialsSource, StaticCredentials};

@@ -10,6 +10,7 @@ use super::credentials::{CredentialsChain, CredentialsSource, StaticCredentials}
 use super::error::ConfigError;
 use super::{BackendConfig, CloudFrontConfig, CloudFrontKey, Config, LocalConfig, S3Config};
 use crate::secret::Secret;
+use crate::sign::{CloudFrontSigner, SignError};
 use crate::url::{InvalidAddress, Location, S3Location, Urls};
 
 const DEFAULT_REGION: &str = "us-east-1";
@@ -153,8 +154,19 @@ fn credentials(builder: &ConfigBuilder) -> Result<CredentialsSource, ConfigError
     match (&builder.access_key_id, &builder.secret_access_key) {
         (Some(id), Some(secret)) => {
             let token = builder.session_token.as_ref();
-            check_header(id.name, &id.value)?;
-            check_header(secret.name, secret.value.expose())?;
+            for (name, value) in [(id.name, &*id.value), (secret.name, secret.value.expose())] {
+                if value.is_empty() {
+                    return Err(ConfigError::new(name, "is empty", "set both, or neither"));
+                }
+                check_header(name, value)?;
+            }
+            if id.value.contains('/') {
+                return Err(ConfigError::new(
+                    id.name,
+                    "has a '/', which no id of a key has",
+                    "set it to the key's id; its secret belongs in the other setting",
+                ));
+            }
             if let Some(token) = token {
                 check_header(token.name, token.value.expose())?;
             }
@@ -267,13 +279,7 @@ fn cloudfront(builder: &ConfigBuilder) -> Result<Option<CloudFrontConfig>, Confi
     let private_key = private_key(builder)?;
     let key = match (&builder.cloudfront_key_pair_id, private_key) {
         (None, None) => None,
-        (Some(id), Some(key)) => {
-            check_header(id.name, &id.value)?;
-            Some(CloudFrontKey {
-                key_pair_id: id.value.clone(),
-                private_key: key.value,
-            })
-        }
+        (Some(id), Some(key)) => Some((id, key)),
         (Some(id), None) => {
             return Err(ConfigError::new(
                 "CLOUDFRONT_PRIVATE_KEY",
@@ -292,7 +298,7 @@ fn cloudfront(builder: &ConfigBuilder) -> Result<Option<CloudFrontConfig>, Confi
     match (&builder.cloudfront_domain, key) {
         (Some(domain), key) => Ok(Some(CloudFrontConfig {
             domain: domain.value.clone(),
-            key,
+            key: key.map(|(id, key)| cloudfront_key(id, key)).transpose()?,
         })),
         (None, Some(_)) => Err(ConfigError::new(
             "CLOUDFRONT_DOMAIN",
@@ -300,6 +306,26 @@ fn cloudfront(builder: &ConfigBuilder) -> Result<Option<CloudFrontConfig>, Confi
             "set it to the distribution's domain, such as d111111abcdef8.cloudfront.net",
         )),
         (None, None) => Ok(None),
+    }
+}
+
+/// Tries the key, so that a wrong one is known by its variable and not when the first URL is signed.
+fn cloudfront_key(id: &Given<String>, key: Given<Secret>) -> Result<CloudFrontKey, ConfigError> {
+    match CloudFrontSigner::new(&id.value, &key.value) {
+        Ok(_) => Ok(CloudFrontKey {
+            key_pair_id: id.value.clone(),
+            private_key: key.value,
+        }),
+        Err(SignError::InvalidSecret { reason, .. }) => Err(ConfigError::new(
+            key.name,
+            format!("is not usable: {reason}"),
+            "give the private half, in PEM, of the public key that CloudFront knows by that id",
+        )),
+        Err(_) => Err(ConfigError::new(
+            id.name,
+            "is no id of a public key",
+            "set it to the id of the public key in CloudFront, such as K2JCJMDEHXQW5F",
+        )),
     }
 }
 

@@ -199,13 +199,38 @@ async fn traced<T>(span: Span, operation: impl Future<Output = Result<T>>) -> Re
     let started = Instant::now();
     async {
         let outcome = operation.await;
-        let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        match &outcome {
-            Ok(_) => tracing::info!(milliseconds, "done"),
-            Err(error) => tracing::warn!(milliseconds, kind = %error.kind(), %error, "failed"),
-        }
+        tell(&outcome, started);
         outcome
     }
     .instrument(span)
     .await
+}
+
+/// The same for what waits for nothing.
+fn traced_at_once<T>(span: Span, operation: impl FnOnce() -> Result<T>) -> Result<T> {
+    let started = Instant::now();
+    span.in_scope(|| {
+        let outcome = operation();
+        tell(&outcome, started);
+        outcome
+    })
+}
+
+fn tell<T>(outcome: &Result<T>, started: Instant) {
+    match outcome {
+        Ok(_) => {
+            let milliseconds = milliseconds(started);
+            tracing::info!(milliseconds, "done");
+        }
+        Err(error) => failed(error, started),
+    }
+}
+
+fn failed(error: &Error, started: Instant) {
+    let milliseconds = milliseconds(started);
+    tracing::warn!(milliseconds, kind = %error.kind(), %error, "failed");
+}
+
+fn milliseconds(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
-use futures_util::stream::{BoxStream, StreamExt};
+use futures_util::stream::{self, BoxStream, StreamExt};
+use tracing::Instrument;
 
-use super::{ImageStore, traced};
+use super::{ImageStore, failed, milliseconds, traced};
 use crate::backend::ObjectInfo;
 use crate::error::{Error, Result};
 use crate::key::{InvalidKey, ObjectKey};
@@ -49,9 +50,10 @@ impl ImageStore {
     /// `InvalidArgument` for a range that is empty or begins beyond the object; else as
     /// [`get`](Self::get).
     pub async fn get_range(&self, key: &ObjectKey, range: Range<u64>) -> Result<Object> {
-        let span = tracing::info_span!("get_range", %key, ?range);
+        let span = tracing::info_span!("get_range", %key, ?range, bytes = tracing::field::Empty);
         traced(span, async {
             let (info, bytes) = self.inner.backend.get_range(key, range).await?;
+            tracing::Span::current().record("bytes", bytes.len());
             Ok(Object { info, bytes })
         })
         .await
@@ -74,11 +76,15 @@ impl ImageStore {
     /// The kinds of the backend. Without the permission to list the bucket, S3 answers 403 for an object
     /// that is not there, and so this is `AccessDenied`.
     pub async fn exists(&self, key: &ObjectKey) -> Result<bool> {
-        match self.head(key).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
+        let span = tracing::info_span!("exists", %key);
+        traced(span, async {
+            match self.inner.backend.head(key).await {
+                Ok(_) => Ok(true),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+                Err(error) => Err(error.into()),
+            }
+        })
+        .await
     }
 
     /// Lists what lies under the store's prefix, or under a longer one, page by page as it is read.
@@ -98,14 +104,13 @@ impl ImageStore {
                         .is_ok_and(|key| key.is_under(own) && !key.is_pending());
                 if !inside {
                     let error = InvalidKey::new(prefix, "it is not under the store's prefix");
-                    return futures_util::stream::once(async { Err(error.into()) }).boxed();
+                    return stream::once(async { Err(error.into()) }).boxed();
                 }
                 prefix.to_owned()
             }
         };
-        tracing::info!(prefix, "list");
-        let inner = Arc::clone(&self.inner);
-        inner
+        let listed = self
+            .inner
             .backend
             .list(&prefix)
             .filter_map(|item| async {
@@ -118,7 +123,8 @@ impl ImageStore {
                     Err(error) => Some(Err(Error::from(error))),
                 }
             })
-            .boxed()
+            .boxed();
+        told(tracing::info_span!("list", prefix), listed)
     }
 
     /// Removes an object and, where it is an upload's, its variants. Removing what is not there is fine.
@@ -173,4 +179,31 @@ impl ImageStore {
         }
         Ok(found)
     }
+}
+
+/// Tells how a listing ended, how many objects it had and how long it took, once it is read to its end.
+fn told(
+    span: tracing::Span,
+    listed: BoxStream<'static, Result<ObjectInfo>>,
+) -> BoxStream<'static, Result<ObjectInfo>> {
+    let state = Some((listed, 0_u64, Instant::now()));
+    stream::unfold(state, move |state| {
+        let next = async {
+            let (mut listed, objects, started) = state?;
+            match listed.next().await {
+                Some(Ok(info)) => Some((Ok(info), Some((listed, objects + 1, started)))),
+                Some(Err(error)) => {
+                    failed(&error, started);
+                    Some((Err(error), None))
+                }
+                None => {
+                    let milliseconds = milliseconds(started);
+                    tracing::info!(milliseconds, objects, "done");
+                    None
+                }
+            }
+        };
+        next.instrument(span.clone())
+    })
+    .boxed()
 }

@@ -7,7 +7,7 @@ use super::options::{
     SignedUrlOptions,
 };
 use super::signer::RequestSigner;
-use super::{ImageStore, traced};
+use super::{ImageStore, traced, traced_at_once};
 use crate::config::S3Config;
 use crate::error::{Error, Result};
 use crate::format::ImageFormat;
@@ -175,14 +175,17 @@ impl ImageStore {
         key: &ObjectKey,
         options: SignedUrlOptions,
     ) -> Result<PresignedRequest> {
-        if key.is_pending() || !key.is_under(self.inner.prefix()) {
-            return Err(InvalidKey::new(key.as_str(), "it has no public URL in this store").into());
-        }
-        let signer = self.inner.signers.cloudfront()?;
-        let url = self.public_url(key);
-        let (policy, expires_at) = self.access(&url, &options)?;
-        let url = signer.signed_url(&url, &policy)?;
-        Ok(PresignedRequest::get(url, key.clone(), expires_at))
+        traced_at_once(tracing::info_span!("signed_url", %key), || {
+            if key.is_pending() || !key.is_under(self.inner.prefix()) {
+                let reason = "it has no public URL in this store";
+                return Err(InvalidKey::new(key.as_str(), reason).into());
+            }
+            let signer = self.inner.signers.cloudfront()?;
+            let url = self.public_url(key);
+            let (policy, expires_at) = self.access(&url, &options)?;
+            let url = signer.signed_url(&url, &policy)?;
+            Ok(PresignedRequest::get(url, key.clone(), expires_at))
+        })
     }
 
     /// Cookies that open all of the store's images on CloudFront, or a part of them, until they expire.
@@ -191,15 +194,17 @@ impl ImageStore {
     ///
     /// As [`signed_url`](Self::signed_url).
     pub fn signed_cookies(&self, options: SignedCookiesOptions) -> Result<SignedCookies> {
-        let signer = self.inner.signers.cloudfront()?;
-        let base = self.inner.config.urls().public_base();
-        let path = match (&options.path, self.inner.prefix()) {
-            (Some(path), _) => path.trim_start_matches('/').to_owned(),
-            (None, "") => "*".to_owned(),
-            (None, prefix) => format!("{}/*", crate::key::percent_encode_path(prefix)),
-        };
-        let (policy, _) = self.access(&format!("{base}/{path}"), &options.access)?;
-        Ok(signer.signed_cookies(&policy)?)
+        traced_at_once(tracing::info_span!("signed_cookies"), || {
+            let signer = self.inner.signers.cloudfront()?;
+            let base = self.inner.config.urls().public_base();
+            let path = match (&options.path, self.inner.prefix()) {
+                (Some(path), _) => path.trim_start_matches('/').to_owned(),
+                (None, "") => "*".to_owned(),
+                (None, prefix) => format!("{}/*", crate::key::percent_encode_path(prefix)),
+            };
+            let (policy, _) = self.access(&format!("{base}/{path}"), &options.access)?;
+            Ok(signer.signed_cookies(&policy)?)
+        })
     }
 
     /// The policy of a CloudFront signature, and when it ends.
@@ -223,7 +228,13 @@ impl ImageStore {
             CloudFrontPolicy::canned(resource, expires_at)
         };
         if let Some(starts_in) = options.starts_in {
-            policy = policy.with_starts_at(now + starts_in);
+            let starts_at = now
+                .checked_add(starts_in)
+                .ok_or_else(|| Error::InvalidArgument {
+                    name: "starts_in",
+                    reason: "it has to be before the end".into(),
+                })?;
+            policy = policy.with_starts_at(starts_at);
         }
         if let Some(range) = &options.ip_range {
             policy = policy.with_source_ip(range);

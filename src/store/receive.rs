@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::image::ReceivedPost;
-use super::{ImageStore, traced};
+use super::{ImageStore, traced, traced_at_once};
 use crate::backend::PutOptions;
 use crate::error::{Error, Result};
 use crate::format::ImageFormat;
@@ -81,11 +81,10 @@ impl ImageStore {
         if !crate::sign::LocalSigner::is_signed(&query) {
             return Ok(None);
         }
-        let signer = self.inner.signers.local()?;
-        Ok(Some(signer.verify_get(
-            key,
-            &query,
-            self.inner.sources.now(),
-        )?))
+        traced_at_once(tracing::info_span!("verify_get", %key), || {
+            let signer = self.inner.signers.local()?;
+            let now = self.inner.sources.now();
+            Ok(Some(signer.verify_get(key, &query, now)?))
+        })
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::image::{StoredImage, StoredVariant};
@@ -194,7 +195,7 @@ pub(super) enum Existing {
 }
 
 async fn write(
-    inner: &Inner,
+    inner: &Arc<Inner>,
     key: ObjectKey,
     prepared: Prepared,
     existing: Existing,
@@ -207,14 +208,22 @@ async fn write(
     parts.push(Part::new(key.clone(), &prepared.main));
 
     let mut placed = Vec::with_capacity(parts.len());
-    let limit = inner.config.deadline();
+    // The last of the deadline is for taking back what a write that fails has left.
+    let deadline = inner.config.deadline();
+    let (end, limit) = (Instant::now() + deadline, deadline * 5 / 6);
     let placing = place_parts(inner, &parts, &mut placed, existing, answer);
     let outcome = tokio::time::timeout(limit, placing).await;
     if let Err(error) = outcome.unwrap_or(Err(Error::Timeout {
         operation: "upload",
         after: limit,
     })) {
-        take_back(inner, &parts, &placed, existing, error.kind()).await;
+        let (inner, failure) = (Arc::clone(inner), error.kind());
+        let taking_back = tokio::spawn(
+            async move { take_back(&inner, &parts, &placed, existing, failure).await }
+                .in_current_span(),
+        );
+        // What takes longer goes on, but nobody waits for it.
+        let _ = tokio::time::timeout_at(end, taking_back).await;
         return Err(error);
     }
 

@@ -1,6 +1,7 @@
 //! What integration tests share. A test file says `mod common;` and uses what it needs.
 #![allow(dead_code)] // no test file needs all of it
 
+pub mod hostile;
 pub mod images;
 pub mod logs;
 #[cfg(feature = "s3")]

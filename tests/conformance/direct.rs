@@ -1,8 +1,10 @@
 //! Direct uploads that become images, and the status. What may be sent and what not is `tests/` of signing.
 
-use lablink_storage::{ErrorKind, UploadOptions};
+use std::time::Duration;
 
-use crate::common::images;
+use lablink_storage::{ErrorKind, ImageFormat, ImageStore, ObjectKey, UploadOptions};
+
+use crate::common::{hostile, images};
 use crate::place::{Place, THUMB, key, kind, listed};
 
 pub async fn promote_keeps_the_uuid_and_clears_away(place: &Place) {
@@ -98,22 +100,86 @@ pub async fn promote_refuses_what_is_not_pending(place: &Place) {
     assert_eq!(kind(store.promote(&missing).await), ErrorKind::NotFound);
 }
 
+/// The keys that a dry sweep would remove, sorted: what waits to be promoted.
+async fn waiting(store: &ImageStore) -> Vec<ObjectKey> {
+    let report = store.sweep(Duration::ZERO, true).await.expect("answered");
+    let mut keys: Vec<ObjectKey> = report.found.into_iter().map(|found| found.key).collect();
+    keys.sort();
+    keys
+}
+
 pub async fn promote_leaves_what_it_refuses(place: &Place) {
     let store = place.store();
-    // An empty file is refused on its way already, by S3's policy and by ours.
-    for (name, bytes) in images::not_images()
-        .into_iter()
-        .filter(|(_, bytes)| !bytes.is_empty())
-    {
-        let pending = place.put_pending(&store, bytes).await;
-        let kind = kind(store.promote(&pending).await);
-        assert!(
-            [ErrorKind::InvalidImage, ErrorKind::UnsupportedFormat].contains(&kind),
-            "{name}: {kind:?}"
-        );
-        assert!(store.exists(&pending).await.expect("answered"), "{name}");
+    let mut refused = Vec::new();
+    for (name, bytes, expected) in hostile::refused() {
+        let pending = place.put_pending(&store, bytes.clone()).await;
+        let error = store.promote(&pending).await.expect_err(name);
+        assert_eq!(error.kind(), expected, "{name}: {error}");
+        assert!(error.hint().is_some() && !error.is_retryable(), "{name}");
+        let left = store.get(&pending).await.expect(name).bytes;
+        assert_eq!(left, bytes, "{name} is left as it came");
+        refused.push(pending);
     }
-    assert_eq!(listed(&store).await, [""; 0]);
+    assert_eq!(place.everything(&store).await, [""; 0], "nothing is public");
+
+    refused.sort();
+    assert_eq!(waiting(&store).await, refused);
+    let report = store.sweep(Duration::ZERO, false).await.expect("swept");
+    assert_eq!(report.removed, refused.len());
+    assert_eq!(waiting(&store).await, []);
+    for pending in refused {
+        assert_eq!(kind(store.promote(&pending).await), ErrorKind::NotFound);
+    }
+}
+
+pub async fn promote_refuses_an_empty_object(place: &Place) {
+    let store = place.store();
+    let Some(pending) = place.put_empty(&store).await else {
+        // Here nothing comes in but by a form, and no form allows it.
+        return;
+    };
+    let error = store.promote(&pending).await.expect_err("empty");
+    assert_eq!(error.kind(), ErrorKind::InvalidImage, "{error}");
+    assert_eq!(waiting(&store).await, [pending]);
+    assert_eq!(place.everything(&store).await, [""; 0], "nothing is public");
+}
+
+pub async fn promote_lets_no_active_content_through(place: &Place) {
+    let store = place.store();
+    for (name, bytes) in hostile::polyglots() {
+        assert!(hostile::find(&bytes, hostile::CANARY).is_some(), "{name}");
+        let pending = place.put_pending(&store, bytes).await;
+        match store.promote(&pending).await {
+            Ok(image) => {
+                assert_eq!(image.content_type, "image/jpeg", "{name}");
+                assert!(!store.exists(&pending).await.expect("answered"), "{name}");
+            }
+            Err(error) => {
+                let refusals = [ErrorKind::InvalidImage, ErrorKind::LimitExceeded];
+                assert!(refusals.contains(&error.kind()), "{name}: {error}");
+                assert!(store.exists(&pending).await.expect("answered"), "{name}");
+            }
+        }
+    }
+    let stored = place.everything(&store).await;
+    assert!(stored.len() >= 2 * 5, "most are images: {stored:?}");
+    for stored in stored {
+        let object = store.get(&key(&stored)).await.expect("there");
+        for part in [
+            hostile::CANARY,
+            &hostile::CANARY[..11],
+            b"<script",
+            b"<?php",
+        ] {
+            assert_eq!(hostile::find(&object.bytes, part), None, "{stored}");
+        }
+        assert_eq!(
+            ImageFormat::sniff(&object.bytes)
+                .expect("an image")
+                .mime_type(),
+            object.info.content_type.expect("stored with its type")
+        );
+    }
 }
 
 pub async fn status_writes_nothing(place: &Place) {

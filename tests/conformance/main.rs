@@ -63,7 +63,9 @@ on_every_backend! {
             promote_twice_finds_nothing
             promote_at_once_makes_one_image
             promote_refuses_what_is_not_pending
-            promote_leaves_what_it_refuses;
+            promote_leaves_what_it_refuses
+            promote_refuses_an_empty_object
+            promote_lets_no_active_content_through;
         keys:
             that_would_be_folders_or_lie_below_files_are_not_found
             that_some_backend_could_not_hold_are_refused;

@@ -123,7 +123,9 @@ impl Place {
             }
             Kind::Ceph(bucket) => {
                 let path = ObjectKey::parse(key).expect("a key").percent_encoded();
-                let headers = [("content-type", content_type)];
+                // Which the client leaves out where there is nothing to send.
+                let length = bytes.len().to_string();
+                let headers = [("content-type", content_type), ("content-length", &length)];
                 let server = &bucket.server;
                 server
                     .send(
@@ -167,9 +169,37 @@ impl Place {
                 post.key
             }
             _ => {
-                let key = format!("pending/components/{}.jpg", uuid::Uuid::new_v4());
-                self.put_raw(&key, bytes, "image/jpeg").await;
-                ObjectKey::parse(key).expect("a key")
+                let key = key(&format!("pending/components/{}.jpg", uuid::Uuid::new_v4()));
+                self.put_raw(key.as_str(), bytes, "image/jpeg").await;
+                key
+            }
+        }
+    }
+
+    /// Puts an empty object where a direct upload would be. In memory, where only forms lead, it is refused.
+    pub async fn put_empty(&self, store: &ImageStore) -> Option<ObjectKey> {
+        if let Kind::Memory = self.kind {
+            let post = store
+                .presigned_post("photo.jpg", PresignPostOptions::default())
+                .await
+                .expect("signed");
+            let received = store.receive_post(post.fields, Vec::new()).await;
+            assert_eq!(kind(received), ErrorKind::PolicyViolation);
+            assert_eq!(kind(store.promote(&post.key).await), ErrorKind::NotFound);
+            return None;
+        }
+        let key = key(&format!("pending/components/{}.jpg", uuid::Uuid::new_v4()));
+        self.put_raw(key.as_str(), Vec::new(), "image/jpeg").await;
+        Some(key)
+    }
+
+    /// Every key that is not pending, whatever its prefix; in memory, those of this store.
+    pub async fn everything(&self, store: &ImageStore) -> Vec<String> {
+        match self.kind {
+            Kind::Memory => listed(store).await,
+            _ => {
+                let all = self.builder().with_prefix("").build().expect("valid");
+                listed(&all).await
             }
         }
     }

@@ -91,6 +91,11 @@ impl S3 {
         self.config.endpoint()
     }
 
+    pub(super) fn may_accelerate(&self) -> bool {
+        let location = self.config.location();
+        location.endpoint.is_none() && !location.accelerate
+    }
+
     pub(super) fn storage_class(&self) -> Option<&str> {
         self.config.storage_class()
     }
