@@ -7,11 +7,16 @@
 use std::fs;
 use std::io::Cursor;
 use std::panic::catch_unwind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lablink_storage::{ImageFormat, OptimizeOptions, OptimizedImage, OutputFormat, optimize};
 use zune_jpeg::zune_core::bytestream::ZCursor;
 
+/// The test below, and what tells its child processes which file is theirs.
+const NAME: &str = "every_file_is_treated_as_the_manifest_says";
+const ONE_FILE: &str = "LABLINK_CORPUS_FILE";
 const CANARY: &[u8] = b"CANARY_8c5e682bb2a1";
 const MAX_CPU_MS: u64 = 1000;
 const MAX_PEAK_KIB: u64 = 300 << 10;
@@ -78,17 +83,12 @@ fn cpu_ns() -> u64 {
         .expect("a number")
 }
 
-/// Peak resident memory in KiB since the last reset.
+/// Peak resident memory of this process in KiB.
 fn peak_kib() -> u64 {
     let status = fs::read_to_string("/proc/self/status").expect("process status");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let value = line.and_then(|line| line.trim().strip_suffix(" kB"));
     value.and_then(|kib| kib.parse().ok()).expect("a number")
-}
-
-fn reset_peak() {
-    // proc(5): 5 resets the peak resident set size.
-    fs::write("/proc/self/clear_refs", "5").expect("a writable clear_refs");
 }
 
 /// The size that a decoder other than ours finds.
@@ -122,21 +122,15 @@ fn decoded_size(image: &OptimizedImage) -> Result<(u32, u32), String> {
     }
 }
 
-/// What is wrong with how one file was treated.
-fn judge(entry: &Entry, bytes: &[u8], format: OutputFormat) -> Vec<String> {
+/// What is wrong with how one file was treated, and the milliseconds of CPU that it took.
+fn judge(entry: &Entry, bytes: &[u8], format: OutputFormat) -> (Vec<String>, u64) {
     let options = OptimizeOptions::default().with_format(format);
-    reset_peak();
-    let before = peak_kib();
     let started = cpu_ns();
     let result = catch_unwind(|| optimize(bytes, &options));
     let milliseconds = (cpu_ns() - started) / 1_000_000;
-    let kib = peak_kib() - before;
     let mut faults = Vec::new();
     if milliseconds > MAX_CPU_MS {
         faults.push(format!("{milliseconds} ms of CPU"));
-    }
-    if kib > MAX_PEAK_KIB {
-        faults.push(format!("{} MiB at its peak", kib >> 10));
     }
     match (result, entry.expected.as_str()) {
         (Err(_), _) => faults.push("panicked".into()),
@@ -170,7 +164,70 @@ fn judge(entry: &Entry, bytes: &[u8], format: OutputFormat) -> Vec<String> {
             }
         }
     }
-    faults
+    (faults, milliseconds)
+}
+
+/// Does one file in this process, and prints what was wrong and what it took.
+fn child(root: &Path, entry: &Entry) {
+    let bytes = fs::read(root.join(&entry.path)).expect("a readable file");
+    let formats = match entry.expected.as_str() {
+        "accept" => &[OutputFormat::Jpeg, OutputFormat::Png, OutputFormat::WebP][..],
+        "refuse" => &[OutputFormat::Jpeg][..],
+        _ => &[OutputFormat::Jpeg, OutputFormat::Auto][..],
+    };
+    let formats = formats
+        .iter()
+        .filter(|&&format| cfg!(feature = "webp") || format != OutputFormat::WebP);
+    for &format in formats {
+        let (faults, milliseconds) = judge(entry, &bytes, format);
+        for fault in faults {
+            println!("fault: to {format:?}: {fault}");
+        }
+        println!("cost: {milliseconds} {}", peak_kib());
+    }
+    println!("done");
+}
+
+/// What a child process said of its file.
+#[derive(Default)]
+struct Verdict {
+    faults: Vec<String>,
+    milliseconds: u64,
+    kib: u64,
+}
+
+/// One file in a process of its own: its memory is then its own, and a crash is one fault among others.
+fn ask(entry: &Entry) -> Verdict {
+    let output = Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", NAME, "--nocapture"])
+        .env(ONE_FILE, &entry.path)
+        .output()
+        .expect("it can be started again");
+    let mut verdict = Verdict::default();
+    let text = String::from_utf8_lossy(&output.stdout);
+    for line in text.lines() {
+        if let Some(fault) = line.strip_prefix("fault: ") {
+            verdict.faults.push(fault.to_owned());
+        }
+        if let Some((milliseconds, kib)) = line
+            .strip_prefix("cost: ")
+            .and_then(|cost| cost.split_once(' '))
+        {
+            let number = |text: &str| text.parse().expect("a number");
+            verdict.milliseconds = verdict.milliseconds.max(number(milliseconds));
+            verdict.kib = number(kib);
+        }
+    }
+    if !output.status.success() || !text.lines().any(|line| line == "done") {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let fault = format!("died, {}: {}", output.status, said.trim());
+        verdict.faults.push(fault);
+    }
+    if verdict.kib > MAX_PEAK_KIB {
+        let mib = verdict.kib >> 10;
+        verdict.faults.push(format!("{mib} MiB at its peak"));
+    }
+    verdict
 }
 
 #[test]
@@ -178,42 +235,56 @@ fn every_file_is_treated_as_the_manifest_says() {
     let Some(root) = corpus() else { return };
     let manifest = fs::read_to_string(root.join("manifest.csv")).expect("a readable manifest");
     let entries = entries(&manifest);
-    let mut faults = Vec::new();
-    let mut counts = [0; 3];
-    for entry in &entries {
-        let bytes = fs::read(root.join(&entry.path)).expect("a readable file");
-        let formats = match entry.expected.as_str() {
-            "accept" => {
-                counts[0] += 1;
-                &[OutputFormat::Jpeg, OutputFormat::Png, OutputFormat::WebP][..]
-            }
-            "refuse" => {
-                counts[1] += 1;
-                &[OutputFormat::Jpeg][..]
-            }
-            _ => {
-                counts[2] += 1;
-                &[OutputFormat::Jpeg, OutputFormat::Auto][..]
-            }
-        };
-        let formats = formats
-            .iter()
-            .filter(|&&format| cfg!(feature = "webp") || format != OutputFormat::WebP);
-        for &format in formats {
-            for fault in judge(entry, &bytes, format) {
-                faults.push(format!("{} to {format:?}: {fault}", entry.path));
-            }
-        }
+    if let Ok(path) = std::env::var(ONE_FILE) {
+        let entry = entries.iter().find(|entry| entry.path == path);
+        return child(&root, entry.expect("a file of the manifest"));
     }
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut verdicts = Vec::new();
+        while let Some(entry) = entries.get(next.fetch_add(1, Ordering::Relaxed)) {
+            verdicts.push((entry, ask(entry)));
+        }
+        verdicts
+    };
+    let threads = std::thread::available_parallelism().map_or(1, Into::into);
+    let verdicts: Vec<(&Entry, Verdict)> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let verdicts = workers.into_iter().map(|worker| worker.join());
+        verdicts
+            .flat_map(|of_one| of_one.expect("no panic"))
+            .collect()
+    });
+    let count = |expected: &str| {
+        let found = entries.iter().filter(|entry| entry.expected == expected);
+        found.count()
+    };
     println!(
         "{} files to accept, {} to refuse, {} either",
-        counts[0], counts[1], counts[2]
+        count("accept"),
+        count("refuse"),
+        count("either")
     );
+    let by = |cost: fn(&Verdict) -> u64| {
+        let dearest = verdicts.iter().max_by_key(|(_, verdict)| cost(verdict));
+        dearest.map_or((0, ""), |(entry, verdict)| (cost(verdict), &entry.path))
+    };
+    let (milliseconds, slowest) = by(|verdict| verdict.milliseconds);
+    println!("at most {milliseconds} ms of CPU: {slowest}");
+    let (kib, largest) = by(|verdict| verdict.kib);
+    println!("at most {} MiB at its peak: {largest}", kib >> 10);
     assert!(
-        entries.len() > 1000,
+        entries.len() > 1000 && verdicts.len() == entries.len(),
         "the manifest lists {} files",
         entries.len()
     );
+    let faults: Vec<String> = verdicts
+        .iter()
+        .flat_map(|(entry, verdict)| {
+            let faults = verdict.faults.iter();
+            faults.map(|fault| format!("{}: {fault}", entry.path))
+        })
+        .collect();
     assert!(
         faults.is_empty(),
         "{} faults:\n{}",

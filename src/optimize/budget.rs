@@ -1,7 +1,7 @@
 //! What one image may cost, checked before memory is spent and while time passes.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Limits, OptimizeError};
 
@@ -10,7 +10,8 @@ use super::{Limits, OptimizeError};
 pub(super) struct Budget<'a> {
     pub(super) limits: &'a Limits,
     pub(super) accept_truncated: bool,
-    started: Instant,
+    /// By the clock of [`processor_time`].
+    started: Duration,
     /// Set where a decoder took less than the whole file.
     truncated: Cell<bool>,
 }
@@ -20,7 +21,7 @@ impl<'a> Budget<'a> {
         Self {
             limits,
             accept_truncated,
-            started: Instant::now(),
+            started: processor_time(),
             truncated: Cell::new(false),
         }
     }
@@ -75,7 +76,7 @@ impl<'a> Budget<'a> {
 
     /// Whether the time is over; called at every row or so.
     pub(super) fn check_time(&self) -> Result<(), OptimizeError> {
-        let elapsed = self.started.elapsed();
+        let elapsed = processor_time().saturating_sub(self.started);
         if elapsed > self.limits.max_duration {
             return Err(OptimizeError::LimitExceeded {
                 what: "milliseconds",
@@ -85,6 +86,20 @@ impl<'a> Budget<'a> {
         }
         Ok(())
     }
+}
+
+/// What this thread has had of a processor: a busy machine does not make an image expensive.
+#[cfg(unix)]
+fn processor_time() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+}
+
+/// The time that has gone by, where there is no such clock.
+#[cfg(not(unix))]
+fn processor_time() -> Duration {
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    START.get_or_init(std::time::Instant::now).elapsed()
 }
 
 fn millis(duration: Duration) -> u64 {

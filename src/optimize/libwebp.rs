@@ -154,13 +154,35 @@ pub(super) enum Source<'a> {
     Rgba(&'a [u8]),
 }
 
-/// Encodes at `quality` 0 to 100, method 4; or without loss.
+/// What the encoder is given to call as it goes on, and the error that made it stop.
+struct Progress<'a> {
+    tick: &'a mut dyn FnMut() -> Result<(), OptimizeError>,
+    stopped: Option<OptimizeError>,
+}
+
+/// Returns 0 to stop the encoder.
+unsafe extern "C" fn progress(_percent: c_int, picture: *const sys::WebPPicture) -> c_int {
+    // SAFETY: libwebp passes on the picture that `encode` gave it, whose `user_data` points to a `Progress`
+    // that outlives the call and that nothing else refers to meanwhile.
+    let progress = unsafe { &mut *(*picture).user_data.cast::<Progress<'_>>() };
+    match (progress.tick)() {
+        Ok(()) => 1,
+        Err(error) => {
+            progress.stopped = Some(error);
+            0
+        }
+    }
+}
+
+/// Encodes at `quality` 0 to 100, method 4; or without loss. `tick` is called now and then and can stop the
+/// encoder by an error.
 pub(super) fn encode(
     source: &Source<'_>,
     width: usize,
     height: usize,
     quality: u8,
     lossless: bool,
+    tick: &mut dyn FnMut() -> Result<(), OptimizeError>,
 ) -> Result<Vec<u8>, OptimizeError> {
     if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
         return Err(too_large());
@@ -237,8 +259,18 @@ pub(super) fn encode(
     }
     work.picture.writer = Some(sys::WebPMemoryWrite);
     work.picture.custom_ptr = ptr::from_mut(&mut work.writer).cast();
-    // SAFETY: picture and config are initialised; `custom_ptr` points into the box, which does not move.
+    let mut state = Progress {
+        tick,
+        stopped: None,
+    };
+    work.picture.progress_hook = Some(progress);
+    work.picture.user_data = ptr::from_mut(&mut state).cast();
+    // SAFETY: picture and config are initialised; `custom_ptr` points into the box, which does not move;
+    // `user_data` to `state`, which is not used before the encoder is done.
     let encoded = unsafe { sys::WebPEncode(&config, &mut work.picture) };
+    if let Some(error) = state.stopped {
+        return Err(error);
+    }
     if encoded == 0 || work.writer.mem.is_null() {
         return Err(failed());
     }

@@ -265,7 +265,8 @@ pub struct Limits {
     pub max_frames: u32,
     /// Bytes that decoding may hold at once. Default 512 MiB.
     pub max_decode_bytes: u64,
-    /// CPU time that decoding, resizing and encoding may take together. Default 10 s.
+    /// CPU time that decoding, resizing and encoding may take together (on other systems than Unix: time
+    /// that goes by). Default 10 s.
     pub max_duration: Duration,
 }
 
@@ -326,7 +327,7 @@ impl Limits {
         self
     }
 
-    /// Sets the time that one image may take.
+    /// Sets the CPU time that one image may take.
     #[must_use]
     pub fn with_max_duration(mut self, duration: Duration) -> Self {
         self.max_duration = duration;

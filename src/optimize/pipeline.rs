@@ -110,7 +110,7 @@ impl Job<'_> {
         } else {
             None
         };
-        let mut data = encode(frame, format, options, exif.as_deref())?;
+        let mut data = encode(frame, format, options, exif.as_deref(), self.budget)?;
         self.budget.check_time()?;
         if format == self.header.format
             && plan.is_identity(width, height)

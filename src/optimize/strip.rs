@@ -127,11 +127,17 @@ pub(super) fn webp_file(picture: &Picture<'_>, exif: Option<&[u8]>) -> Vec<u8> {
     if let Some(alpha) = picture.alpha {
         webp_chunk(&mut file, b"ALPH", alpha);
     }
+    let data_at = file.len();
     webp_chunk(&mut file, data_kind, picture.data);
+    if picture.missing > 0 {
+        // The decoder has to know that there is more than it gets.
+        let size = (picture.data.len() + picture.missing) as u32;
+        file[data_at + 4..data_at + 8].copy_from_slice(&size.to_le_bytes());
+    }
     if let Some(tiff) = exif {
         webp_chunk(&mut file, b"EXIF", tiff);
     }
-    let size = (file.len() - 8) as u32;
+    let size = (file.len() - 8 + picture.missing) as u32;
     file[4..8].copy_from_slice(&size.to_le_bytes());
     file
 }

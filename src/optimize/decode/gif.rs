@@ -12,6 +12,9 @@ use super::super::header::Header;
 use super::super::raster::{Component, Layout, Pixels, Raster};
 use super::{Decoded, byte_count};
 
+/// How many rows go by between two looks at the clock.
+const ROWS_PER_CHECK: usize = 64;
+
 pub(super) fn decode(
     bytes: &[u8],
     header: &Header<'_>,
@@ -58,7 +61,10 @@ pub(super) fn decode(
     let visible = frame_width.min(width.saturating_sub(left));
     if visible > 0 {
         let rows = canvas.chunks_exact_mut(width).skip(top);
-        for (row, indices) in rows.zip(indices.chunks_exact(frame_width)) {
+        for (y, (row, indices)) in rows.zip(indices.chunks_exact(frame_width)).enumerate() {
+            if y.is_multiple_of(ROWS_PER_CHECK) {
+                budget.check_time()?;
+            }
             for (pixel, &index) in row[left..left + visible].iter_mut().zip(indices) {
                 *pixel = colors[usize::from(index)];
             }

@@ -1,7 +1,6 @@
 //! JPEG: our own decoder for what cameras and the web make, zune-jpeg for CMYK and other rarities.
 
 use zune_jpeg::JpegDecoder;
-use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
@@ -12,6 +11,7 @@ use super::super::header::Header;
 use super::super::header::jpeg::JpegHeader;
 use super::super::jpeg::{Color, DecodeLimits, Error};
 use super::super::raster::{Component, Layout, Pixels, Range, Raster};
+use super::timed::Timed;
 use super::{Decoded, Wanted, byte_count};
 
 /// Samples decoded per pixel of the result, in each direction, beyond which the inverse DCT leaves out
@@ -143,11 +143,11 @@ fn decode_whole(
         .jpeg_set_max_scans(budget.limits.max_scans as usize)
         .set_strict_mode(channels == 4 && !budget.accept_truncated)
         .jpeg_set_out_colorspace(space);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    let mut data = decoder
-        .decode()
-        .map_err(|error| OptimizeError::invalid(format!("damaged JPEG: {error}")))?;
+    let mut decoder = JpegDecoder::new_with_options(Timed::new(bytes, budget), options);
+    let decoded = decoder.decode();
     budget.check_time()?;
+    let mut data =
+        decoded.map_err(|error| OptimizeError::invalid(format!("damaged JPEG: {error}")))?;
     let (width, height) = (header.width as usize, header.height as usize);
     if data.len() != width * height * layout.channels() {
         return Err(OptimizeError::invalid("damaged JPEG: its frame changes"));

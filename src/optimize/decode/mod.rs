@@ -3,6 +3,7 @@
 mod gif;
 mod jpeg;
 mod png;
+mod timed;
 mod webp;
 
 use super::OptimizeError;

@@ -18,7 +18,7 @@ const ROWS_PER_CHECK: usize = 64;
 pub(super) fn decode(
     bytes: &[u8],
     header: &Header<'_>,
-    png: &PngHeader,
+    png: &PngHeader<'_>,
     budget: &Budget<'_>,
 ) -> Result<Decoded, OptimizeError> {
     let mut decoder = png::Decoder::new_with_limits(
@@ -29,9 +29,10 @@ pub(super) fn decode(
         },
     );
     decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
     decoder.set_transformations(Transformations::EXPAND);
     let mut reader = decoder.read_info().map_err(damaged)?;
-    let color = color_tag(reader.info());
+    let color = color_tag(reader.info(), png.profile()?);
     let (color_type, depth) = reader.output_color_type();
     let layout = match color_type {
         ColorType::Grayscale | ColorType::Indexed => Layout::Gray,
@@ -146,7 +147,7 @@ fn damaged(error: DecodingError) -> OptimizeError {
 
 /// What the numbers mean, by the precedence of PNG third edition, section 4.3: cICP, iCCP, sRGB, then gAMA
 /// and cHRM.
-fn color_tag(info: &png::Info<'_>) -> ColorTag {
+fn color_tag(info: &png::Info<'_>, profile: Option<Vec<u8>>) -> ColorTag {
     if let Some(points) = info.coding_independent_code_points
         && points.is_video_full_range_image
         && points.matrix_coefficients == 0
@@ -156,8 +157,8 @@ fn color_tag(info: &png::Info<'_>) -> ColorTag {
             transfer: points.transfer_function,
         };
     }
-    if let Some(profile) = &info.icc_profile {
-        return ColorTag::Icc(profile.to_vec());
+    if let Some(profile) = profile {
+        return ColorTag::Icc(profile);
     }
     if info.srgb.is_some() {
         return ColorTag::Srgb;

@@ -6,6 +6,7 @@ mod webp;
 
 use crate::format::ImageFormat;
 
+use super::budget::Budget;
 use super::raster::Frame;
 use super::{OptimizeError, OptimizeOptions};
 
@@ -15,11 +16,12 @@ pub(super) fn encode(
     format: ImageFormat,
     options: &OptimizeOptions,
     exif: Option<&[u8]>,
+    budget: &Budget<'_>,
 ) -> Result<Vec<u8>, OptimizeError> {
     match format {
         ImageFormat::Jpeg => jpeg::encode(&frame, options, exif),
-        ImageFormat::WebP => webp::encode(frame, options, exif),
-        ImageFormat::Png => png::encode(frame, exif),
+        ImageFormat::WebP => webp::encode(frame, options, exif, budget),
+        ImageFormat::Png => png::encode(frame, exif, budget),
         ImageFormat::Gif => Err(OptimizeError::InvalidOption {
             name: "format",
             reason: "GIF is not written".into(),

@@ -1,14 +1,23 @@
 //! PNG: with a palette where 256 colours lose nothing, else gray, RGB, with alpha where there is some.
 
 use std::collections::HashMap;
+use std::io::Write;
 
 use png::{BitDepth, ColorType, Compression, EncodingError, Filter, Info};
 
 use super::super::OptimizeError;
 use super::super::alpha;
+use super::super::budget::Budget;
 use super::super::raster::{Frame, Layout, Raster};
 
-pub(super) fn encode(frame: Frame, exif: Option<&[u8]>) -> Result<Vec<u8>, OptimizeError> {
+/// How much is compressed between two looks at the clock.
+const BYTES_PER_CHECK: usize = 1 << 20;
+
+pub(super) fn encode(
+    frame: Frame,
+    exif: Option<&[u8]>,
+    budget: &Budget<'_>,
+) -> Result<Vec<u8>, OptimizeError> {
     let Frame::Packed(raster) = frame else {
         return Err(OptimizeError::invalid("PNG is made from RGB"));
     };
@@ -35,17 +44,31 @@ pub(super) fn encode(frame: Frame, exif: Option<&[u8]>) -> Result<Vec<u8>, Optim
             (raster.data, Filter::Adaptive)
         }
     };
-    write(info, filter, &data)
-        .map_err(|error| OptimizeError::invalid(format!("not encodable as PNG: {error}")))
+    let written = write(info, filter, &data, budget);
+    budget.check_time()?;
+    written.map_err(|error| OptimizeError::invalid(format!("not encodable as PNG: {error}")))
 }
 
-fn write(info: Info<'_>, filter: Filter, data: &[u8]) -> Result<Vec<u8>, EncodingError> {
+/// The file; only the beginning of one if the time is over before.
+fn write(
+    info: Info<'_>,
+    filter: Filter,
+    data: &[u8],
+    budget: &Budget<'_>,
+) -> Result<Vec<u8>, EncodingError> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::with_info(&mut bytes, info)?;
     encoder.set_compression(Compression::Balanced);
     encoder.set_filter(filter);
     let mut writer = encoder.write_header()?;
-    writer.write_image_data(data)?;
+    let mut stream = writer.stream_writer_with_size(data.len().clamp(1, BYTES_PER_CHECK))?;
+    for part in data.chunks(BYTES_PER_CHECK) {
+        if budget.check_time().is_err() {
+            break;
+        }
+        stream.write_all(part)?;
+    }
+    stream.finish()?;
     writer.finish()?;
     Ok(bytes)
 }

@@ -1,5 +1,6 @@
 //! WebP: lossy through libwebp, lossless through it too, or through `image-webp` without it.
 
+use super::super::budget::Budget;
 use super::super::raster::Frame;
 #[cfg(feature = "webp")]
 use super::super::raster::{Layout, Raster};
@@ -12,9 +13,10 @@ pub(super) fn encode(
     frame: Frame,
     options: &OptimizeOptions,
     exif: Option<&[u8]>,
+    budget: &Budget<'_>,
 ) -> Result<Vec<u8>, OptimizeError> {
     let (width, height) = frame.size();
-    let bytes = pixels(frame, options)?;
+    let bytes = pixels(frame, options, budget)?;
     Ok(match exif {
         Some(tiff) => insert_webp_exif(&bytes, width, height, tiff),
         None => bytes,
@@ -22,12 +24,19 @@ pub(super) fn encode(
 }
 
 #[cfg(feature = "webp")]
-fn pixels(frame: Frame, options: &OptimizeOptions) -> Result<Vec<u8>, OptimizeError> {
+fn pixels(
+    frame: Frame,
+    options: &OptimizeOptions,
+    budget: &Budget<'_>,
+) -> Result<Vec<u8>, OptimizeError> {
     use super::super::libwebp::{self, Source};
 
     let (width, height) = frame.size();
     let (quality, lossless) = (options.quality, options.lossless);
-    let write = |source: Source<'_>| libwebp::encode(&source, width, height, quality, lossless);
+    let write = |source: Source<'_>| {
+        let mut tick = || budget.check_time();
+        libwebp::encode(&source, width, height, quality, lossless, &mut tick)
+    };
     match frame {
         Frame::Ycc420(mut planes) => {
             ycbcr::compress_range(&mut planes);
@@ -54,7 +63,11 @@ fn pixels(frame: Frame, options: &OptimizeOptions) -> Result<Vec<u8>, OptimizeEr
 }
 
 #[cfg(not(feature = "webp"))]
-fn pixels(frame: Frame, _options: &OptimizeOptions) -> Result<Vec<u8>, OptimizeError> {
+fn pixels(
+    frame: Frame,
+    _options: &OptimizeOptions,
+    _budget: &Budget<'_>,
+) -> Result<Vec<u8>, OptimizeError> {
     use super::super::raster::Layout;
 
     let (width, height) = frame.size();

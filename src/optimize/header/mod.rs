@@ -35,7 +35,7 @@ pub(super) struct Header<'a> {
 #[derive(Debug)]
 pub(super) enum Details<'a> {
     Jpeg(jpeg::JpegHeader<'a>),
-    Png(png::PngHeader),
+    Png(png::PngHeader<'a>),
     WebP(webp::WebPHeader<'a>),
     Gif,
 }

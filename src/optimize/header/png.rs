@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
+use fdeflate::BoundedDecompressionError;
+
 use crate::format::ImageFormat;
 
 use super::super::OptimizeError;
 use super::super::budget::Budget;
-use super::{Details, Header, be_u32};
+use super::{Details, Header, MAX_PROFILE_BYTES, be_u32};
 
 /// Text chunks beyond this are not even looked at; a raw EXIF profile is 64 KiB at most, in hexadecimal.
 const MAX_TEXT: usize = 1 << 18;
@@ -15,8 +17,36 @@ const RAW_PROFILES: [&[u8]; 2] = [b"Raw profile type exif\0", b"Raw profile type
 
 /// What the chunks say.
 #[derive(Debug)]
-pub(in super::super) struct PngHeader {
+pub(in super::super) struct PngHeader<'a> {
     pub(in super::super) interlaced: bool,
+    /// The iCCP chunk.
+    profile: Option<&'a [u8]>,
+}
+
+impl PngHeader<'_> {
+    /// The colour profile (PNG third edition, section 11.3.2.3); `None` where it is damaged. The decoder's
+    /// own reader does not tell a damaged one from one that is too large.
+    pub(in super::super) fn profile(&self) -> Result<Option<Vec<u8>>, OptimizeError> {
+        let Some(chunk) = self.profile else {
+            return Ok(None);
+        };
+        // A name, which ends with a zero byte, and the method, of which there is one.
+        let name = chunk.iter().take(80).position(|&byte| byte == 0);
+        let Some([0, deflated @ ..]) = name.and_then(|end| chunk.get(end + 1..)) else {
+            return Ok(None);
+        };
+        match fdeflate::decompress_to_vec_bounded(deflated, MAX_PROFILE_BYTES as usize) {
+            Ok(profile) => Ok(Some(profile)),
+            Err(BoundedDecompressionError::DecompressionError { .. }) => Ok(None),
+            Err(BoundedDecompressionError::OutputTooLarge { .. }) => {
+                Err(OptimizeError::LimitExceeded {
+                    what: "bytes of colour profile",
+                    value: MAX_PROFILE_BYTES + 1,
+                    limit: MAX_PROFILE_BYTES,
+                })
+            }
+        }
+    }
 }
 
 /// A chunk: its type, its data, and where the next one begins.
@@ -50,7 +80,7 @@ pub(super) fn read<'a>(bytes: &'a [u8], budget: &Budget<'_>) -> Result<Header<'a
     budget.check_size(width, height)?;
 
     let (mut exif, mut frames, mut has_metadata, mut ended) = (None, 1, false, false);
-    let (mut compressed_profile, mut has_data) = (false, false);
+    let (mut compressed_profile, mut profile, mut has_data) = (false, None, false);
     let mut at = header.end;
     while let Some(chunk) = chunk_at(bytes, at) {
         at = chunk.end;
@@ -62,6 +92,10 @@ pub(super) fn read<'a>(bytes: &'a [u8], budget: &Budget<'_>) -> Result<Header<'a
             b"IDAT" => has_data = true,
             b"PLTE" | b"tRNS" | b"fcTL" | b"fdAT" => {}
             b"acTL" if !has_data => frames = be_u32(chunk.data, 0).unwrap_or(1).max(1),
+            b"iCCP" if !has_data => {
+                has_metadata = true;
+                profile = profile.or(Some(chunk.data));
+            }
             b"eXIf" => {
                 has_metadata = true;
                 exif = Some(Cow::Borrowed(strip_exif_prefix(chunk.data)));
@@ -78,6 +112,8 @@ pub(super) fn read<'a>(bytes: &'a [u8], budget: &Budget<'_>) -> Result<Header<'a
             _ => has_metadata = true,
         }
     }
+    // What there is of a chunk that is cut off may be worth something.
+    has_data |= !ended && bytes.get(at + 4..at + 8) == Some(b"IDAT");
     if !has_data {
         return Err(OptimizeError::invalid("a PNG without image data"));
     }
@@ -96,6 +132,7 @@ pub(super) fn read<'a>(bytes: &'a [u8], budget: &Budget<'_>) -> Result<Header<'a
         has_metadata: has_metadata || at < bytes.len(),
         details: Details::Png(PngHeader {
             interlaced: header.data[12] != 0,
+            profile,
         }),
     })
 }

@@ -26,6 +26,8 @@ pub(in super::super) struct Picture<'a> {
     pub(in super::super) height: u32,
     pub(in super::super) alpha: Option<&'a [u8]>,
     pub(in super::super) data: &'a [u8],
+    /// Bytes that the data is said to have besides, in a file that was cut off.
+    pub(in super::super) missing: usize,
     pub(in super::super) lossless: bool,
     pub(in super::super) has_alpha: bool,
 }
@@ -33,8 +35,8 @@ pub(in super::super) struct Picture<'a> {
 struct Chunk<'a> {
     kind: [u8; 4],
     data: &'a [u8],
-    /// Whether the file ends within the chunk.
-    cut: bool,
+    /// Bytes of it that are behind the end of the file.
+    missing: usize,
     end: usize,
 }
 
@@ -46,7 +48,7 @@ fn chunk_at(bytes: &[u8], at: usize) -> Option<Chunk<'_>> {
     Some(Chunk {
         kind,
         data,
-        cut: end > bytes.len(),
+        missing: end.saturating_sub(bytes.len()),
         // Chunks of odd length are padded.
         end: end.checked_add(length % 2)?,
     })
@@ -59,12 +61,12 @@ impl<'a> Picture<'a> {
             b"ALPH" if self.data.is_empty() => self.alpha = Some(chunk.data),
             b"VP8 " if self.data.is_empty() => {
                 (self.width, self.height) = vp8_size(chunk.data)?;
-                self.data = chunk.data;
+                (self.data, self.missing) = (chunk.data, chunk.missing);
                 self.has_alpha = self.alpha.is_some();
             }
             b"VP8L" if self.data.is_empty() => {
                 (self.width, self.height, self.has_alpha) = vp8l_header(chunk.data)?;
-                self.data = chunk.data;
+                (self.data, self.missing) = (chunk.data, chunk.missing);
                 self.lossless = true;
                 self.alpha = None;
             }
@@ -89,7 +91,7 @@ pub(super) fn read<'a>(bytes: &'a [u8], budget: &Budget<'_>) -> Result<Header<'a
         .min(usize::try_from(riff_end).unwrap_or(usize::MAX))];
     let mut at = 12;
     while let Some(chunk) = chunk_at(bytes, at) {
-        if chunk.cut {
+        if chunk.missing > 0 {
             budget.truncated("a WebP chunk is cut off")?;
         }
         at = chunk.end;

@@ -1,0 +1,146 @@
+//! A source that fits is kept, without its metadata, where the file made from it would be larger.
+
+use jpeg_encoder::{ColorType, Encoder};
+use lablink_storage::{OptimizeOptions, OptimizedImage, OutputFormat};
+
+use crate::{contains, exif_segment, fixture, noise, paint, png, png_with, run, seen, to, webp};
+
+/// A JPEG of quality 30: made anew at quality 85 it would be larger.
+fn poor(segments: &[(u8, &[u8])]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = Encoder::new(&mut bytes, 30);
+    for &(application, body) in segments {
+        encoder
+            .add_app_segment(application, body.to_vec())
+            .expect("a short segment");
+    }
+    encoder
+        .encode(&noise(96, 64), 96, 64, ColorType::Rgb)
+        .expect("pixels that fit");
+    bytes
+}
+
+/// The data of the first scan, which no encoder of another quality would write.
+fn scan(jpeg: &[u8]) -> &[u8] {
+    let at = jpeg
+        .windows(2)
+        .position(|pair| pair == [0xff, 0xda])
+        .expect("a scan");
+    &jpeg[at..]
+}
+
+fn jpeg_of(bytes: &[u8]) -> OptimizedImage {
+    run(bytes, &to(OutputFormat::Jpeg))
+}
+
+#[test]
+fn a_jpeg_that_would_grow_is_kept_bit_by_bit_and_stripped() {
+    let plain = poor(&[]);
+    let exif = exif_segment(1);
+    for segments in [&[][..], &[(1, &exif[..])], &[(11, &b"SECRET"[..])]] {
+        let bytes = poor(segments);
+        let image = jpeg_of(&bytes);
+        assert!(
+            image.data.len() <= plain.len(),
+            "{} of {}",
+            image.data.len(),
+            plain.len()
+        );
+        assert_eq!(scan(&image.data), scan(&bytes));
+        assert!(!contains(&image.data, b"SECRET"));
+        assert_eq!(crate::jpeg_pixels(&image.data), crate::jpeg_pixels(&bytes));
+    }
+    // What is behind the picture is not kept.
+    let image = jpeg_of(&[&plain[..], b"SECRET"].concat());
+    assert!(image.data.ends_with(&[0xff, 0xd9]));
+    assert_eq!(scan(&image.data), scan(&plain));
+}
+
+#[test]
+fn it_is_made_anew_where_it_shows_something_else_without_its_metadata() {
+    let turned = exif_segment(6);
+    let profile = [
+        &b"ICC_PROFILE\0\x01\x01"[..],
+        &fixture("icc/display-p3.icc"),
+    ]
+    .concat();
+    let turned = poor(&[(1, &turned)]);
+    let wide = poor(&[(2, &profile)]);
+    for bytes in [&turned, &wide] {
+        assert_ne!(scan(&jpeg_of(bytes).data), scan(bytes));
+    }
+    assert_eq!(jpeg_of(&turned).width, 64);
+    // Nor is it kept where it does not fit, or another format is asked for.
+    let plain = poor(&[]);
+    let smaller = run(&plain, &OptimizeOptions::default().with_max_size(95, 95));
+    assert_eq!(smaller.width, 95);
+    assert_ne!(scan(&smaller.data), scan(&plain));
+    assert_eq!(&run(&plain, &to(OutputFormat::Png)).data[1..4], b"PNG");
+}
+
+#[test]
+fn an_inks_or_red_green_blue_jpeg_is_not_kept() {
+    // Browsers differ on both.
+    let image = jpeg_of(&fixture("jpeg/cmyk.jpg"));
+    assert_eq!(crate::jpeg_pixels(&image.data).len(), 40 * 30 * 3);
+    assert!(
+        contains(&image.data, &[0xff, 0xc0, 0, 17, 8]),
+        "three components"
+    );
+}
+
+#[test]
+fn a_png_or_webp_that_would_grow_is_kept() {
+    // One filter for all rows suits this; our encoder tries one a row and needs more bytes.
+    let pixels = paint(64, 64, |x, y| {
+        [(x * 4) as u8, (y * 4) as u8, ((x ^ y) * 4) as u8]
+    });
+    let mut info = png::Info::with_size(64, 64);
+    (info.color_type, info.bit_depth) = (png::ColorType::Rgb, png::BitDepth::Eight);
+    info.gama_chunk = None;
+    let text = png::text_metadata::TEXtChunk::new("Comment", "SECRET");
+    info.uncompressed_latin1_text.push(text);
+    let original = png_with(info, &pixels);
+    let image = run(&original, &to(OutputFormat::Png));
+    assert!(image.data.len() <= png(64, 64, png::ColorType::Rgb, &pixels).len());
+    assert!(!contains(&image.data, b"SECRET"));
+    assert!(
+        seen(&image)
+            .pixels
+            .iter()
+            .flat_map(|pixel| &pixel[..3])
+            .eq(&pixels)
+    );
+
+    // A lossy WebP of poor quality, made anew at 85.
+    let first = run(&original, &to(OutputFormat::WebP).with_quality(10));
+    let again = run(&first.data, &to(OutputFormat::WebP));
+    assert_eq!(again.data, first.data);
+    // Lossless in, lossy out would be smaller, but is not what it was.
+    let lossless = webp(64, 64, false, &pixels, |_| ());
+    let options = to(OutputFormat::WebP).with_lossless(true);
+    let kept = run(&lossless, &options);
+    assert!(kept.data.len() <= lossless.len());
+    assert!(
+        seen(&kept)
+            .pixels
+            .iter()
+            .flat_map(|pixel| &pixel[..3])
+            .eq(&pixels)
+    );
+}
+
+#[test]
+fn no_result_is_larger_than_a_plain_source_that_fits() {
+    for quality in [5, 30, 60, 95] {
+        let mut bytes = Vec::new();
+        let encoder = Encoder::new(&mut bytes, quality);
+        encoder
+            .encode(&noise(50, 50), 50, 50, ColorType::Rgb)
+            .expect("pixels that fit");
+        let image = jpeg_of(&bytes);
+        assert!(image.data.len() <= bytes.len(), "quality {quality}");
+        let again = jpeg_of(&image.data);
+        assert!(again.data.len() <= image.data.len(), "quality {quality}");
+    }
+}
