@@ -56,7 +56,8 @@ fn animated_webp() -> Vec<u8> {
     chunks.extend(chunk(b"ANIM", &[0; 6]));
     for color in [RED, BLUE, BLUE] {
         let still = webp(16, 8, false, &paint(16, 8, |_, _| color), |_| ());
-        let mut frame = [4 / 2, 2 / 2, 15, 7, 100].map(u24).concat();
+        // Half the offsets, the size less one, milliseconds.
+        let mut frame = [2, 1, 15, 7, 100].map(u24).concat();
         frame.push(0);
         frame.extend_from_slice(&still[12..]);
         chunks.extend(chunk(b"ANMF", &frame));
