@@ -44,7 +44,11 @@ async fn main() -> ExitCode {
         Ok(0) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(error) => {
-            explain("upload", &error);
+            let what = match words[0] {
+                "--delete" => "delete",
+                _ => "upload",
+            };
+            explain(what, &error);
             ExitCode::FAILURE
         }
     }
