@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, render_template
+from flask import Flask, render_template, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
@@ -105,8 +105,19 @@ def _http_error(error: HTTPException) -> tuple[dict[str, str | None], int]:
         413: f"The file is too large: at most {MAX_PHOTO_BYTES // 1024 // 1024} MB.",
     }
     status = error.code or 500
+    if status == 413:
+        _discard_body()
     message = words.get(status, error.description or "Something went wrong.")
     return {"error": error.name.lower().replace(" ", "_"), "message": message, "hint": None}, status
+
+
+def _discard_body() -> None:
+    """Takes what the browser still sends, within bounds: until it has sent all it does not look at the
+    answer, and a connection that is closed meanwhile is all it would see."""
+    left = min(request.content_length or 0, 64 * 1024 * 1024)
+    while left > 0:
+        taken = len(request.environ["wsgi.input"].read(min(left, 64 * 1024)))
+        left = left - taken if taken else 0
 
 
 def _security_headers(response: Response) -> Response:

@@ -33,22 +33,25 @@ from ._exceptions import (
     UnsupportedFormatError,
 )
 from ._lablink_storage import ImageStore, ObjectIterator, __version__, optimize
-from ._types import (
-    GetOverrides,
-    ObjectInfo,
-    OptimizedImage,
-    PresignedPost,
-    PresignedRequest,
-    ReceivedPost,
-    SignedCookies,
-    SourceInfo,
-    Status,
-    StoredImage,
-    StoredVariant,
-    SweepReport,
-    SweptObject,
-)
-from ._typing import LimitOptions, OptimizeOptions
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._types import (
+        GetOverrides,
+        ObjectInfo,
+        OptimizedImage,
+        PresignedPost,
+        PresignedRequest,
+        ReceivedPost,
+        SignedCookies,
+        SourceInfo,
+        Status,
+        StoredImage,
+        StoredVariant,
+        SweepReport,
+        SweptObject,
+    )
+    from ._typing import LimitOptions, OptimizeOptions
 
 __all__ = [
     "AccessDeniedError",
@@ -89,3 +92,19 @@ __all__ = [
     "__version__",
     "optimize",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        """Imports the values and types when they are asked for: dataclasses and typing take longer than
+        all the rest together."""
+        if name in __all__:
+            from . import _types, _typing
+
+            for module in (_types, _typing):
+                if hasattr(module, name):
+                    return globals().setdefault(name, getattr(module, name))
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__():
+        return sorted({*globals(), *__all__})

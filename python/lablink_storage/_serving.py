@@ -32,6 +32,9 @@ _MAX_FIELDS = 64 * 1024
 _MAX_PARTS = 64
 """Fields that a form may have; a presigned one has about ten."""
 
+_MAX_DISCARDED = 64 * 1024 * 1024
+"""Bytes of a request that was refused for its length that are still taken from the client."""
+
 
 def _not_found() -> Response:
     return refusal(404, "not_found", "there is no such image", None)
@@ -95,11 +98,23 @@ def _signed(store: ImageStore, key: str) -> GetOverrides | None:
     return store.verify_get(key, query) if query else None
 
 
+def _discard_body(length: int) -> None:
+    """Takes what the client sends and drops it: browsers send all before they look at the answer, and see
+    only a broken connection where the server closes it meanwhile."""
+    left = min(length, _MAX_DISCARDED)
+    while left > 0:
+        taken = request.environ["wsgi.input"].read(min(left, 1 << 16))
+        if not taken:
+            return
+        left -= len(taken)
+
+
 def receive_file(store: ImageStore) -> Response:
     """Answers a POST that a presigned form describes, with its body capped before it is parsed."""
     limit = store.max_bytes + _MAX_FIELDS
     length = request.content_length
     if length is not None and length > limit:
+        _discard_body(length)
         raise LimitExceededError(f"the request has {length} bytes, at most {limit} are allowed")
     parser = FormDataParser(
         max_content_length=limit,

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use pyo3::prelude::*;
 
 use crate::error::guard;
+use crate::logging;
 use crate::store::variables;
 
 /// Runs one command of the command line: for `python -m lablink_storage` and `flask storage`.
@@ -30,6 +31,7 @@ pub(crate) fn run_cli(
             None => py.import("os")?.getattr("environ")?,
         };
         let variables = variables(&env)?;
+        logging::refresh(py);
         Ok(py.detach(|| lablink_storage::cli::run_with_vars(args, variables)))
     })
 }

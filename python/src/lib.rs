@@ -10,6 +10,7 @@ mod error;
 mod input;
 mod listing;
 mod logging;
+mod memory;
 mod optimize;
 mod options;
 mod results;
@@ -35,8 +36,7 @@ mod _lablink_storage {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let py = module.py();
         crate::error::init(py)?;
-        crate::results::init(py)?;
-        crate::logging::init(py)?;
+        crate::logging::init();
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

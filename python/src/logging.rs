@@ -27,22 +27,26 @@ static THRESHOLD: AtomicU8 = AtomicU8::new(30);
 /// Above every level.
 const OFF: u8 = 255;
 
-pub(crate) fn init(py: Python<'_>) -> PyResult<()> {
-    let logging = py.import("logging")?;
-    let logger = logging.call_method1("getLogger", ("lablink_storage",))?;
-    LOGGER.get_or_init(py, || logger.unbind());
+pub(crate) fn init() {
     // Fails only if this module were loaded twice in one process; the first forwarder stays.
     tracing::subscriber::set_global_default(Forwarder).ok();
-    Ok(())
+}
+
+/// The logger: looked up by the first call, because not every program that imports this package logs.
+fn logger(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    let look_up = || {
+        let logging = py.import("logging")?;
+        let logger = logging.call_method1("getLogger", ("lablink_storage",))?;
+        Ok::<_, PyErr>(logger.unbind())
+    };
+    Ok(LOGGER.get_or_try_init(py, look_up)?.bind(py))
 }
 
 /// Looks at the logger's level: once a call, because asking for every event would need the GIL.
 pub(crate) fn refresh(py: Python<'_>) {
-    let level = LOGGER.get(py).and_then(|logger| {
-        let level = logger.bind(py).call_method0("getEffectiveLevel").ok()?;
-        level.extract::<u64>().ok()
-    });
-    let level = level.map_or(30, |level| u8::try_from(level).unwrap_or(OFF));
+    let level = logger(py)
+        .and_then(|logger| logger.call_method0("getEffectiveLevel")?.extract::<u64>())
+        .map_or(30, |level| u8::try_from(level).unwrap_or(OFF));
     THRESHOLD.store(level, Ordering::Relaxed);
 }
 

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::error::{self, guard};
-use crate::{input, logging, options, results};
+use crate::{input, logging, memory, options, results};
 
 /// Checks, turns upright, resizes and re-encodes one image. Nothing is stored.
 ///
@@ -55,6 +55,7 @@ pub(crate) fn optimize<'py>(
         let options = options::optimize_keywords(keywords)?;
         let bytes = input::read(data, options.limits.max_bytes)?;
         logging::refresh(py);
+        memory::keep();
         let image = py
             .detach(|| core::optimize(&bytes, &options))
             .map_err(error::optimize)?;

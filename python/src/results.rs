@@ -9,11 +9,11 @@ use pyo3::types::{PyBytes, PyDict, PyModule};
 
 static TYPES: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 
-/// Imports the classes while the module is, so that nothing is initialized when threads run.
-pub(crate) fn init(py: Python<'_>) -> PyResult<()> {
-    let module = PyModule::import(py, "lablink_storage._types")?.unbind();
-    TYPES.get_or_init(py, || module);
-    Ok(())
+/// The classes, imported when the first store is made and not with the package: `dataclasses` takes longer
+/// than all the rest. And not later, so that no thread is in the middle of it when another one forks.
+pub(crate) fn types(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
+    let import = || Ok::<_, PyErr>(PyModule::import(py, "lablink_storage._types")?.unbind());
+    Ok(TYPES.get_or_try_init(py, import)?.bind(py))
 }
 
 /// Calls a class of `_types` with keywords.
@@ -30,10 +30,7 @@ fn class<'py>(
     py: Python<'py>,
     name: &Bound<'py, pyo3::types::PyString>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    match TYPES.get(py) {
-        Some(module) => module.bind(py).getattr(name),
-        None => PyModule::import(py, "lablink_storage._types")?.getattr(name),
-    }
+    types(py)?.getattr(name)
 }
 
 type Object<'py> = PyResult<Bound<'py, PyAny>>;

@@ -19,7 +19,7 @@ const SIGNAL_INTERVAL: Duration = Duration::from_millis(100);
 fn runtime() -> std::io::Result<&'static Runtime> {
     RUNTIME.get_or_try_init(|| {
         Builder::new_multi_thread()
-            .worker_threads(2)
+            .worker_threads(1)
             .thread_name("lablink-storage")
             .enable_all()
             .build()

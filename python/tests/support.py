@@ -57,15 +57,23 @@ class Server:
     """The S3 server that the tests run against; they fail where it is missing."""
 
     endpoint: str
+    plain_endpoint: str
+    """The same objects behind a gateway that tells a wrong secret from a missing permission, as S3 does."""
     access_key: str
     secret_key: str
+    other_access_key: str
+    other_secret_key: str
 
     @classmethod
     def from_env(cls) -> Server:
+        endpoint = os.environ.get("LABLINK_TEST_S3_ENDPOINT", "http://127.0.0.1:7480")
         return cls(
-            os.environ.get("LABLINK_TEST_S3_ENDPOINT", "http://127.0.0.1:7480"),
+            endpoint,
+            os.environ.get("LABLINK_TEST_S3_PLAIN_ENDPOINT", endpoint),
             os.environ.get("LABLINK_TEST_S3_ACCESS_KEY", "TESTACCESSKEY000001"),
             os.environ.get("LABLINK_TEST_S3_SECRET_KEY", "testsecretkey0000000000000000000000001"),
+            os.environ.get("LABLINK_TEST_S3_OTHER_ACCESS_KEY", "OTHERACCESSKEY00001"),
+            os.environ.get("LABLINK_TEST_S3_OTHER_SECRET_KEY", "othersecretkey000000000000000000000001"),
         )
 
     def client(self) -> Any:
@@ -100,9 +108,12 @@ class Server:
         pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
-    def make_public(self, bucket: str) -> None:
-        """Anyone may read what lies under the prefix, and is told 404, and not 403, of what does not."""
-        allowed = (("s3:GetObject", f"{bucket}/components/*"), ("s3:ListBucket", bucket))
+    def make_public(self, bucket: str, *, listing: bool = True) -> None:
+        """Anyone may read what lies under the prefix; with ``listing``, S3 says 404 of what does not lie
+        there, otherwise 403."""
+        allowed = [("s3:GetObject", f"{bucket}/components/*")]
+        if listing:
+            allowed.append(("s3:ListBucket", bucket))
         statements = [
             {
                 "Effect": "Allow",

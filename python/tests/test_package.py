@@ -15,18 +15,19 @@ import pytest
 import lablink_storage
 from lablink_storage import ImageStore, optimize, s3_utils
 
+from support import ROOT
+
 
 def test_import_takes_under_50_ms_and_never_imports_flask() -> None:
     program = (
-        "import sys, time; start = time.process_time(); import lablink_storage; "
-        "print((time.process_time() - start) * 1000); "
+        "import sys, time; start = time.perf_counter(); import lablink_storage; "
+        "print((time.perf_counter() - start) * 1000); "
         "assert not {'flask', 'werkzeug', 'boto3', 'PIL'} & set(sys.modules)"
     )
     times = [
         float(subprocess.run([sys.executable, "-c", program], check=True, capture_output=True).stdout)
-        for _ in range(5)
+        for _ in range(9)
     ]
-    # Processor time: the tests share their machine. On a quiet one it is the time that passes.
     assert statistics.median(times) < 50, times
 
 
@@ -36,6 +37,16 @@ def test_the_wheel_is_under_12_mb() -> None:
         assert Path(wheel).stat().st_size < 12_000_000
     installed = Path(lablink_storage._lablink_storage.__file__)
     assert installed.stat().st_size < 30_000_000
+
+
+def test_the_readme_shows_the_dockerfile_as_it_is() -> None:
+    shown = (ROOT / "python" / "README.md").read_text("utf-8").split("```dockerfile\n")[1].split("```")[0]
+    dockerfile = (ROOT / "examples" / "flask_app" / "Dockerfile").read_text("utf-8")
+    assert dockerfile.endswith(shown) and shown.startswith("FROM ")
+    for line in shown.splitlines():
+        if line.startswith("COPY ") and "--from" not in line:
+            for path in line.split()[1:-1]:
+                assert (ROOT / path).exists(), line
 
 
 def test_everything_public_is_documented() -> None:
@@ -75,11 +86,21 @@ def test_there_are_examples() -> None:
 
 
 def test_a_panic_is_an_exception_like_any_other() -> None:
-    # `PanicException` is no `Exception`: nothing that this package raises may be one.
-    for name in lablink_storage.__all__:
-        found = getattr(lablink_storage, name)
-        if isinstance(found, type) and issubclass(found, BaseException):
-            assert issubclass(found, Exception)
+    """Rust panics where no thread can be started: here, because each is to have a stack of 64 TiB."""
+    program = (
+        "import lablink_storage\n"
+        "store = lablink_storage.ImageStore.memory()\n"
+        "for call in (store.status, lambda: store.get('components/a.jpg'), lambda: list(store.list())):\n"
+        "    try:\n"
+        "        call()\n"
+        "    except lablink_storage.InternalError as error:\n"
+        "        print(error)\n"
+    )
+    environment = os.environ | {"RUST_MIN_STACK": str(1 << 46)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert "panicked at" in done.stderr  # else this test would show nothing
+    said = "a defect in lablink-storage was hit; please report it\n"
+    assert (done.returncode, done.stdout) == (0, said * 3)
 
 
 def test_the_command_line(picture: bytes, tmp_path: Path) -> None:

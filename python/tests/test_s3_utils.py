@@ -56,6 +56,20 @@ def test_the_whole_way(on_s3: str, server: Server) -> None:
     assert requests.get(url, timeout=30).status_code == 404
 
 
+def test_what_is_deleted_is_gone_for_those_who_may_not_list_too(
+    monkeypatch: pytest.MonkeyPatch, server: Server, bucket: str
+) -> None:
+    """Under the policy that ``setup`` makes, S3 does not tell strangers what is not there: 403, not 404."""
+    for name, value in server.environment(bucket).items():
+        monkeypatch.setenv(name, value)
+    server.make_public(bucket, listing=False)
+    url = s3_utils.upload_image_to_s3(io.BytesIO(photo(200, 150)), "board.png")
+    assert url is not None and requests.get(url, timeout=30).status_code == 200
+    assert s3_utils.delete_image_from_s3(url) is True
+    assert requests.get(url, timeout=30).status_code == 403
+    assert server.keys(bucket) == []
+
+
 def test_a_direct_upload_to_its_final_url(on_s3: str, picture: bytes) -> None:
     form = s3_utils.get_s3_upload_url("board.jpg", "image/jpeg")
     assert form is not None and set(form) == {"url", "fields", "file_url"}

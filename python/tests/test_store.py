@@ -370,16 +370,30 @@ def test_the_kinds_of_s3s_refusals(server: Server, bucket: str, picture: bytes) 
     with pytest.raises(NoSuchBucketError) as missing:
         server.store(f"{bucket}-missing").upload(picture)
     assert missing.value.service_code == "NoSuchBucket" and missing.value.request_id
-    wrong = ImageStore.s3(
+    for id, secret, code in (
+        (server.access_key, "wrong", "SignatureDoesNotMatch"),
+        ("NOSUCHKEY", "wrong", "InvalidAccessKeyId"),
+    ):
+        wrong = ImageStore.s3(
+            bucket,
+            endpoint_url=server.plain_endpoint,
+            access_key_id=id,
+            secret_access_key=secret,
+        )
+        with pytest.raises(CredentialsError) as refused:
+            wrong.upload(picture)
+        assert refused.value.service_code == code and refused.value.hint
+        assert not wrong.status().accessible
+    # Somebody else's keys are good ones, and may nothing here.
+    other = ImageStore.s3(
         bucket,
-        endpoint_url=server.endpoint,
-        access_key_id=server.access_key,
-        secret_access_key="wrong",
+        endpoint_url=server.plain_endpoint,
+        access_key_id=server.other_access_key,
+        secret_access_key=server.other_secret_key,
     )
-    with pytest.raises((CredentialsError, AccessDeniedError)) as refused:
-        wrong.upload(picture)
-    assert refused.value.service_code in ("SignatureDoesNotMatch", "AccessDenied") and refused.value.hint
-    assert not wrong.status().accessible
+    with pytest.raises(AccessDeniedError) as denied:
+        other.upload(picture)
+    assert denied.value.service_code == "AccessDenied" and "s3:PutObject" in (denied.value.hint or "")
 
 
 def test_exceptions_travel() -> None:

@@ -1,16 +1,12 @@
 import { placeholderUrl } from "./thumbhash.js";
+import { inWords, objection, storageWords, tooLarge, Trouble, TYPES } from "./words.js";
 
 const $ = (selector, root = document) => root.querySelector(selector);
-const MAX_BYTES = Number(document.body.dataset.maxBytes);
-const TYPES = ["image/jpeg", "image/png", "image/webp", "image/gif"];
 const TOKEN = "lablink-token";
 
 let components = [];
 
 // --- talking to the server -------------------------------------------------------------------------------
-
-/** An error whose message is meant for the person in front of the page. */
-class Trouble extends Error {}
 
 function authorization() {
   const token = sessionStorage.getItem(TOKEN);
@@ -42,24 +38,6 @@ function checked(status, text) {
   return body;
 }
 
-/** What went wrong, for a person: the kinds of the storage's errors, else the server's own sentence. */
-function inWords(status, body) {
-  const megabytes = Math.floor(MAX_BYTES / 1048576);
-  const words = {
-    unsupported_format: `This is not a photo that can be used. Please choose a JPEG, PNG, WebP or GIF.`,
-    invalid_image: "The photo is damaged and cannot be read. Please choose another one.",
-    limit_exceeded: `The photo is too large: at most ${megabytes} MB.`,
-    policy_violation: "The storage did not accept the upload. Please try again.",
-    not_found: "It is no longer there. Please reload the page.",
-    unavailable: "The storage is busy. Please try again in a moment.",
-    timeout: "The storage took too long. Please try again in a moment.",
-  };
-  const detail = ["unsupported_format", "limit_exceeded"].includes(body?.error) ? ` (${body.message})` : "";
-  if (body?.error in words) return words[body.error] + detail;
-  if (status >= 500) return "The server has trouble storing images. Please try again later.";
-  return body?.message || `The server refused the request (${status}).`;
-}
-
 /** Posts a form and tells how much of it has gone: `fetch` cannot. */
 function post(url, form, headers, onProgress) {
   return new Promise((resolve, reject) => {
@@ -69,7 +47,7 @@ function post(url, form, headers, onProgress) {
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.onload = () => resolve({ status: request.status, text: request.responseText });
     request.onerror = () =>
-      reject(new Trouble("The upload was cut off. The photo may be too large, or the storage may not allow uploads from this page (CORS)."));
+      reject(new Trouble("The upload was cut off before there was an answer. Please try again; if it happens every time, the storage does not take uploads from this page (CORS)."));
     request.send(form);
   });
 }
@@ -87,6 +65,8 @@ async function addThroughServer(form, file) {
 
 async function addDirectly(form, file) {
   const upload = await api("POST", "/api/s3/upload-url", { filename: file.name, content_type: file.type });
+  const refused = tooLarge(file, mostBytes(upload.fields));
+  if (refused) throw new Trouble(refused);
   const body = new FormData();
   for (const [name, value] of Object.entries(upload.fields)) body.append(name, value);
   body.append("file", file); // the storage reads nothing after the file
@@ -99,29 +79,10 @@ async function addDirectly(form, file) {
   return api("POST", "/api/components", { ...values, upload_key: upload.key });
 }
 
-/** S3 answers in XML, the local stand-in in JSON. */
-function storageWords(status, text) {
-  const code = /<Code>([^<]*)<\/Code>/.exec(text)?.[1];
-  if (code === "EntityTooLarge") return inWords(413, { error: "limit_exceeded", message: "refused by the storage" });
-  if (code) return inWords(status, { error: "policy_violation" });
-  try {
-    return inWords(status, JSON.parse(text));
-  } catch {
-    return inWords(status, null);
-  }
-}
-
-function objection(file) {
-  if (!file) return null;
-  if (!TYPES.includes(file.type)) {
-    const kind = file.name.includes(".") ? file.name.split(".").pop().toUpperCase() : "such";
-    return `${kind} files cannot be used. Please choose a JPEG, PNG, WebP or GIF photo.`;
-  }
-  if (file.size > MAX_BYTES) {
-    const size = (file.size / 1048576).toFixed(1);
-    return `The photo is too large: it has ${size} MB, at most ${Math.floor(MAX_BYTES / 1048576)} MB are allowed.`;
-  }
-  return null;
+/** How much the form lets in, as its policy says. A storage that refuses more may just close the connection. */
+function mostBytes(fields) {
+  const { conditions } = JSON.parse(atob(fields.policy));
+  return conditions.find((condition) => condition[0] === "content-length-range")?.[2] ?? Infinity;
 }
 
 async function add(event) {

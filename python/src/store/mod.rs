@@ -13,6 +13,7 @@ use pyo3::types::{PyDict, PyString};
 
 use crate::error::storage;
 use crate::slot::Slot;
+use crate::{memory, results};
 
 /// How a store was made, for `pickle`.
 enum Recipe {
@@ -54,6 +55,8 @@ impl ImageStore {
         };
         // Made at once, so that a wrong configuration shows where it is given.
         store.client(py)?;
+        results::types(py)?;
+        memory::keep();
         Ok(store)
     }
 
