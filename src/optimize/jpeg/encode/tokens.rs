@@ -37,6 +37,17 @@ impl Token {
     }
 }
 
+/// Bits of each value: without the instructions of newer processors, counting zeros takes several steps.
+static SIZES: [u8; 2048] = {
+    let mut sizes = [0; 2048];
+    let mut value = 1;
+    while value < sizes.len() {
+        sizes[value] = value.ilog2() as u8 + 1;
+        value += 1;
+    }
+    sizes
+};
+
 /// The tokens of a scan, and how often each symbol of each table is among them.
 #[derive(Default)]
 pub(super) struct Tokens {
@@ -82,11 +93,11 @@ impl Tokens {
             .push(Token::new(table as u32, symbol, count, bits));
     }
 
-    /// A symbol for a value of at most 15 bits, and those bits (T.81, F.1.2.1 and F.1.2.2): the size is
+    /// A symbol for a value of at most 11 bits, and those bits (T.81, F.1.2.1 and F.1.2.2): the size is
     /// the symbol's lower half.
     #[inline(always)]
     pub fn push_value(&mut self, table: usize, run: u32, value: i32) {
-        let size = 32 - value.unsigned_abs().leading_zeros();
+        let size = u32::from(SIZES[value.unsigned_abs() as usize % SIZES.len()]);
         let bits = if value < 0 { value - 1 } else { value };
         self.push(table, run << 4 | size, size, bits as u32);
     }
