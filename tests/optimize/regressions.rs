@@ -1,4 +1,4 @@
-//! What fuzzing found, each file as it was found: it is treated as its name says and nothing panics.
+//! What fuzzing and testing found, each file as it was found: nothing panics, and what comes out goes in again.
 
 use lablink_storage::{Limits, OptimizeOptions, OutputFormat, optimize};
 

@@ -12,25 +12,52 @@ from pathlib import Path
 
 from PIL import Image, ImageCms, ImageOps
 
+from png_profile import png_profile
+
 Image.MAX_IMAGE_PIXELS = 200_000_000
 SRGB = ImageCms.createProfile("sRGB")
 
 
+def readable(data):
+    """The profile, or None if littlecms cannot make head or tail of it."""
+    try:
+        return ImageCms.ImageCmsProfile(io.BytesIO(data))
+    except (OSError, TypeError):
+        return None
+
+
+def in_srgb(image, profile, mode):
+    """Converted by a profile, unless it is for another kind of colour or damaged: then as it stands."""
+    alpha = image.getchannel("A") if mode == "RGBA" and "A" in image.getbands() else None
+    gray = profile.profile.xcolor_space.strip() == "GRAY"
+    if gray and image.mode == "LA":
+        image = image.getchannel("L")
+    elif image.mode not in ("RGB", "RGBA", "CMYK", "L") or image.mode == "L" and not gray:
+        image = image.convert(mode)
+    intent = ImageCms.Intent.PERCEPTUAL
+    out = "RGB" if gray else mode
+    try:
+        image = ImageCms.profileToProfile(image, profile, SRGB, renderingIntent=intent, outputMode=out)
+    except ImageCms.PyCMSError:
+        image = image.convert(mode)
+    if alpha is not None:
+        image.putalpha(alpha)
+    return image
+
+
 def upright_srgb_on_white(path):
-    image = ImageOps.exif_transpose(Image.open(path))
-    profile = image.info.get("icc_profile")
+    image = Image.open(path)
+    image.load()  # what stands behind the pixels of a PNG is only known then
+    image = ImageOps.exif_transpose(image)
+    profile = readable(image.info.get("icc_profile"))
     transparent = image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info
     mode = "RGBA" if transparent else "RGB"
     if image.mode.startswith("I"):  # Pillow keeps 16-bit gray apart and clips it when converted
         image = image.convert("F").point(lambda value: value / 257).convert("L")
-    source = ImageCms.ImageCmsProfile(io.BytesIO(profile)) if profile else None
-    if source is None or (image.mode == "L") != (source.profile.xcolor_space.strip() == "GRAY"):
-        image = image.convert(mode) if image.mode != "CMYK" or source is None else image
-    if source is not None:
-        if image.mode not in ("RGB", "RGBA", "CMYK", "L"):
-            image = image.convert(mode)
-        intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
-        image = ImageCms.profileToProfile(image, source, SRGB, renderingIntent=intent, outputMode=mode)
+    numbers = None if profile or "srgb" in image.info else png_profile(image.info)
+    if numbers:
+        image, profile = image.convert(mode), readable(numbers)
+    image = in_srgb(image, profile, mode) if profile else image.convert(mode)
     if transparent:
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         image = Image.alpha_composite(white, image)

@@ -54,6 +54,7 @@ fn options(job: &Value) -> Result<OptimizeOptions, Failure> {
     let number = |name: &str| job[name].as_u64().ok_or_else(|| format!("no {name}"));
     let format = match job["format"].as_str() {
         Some("jpeg") => OutputFormat::Jpeg,
+        Some("png") => OutputFormat::Png,
         Some("webp") => OutputFormat::WebP,
         other => return Err(format!("no such format: {other:?}").into()),
     };
