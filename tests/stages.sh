@@ -209,25 +209,25 @@ MINUTES[python]=40
 script signing tests/signing/run "signatures, byte for byte as boto3's and botocore's"
 PACKAGES[signing]="python3-venv"
 
-ABOUT[corpus]="every file of the image corpus, in release, how true each picture is, and the benchmarks once"
+ABOUT[corpus]="every file of the image corpus, in release (--full: how true each picture is), and the benchmarks once"
 MINUTES[corpus]=40
 PACKAGES[corpus]="python3-venv"
 STAGES+=(corpus)
 stage_corpus() {
     cargo test --locked --release --test corpus --test jpeg_decoder -- --show-output
-    tests/corpus_quality
+    [ -z "$full" ] || tests/corpus_quality
     # Each benchmark of the optimizer once: that it runs, not how fast.
     cargo bench --locked --bench optimize -- --test
 }
 
-script fuzz fuzz/run "fuzzing: a minute, half an hour with --full, of each target"
+script fuzz fuzz/run "fuzzing, half an hour of each target (--full)"
 PACKAGES[fuzz]="g++"
 MINUTES[fuzz]=30
 before_fuzz() { cargo_tool cargo-fuzz 0.13.2; }
 
 ABOUT[oldest]="the oldest Rust that Cargo.toml names (--full)"
 STAGES+=(oldest)
-FULL_ONLY="oldest"
+FULL_ONLY="oldest fuzz"
 stage_oldest() {
     local version
     version=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
