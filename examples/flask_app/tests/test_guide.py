@@ -3,8 +3,10 @@ list the bucket, delete and get 404. The sixth, upload from the page, is test_pa
 
 from __future__ import annotations
 
+import http.client
 import json
 import subprocess
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -94,6 +96,18 @@ def test_bad_photos_are_refused_and_nothing_is_stored(
     assert sorted(lab.stored()) == before
     listed = requests.get(f"{lab.address}/api/components", timeout=30).json()["components"]
     assert "Bad" not in [component["name"] for component in listed]
+
+
+def test_a_client_that_sends_all_before_it_reads_is_told_too(lab: Lab) -> None:
+    """As browsers do: a connection that the server closes meanwhile is all they would see."""
+    paths = ["/api/components"] + (["/uploads"] if lab.backend == "local" else [])
+    for path in paths:
+        connection = http.client.HTTPConnection(urlsplit(lab.address).netloc, timeout=60)
+        headers = lab.log_in() | {"Content-Type": "multipart/form-data; boundary=b"}
+        connection.request("POST", path, bytes(30 * 1024 * 1024), headers)
+        answer = connection.getresponse()
+        assert answer.status == 413 and json.load(answer)["message"]
+        connection.close()
 
 
 def test_only_faculty(lab: Lab) -> None:
