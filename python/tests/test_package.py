@@ -7,6 +7,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +44,19 @@ def test_the_readme_shows_the_dockerfile_as_it_is() -> None:
     shown = (ROOT / "python" / "README.md").read_text("utf-8").split("```dockerfile\n")[1].split("```")[0]
     dockerfile = (ROOT / "examples" / "flask_app" / "Dockerfile").read_text("utf-8")
     assert dockerfile.endswith(shown) and shown.startswith("FROM ")
+    copied = set()
     for line in shown.splitlines():
         if line.startswith("COPY ") and "--from" not in line:
             for path in line.split()[1:-1]:
-                assert (ROOT / path).exists(), line
+                found = list(ROOT.glob(path))
+                assert found, line
+                copied |= {file for top in found for file in (top, *top.rglob("*"))}
+    # Cargo builds nothing at all where a target that the manifest names has no file.
+    manifest = tomllib.loads((ROOT / "Cargo.toml").read_text("utf-8"))
+    for kind, folder in (("bench", "benches"), ("example", "examples"), ("test", "tests")):
+        for target in manifest[kind]:
+            if "path" not in target:
+                assert ROOT / folder / f"{target['name']}.rs" in copied, target
 
 
 def test_everything_public_is_documented() -> None:
