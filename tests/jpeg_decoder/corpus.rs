@@ -99,6 +99,10 @@ fn full_size_is_within_one_of_zune_jpeg() {
         for (index, plane) in planes.planes.iter().enumerate() {
             let (width, height) = (planes.width as usize, planes.height as usize);
             if (plane.width, plane.height) != (width, height) {
+                if index == 0 {
+                    // Luma of less than full size, in cjpeg_sub_luma_lower.jpg: zune-jpeg leaves it black.
+                    continue;
+                }
                 let own = header.components[index];
                 let factor = |of: fn(&Component) -> u8| {
                     let most = header.components.iter().map(of).max().unwrap_or(1);
