@@ -1,6 +1,7 @@
 //! Each limit, told with its value before the memory or the time is spent that it is there to save.
 //!
 //! The allocator of this program counts what each thread holds, so that "before" can be measured.
+#![cfg(feature = "webp")]
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -248,7 +248,6 @@ fn a_png_may_say_its_colours_in_numbers() {
 }
 
 /// Lossy WebP is Y'CbCr in the limited range of BT.601: black is 16 and white 235.
-#[cfg(feature = "webp")]
 #[test]
 fn lossy_webp_has_its_own_range_both_ways() {
     let table: &Table<3> = &[

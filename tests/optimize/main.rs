@@ -2,6 +2,8 @@
 //! out is decoded by zune-jpeg, png and image-webp, what goes in is made here, and expected values are a
 //! specification's or another implementation's, as each test says.
 
+#![cfg(feature = "webp")]
+
 mod alpha;
 mod animation;
 mod color;
