@@ -209,25 +209,45 @@ MINUTES[python]=40
 script signing tests/signing/run "signatures, byte for byte as boto3's and botocore's"
 PACKAGES[signing]="python3-venv"
 
-ABOUT[corpus]="every file of the image corpus, in release (--full: how true each picture is), and the benchmarks once"
+ABOUT[corpus]="every file of the image corpus, in release, and how true each picture is; each benchmark once"
 MINUTES[corpus]=40
 PACKAGES[corpus]="python3-venv"
 STAGES+=(corpus)
 stage_corpus() {
+    [ -z "$full" ] || export LABLINK_TEST_FULL=1
     cargo test --locked --release --test corpus --test jpeg_decoder -- --show-output
-    [ -z "$full" ] || tests/corpus_quality
+    tests/corpus_quality
     # Each benchmark of the optimizer once: that it runs, not how fast.
     cargo bench --locked --bench optimize -- --test
 }
 
-script fuzz fuzz/run "fuzzing, half an hour of each target (--full)"
+script fuzz fuzz/run "fuzzing, a minute of each target (--full: an hour)"
 PACKAGES[fuzz]="g++"
 MINUTES[fuzz]=30
 before_fuzz() { cargo_tool cargo-fuzz 0.13.2; }
 
+# What the README says of speed. It wants the machine for itself, hence not in every run.
+ABOUT[speed]="no slower and no larger than promised, beside the peers (--full)"
+PACKAGES[speed]="nodejs npm python3-venv python3-dev gcc libjpeg62-turbo-dev zlib1g-dev liblcms2-dev libwebp-dev"
+NEED_CEPH+=" speed"
+MINUTES[speed]=20
+STAGES+=(speed)
+stage_speed() {
+    [ -n "${LABLINK_CORPUS:-}" ] || left_out "no image corpus to measure on"
+    local job passed=0 failed=0
+    for job in "compare/run" "compare/run --job png-in" "compare/run --job webp-in" "compare/run $LABLINK_CORPUS/photos" \
+        "guide/run" "sign_vs_boto3.py"; do
+        echo "== benches/$job"
+        [[ $job == sign* ]] || job+=" --check"
+        # shellcheck disable=SC2086  # a command and its arguments
+        if benches/$job; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+    done
+    echo "$passed passed, $failed failed"
+}
+
 ABOUT[oldest]="the oldest Rust that Cargo.toml names (--full)"
 STAGES+=(oldest)
-FULL_ONLY="oldest fuzz"
+FULL_ONLY="oldest speed"
 stage_oldest() {
     local version
     version=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)

@@ -1,4 +1,4 @@
-//! What every backend does alike, and what the local one does besides. S3 is in tests/faults.rs.
+//! What every backend does alike, and what the local one does besides. S3 is in tests/faults.
 
 use std::fs;
 use std::path::Path;
