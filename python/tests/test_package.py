@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 import lablink_storage
-from lablink_storage import ImageStore, optimize, s3_utils
+from lablink_storage import ImageStore, _environment, optimize, s3_utils
 
 from support import ROOT
 
@@ -38,6 +39,11 @@ def test_the_wheel_is_under_12_mb() -> None:
         assert Path(wheel).stat().st_size < 12_000_000
     installed = Path(lablink_storage._lablink_storage.__file__)
     assert installed.stat().st_size < 30_000_000
+
+
+def test_every_variable_that_rust_reads_is_passed_on() -> None:
+    names = (ROOT / "src" / "config" / "env.rs").read_text("utf-8").split("NAMES: [")[1].split("];")[0]
+    assert sorted(re.findall(r'"([A-Z0-9_]+)"', names)) == sorted(_environment.ALL)
 
 
 def test_the_readme_shows_the_dockerfile_as_it_is() -> None:
