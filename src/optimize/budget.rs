@@ -14,6 +14,8 @@ pub(super) struct Budget<'a> {
     started: Duration,
     /// Set where a decoder took less than the whole file.
     truncated: Cell<bool>,
+    /// Set where the file has bytes that its picture did not need.
+    spare: Cell<bool>,
 }
 
 impl<'a> Budget<'a> {
@@ -23,6 +25,7 @@ impl<'a> Budget<'a> {
             accept_truncated,
             started: processor_time(),
             truncated: Cell::new(false),
+            spare: Cell::new(false),
         }
     }
 
@@ -40,6 +43,15 @@ impl<'a> Budget<'a> {
     /// Whether [`Budget::truncated`] let something through.
     pub(super) fn is_truncated(&self) -> bool {
         self.truncated.get()
+    }
+
+    /// Bytes among the picture's own that it did not need: such a source is not kept.
+    pub(super) fn note_spare(&self) {
+        self.spare.set(true);
+    }
+
+    pub(super) fn has_spare(&self) -> bool {
+        self.spare.get()
     }
 
     pub(super) fn check_bytes(&self, bytes: usize) -> Result<(), OptimizeError> {

@@ -20,6 +20,7 @@ mod pipeline;
 mod placeholder;
 mod raster;
 mod resize;
+mod spare;
 mod strip;
 mod ycbcr;
 

@@ -15,6 +15,7 @@ use super::orientation::Upright;
 use super::placeholder::placeholder;
 use super::raster::{Component, Frame, Layout, Pixels, Range, Raster};
 use super::resize::resample;
+use super::spare::has_spare;
 use super::strip::strip;
 use super::{OptimizeError, OptimizeOptions, OptimizedImage, OutputFormat, alpha, ycbcr};
 
@@ -116,6 +117,7 @@ impl Job<'_> {
             && plan.is_identity(width, height)
             && let Some(kept) = self.kept_source(exif.as_deref())
             && kept.len() <= data.len()
+            && !has_spare(&kept, &self.header, self.budget)?
         {
             data = kept;
         }

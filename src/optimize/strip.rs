@@ -39,12 +39,19 @@ fn strip_jpeg(bytes: &[u8], jfif: bool, adobe: Option<u8>, exif: Option<&[u8]>) 
         at = next.end;
         match next.marker {
             EOI => break,
-            // Tables and frame: DQT, DHT, DRI, SOF.
-            0xc0..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf | 0xdb | 0xdd => {
-                segment(&mut stripped, next.marker, next.payload)?;
+            // DHT and DQT: tables from the first byte to the last.
+            0xc4 | 0xdb => segment(&mut stripped, next.marker, next.payload)?,
+            // DRI, SOF and SOS (T.81, B.2): without what they are longer than what they say.
+            0xdd => segment(&mut stripped, next.marker, next.payload.get(..2)?)?,
+            0xc0..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
+                let components = usize::from(*next.payload.get(5)?);
+                let frame = next.payload.get(..6 + 3 * components)?;
+                segment(&mut stripped, next.marker, frame)?;
             }
             SOS => {
-                segment(&mut stripped, SOS, next.payload)?;
+                let components = usize::from(*next.payload.first()?);
+                let scan = next.payload.get(..4 + 2 * components)?;
+                segment(&mut stripped, SOS, scan)?;
                 let end = entropy_end(bytes, at);
                 stripped.extend_from_slice(&bytes[at..end]);
                 at = end;
@@ -65,10 +72,13 @@ fn segment(out: &mut Vec<u8>, marker: u8, payload: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// The critical chunks and tRNS.
+/// The chunks that make the picture; of a palette in a picture that needs none, and of transparency that is
+/// longer than it may be, nothing.
 fn strip_png(bytes: &[u8], exif: Option<&[u8]>) -> Option<Vec<u8>> {
     let mut stripped = bytes.get(..8)?.to_vec();
     let mut at = 8;
+    let color = *chunk_at(bytes, at)?.data.get(9)?;
+    let (mut palettes, mut transparencies) = (0, 0);
     loop {
         let chunk = chunk_at(bytes, at)?;
         let whole = bytes.get(at..chunk.end)?;
@@ -80,7 +90,20 @@ fn strip_png(bytes: &[u8], exif: Option<&[u8]>) -> Option<Vec<u8>> {
                     stripped.extend_from_slice(&png_chunk(*b"eXIf", tiff));
                 }
             }
-            b"PLTE" | b"tRNS" | b"IDAT" => stripped.extend_from_slice(whole),
+            b"IDAT" => stripped.extend_from_slice(whole),
+            b"PLTE" if color == 3 => {
+                palettes += 1;
+                stripped.extend_from_slice(whole);
+            }
+            b"tRNS" => {
+                let most = [2, 0, 6, 256].get(usize::from(color)).copied();
+                transparencies += 1;
+                if chunk.data.len() > most.unwrap_or(0) {
+                    return None;
+                }
+                stripped.extend_from_slice(whole);
+            }
+            b"IEND" if palettes > 1 || transparencies > 1 => return None,
             b"IEND" => {
                 stripped.extend_from_slice(&png_chunk(*b"IEND", &[]));
                 return Some(stripped);

@@ -8,7 +8,7 @@ use super::super::OptimizeError;
 use super::super::budget::Budget;
 use super::super::color::ColorTag;
 use super::super::header::Header;
-use super::super::header::jpeg::JpegHeader;
+use super::super::header::jpeg::{EOI, JpegHeader, SOS, entropy_end, next_segment};
 use super::super::jpeg::{Color, DecodeLimits, Error};
 use super::super::raster::{Component, Layout, Pixels, Range, Raster};
 use super::timed::Timed;
@@ -87,6 +87,9 @@ fn decode_planes(
     if (decoded.width, decoded.height) != (header.width, header.height) {
         return Err(OptimizeError::invalid("damaged JPEG: its frame changes"));
     }
+    if decoded.spare {
+        budget.note_spare();
+    }
     if decoded.truncated {
         budget.truncated("the JPEG ends before its image does")?;
     }
@@ -121,6 +124,11 @@ fn decode_whole(
     budget: &Budget<'_>,
 ) -> Result<Pixels, OptimizeError> {
     let channels = jpeg.components.len();
+    // It mends what it can, and fills what is missing with grey, without a word.
+    budget.note_spare();
+    if channels != 4 && !is_ended(bytes) {
+        budget.truncated("the JPEG has no end marker")?;
+    }
     // The result, and for progressive files 16-bit coefficients of every component besides.
     let planes = byte_count(header.width, header.height, channels);
     budget.check_memory(planes * if jpeg.is_progressive() { 4 } else { 2 })?;
@@ -157,6 +165,19 @@ fn decode_whole(
     }
     let raster = Raster::new(layout, width, height, data);
     Ok(Pixels::Packed(Component::whole(raster)))
+}
+
+/// Whether the image's scans are followed by an end marker.
+fn is_ended(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    while let Some(segment) = next_segment(bytes, at) {
+        at = match segment.marker {
+            EOI => return true,
+            SOS => entropy_end(bytes, segment.end),
+            _ => segment.end,
+        };
+    }
+    false
 }
 
 /// Adobe writes inks inverted, 0 being full ink, and YCCK as if the inks themselves, not inverted, were red,

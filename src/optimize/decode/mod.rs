@@ -6,6 +6,8 @@ mod png;
 mod timed;
 mod webp;
 
+pub(super) use webp::ends_early;
+
 use super::OptimizeError;
 use super::budget::Budget;
 use super::color::ColorTag;

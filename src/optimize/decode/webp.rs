@@ -54,6 +54,22 @@ fn on_canvas(pixels: Pixels, header: &Header<'_>, (left, top): (u32, u32)) -> Pi
     Pixels::Packed(Component::whole(canvas))
 }
 
+/// Whether a picture does not decode as a whole.
+pub(in super::super) fn ends_early(picture: &Picture<'_>, budget: &Budget<'_>) -> bool {
+    #[cfg(feature = "webp")]
+    {
+        use super::super::libwebp::{self, Target};
+
+        let (width, height) = (picture.width as usize, picture.height as usize);
+        let (file, mut pixels) = (webp_file(picture, None), Vec::new());
+        let target = Target::Rgba(&mut pixels);
+        let whole = libwebp::decode(&file, width, height, target, &mut || budget.check_time());
+        !matches!(whole, Ok(true))
+    }
+    #[cfg(not(feature = "webp"))]
+    decode_picture(picture, budget).is_err()
+}
+
 #[cfg(feature = "webp")]
 fn decode_picture(picture: &Picture<'_>, budget: &Budget<'_>) -> Result<Pixels, OptimizeError> {
     use super::super::libwebp::{self, Target};

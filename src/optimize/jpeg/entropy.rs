@@ -39,6 +39,11 @@ impl<'a, 't> Entropy<'a, 't> {
         self.dry
     }
 
+    /// Whether nothing is left of the scan.
+    pub fn is_spent(&mut self) -> bool {
+        self.intervals.source.is_spent()
+    }
+
     /// Where the marker that ends the scan is looked for.
     pub fn position(&self) -> usize {
         self.intervals.source.position()

@@ -28,6 +28,14 @@ impl Tables {
     }
 }
 
+/// Notes that a table, 0 to 3, is there; whether it replaces one that was not used.
+fn define(unused: &mut u8, destination: u8) -> bool {
+    let bit = 1 << (destination & 3);
+    let replaces = *unused & bit != 0;
+    *unused |= bit;
+    replaces
+}
+
 fn code(codes: &[Option<Code>; 4], index: usize) -> Result<&Code, Error> {
     // Motion JPEG leaves the tables out and means those of annex K.
     let code = codes.get(index).and_then(Option::as_ref);
@@ -62,9 +70,21 @@ pub(super) struct Reader<'a> {
     /// Where the next segment is looked for.
     pub at: usize,
     pub tables: Tables,
+    /// Whether scans or tables hold bytes that the image did not need.
+    pub spare: bool,
+    /// Tables that no scan has used yet.
+    unused: Unused,
     frame: Option<Frame>,
     jfif: bool,
     adobe_transform: Option<u8>,
+}
+
+/// One bit for each table, destination by destination.
+#[derive(Default)]
+struct Unused {
+    quantization: u8,
+    dc: u8,
+    ac: u8,
 }
 
 struct Frame {
@@ -84,6 +104,8 @@ impl<'a> Reader<'a> {
             data,
             at: 2,
             tables: Tables::default(),
+            spare: false,
+            unused: Unused::default(),
             frame: None,
             jfif: false,
             adobe_transform: None,
@@ -97,7 +119,15 @@ impl<'a> Reader<'a> {
             self.at = segment.end;
             let mut fields = Fields(segment.body);
             match segment.marker {
-                segments::EOI => return Ok(None),
+                segments::EOI => {
+                    let Unused {
+                        quantization,
+                        dc,
+                        ac,
+                    } = self.unused;
+                    self.spare |= quantization | dc | ac != 0;
+                    return Ok(None);
+                }
                 segments::SOS => return self.scan(fields, segment.end).map(Some),
                 segments::DQT => self.quantization(fields)?,
                 segments::DHT => self.huffman(fields)?,
@@ -194,7 +224,7 @@ impl<'a> Reader<'a> {
     }
 
     /// B.2.3.
-    fn scan(&self, mut fields: Fields<'_>, data: usize) -> Result<Scan, Error> {
+    fn scan(&mut self, mut fields: Fields<'_>, data: usize) -> Result<Scan, Error> {
         let frame = self
             .frame
             .as_ref()
@@ -231,6 +261,17 @@ impl<'a> Reader<'a> {
         }
         let band = (fields.u8()?, fields.u8()?);
         let (high, low) = fields.nibbles()?;
+        for component in &components {
+            if let Some(component) = frame.components.get(component.index) {
+                self.unused.quantization &= !(1 << component.quantization);
+            }
+            if band.0 == 0 && high == 0 {
+                self.unused.dc &= !(1 << component.dc_table);
+            }
+            if band.1 > 0 {
+                self.unused.ac &= !(1 << component.ac_table);
+            }
+        }
         Ok(Scan {
             components,
             band,
@@ -260,6 +301,7 @@ impl<'a> Reader<'a> {
                 Some(slot) => *slot = Some(table),
                 None => return Err(Error::Damaged("there are four quantisation tables only")),
             }
+            self.spare |= define(&mut self.unused.quantization, destination);
         }
         Ok(())
     }
@@ -268,9 +310,9 @@ impl<'a> Reader<'a> {
     fn huffman(&mut self, mut fields: Fields<'_>) -> Result<(), Error> {
         while !fields.is_empty() {
             let (class, destination) = fields.nibbles()?;
-            let tables = match class {
-                0 => &mut self.tables.dc,
-                1 => &mut self.tables.ac,
+            let (tables, unused) = match class {
+                0 => (&mut self.tables.dc, &mut self.unused.dc),
+                1 => (&mut self.tables.ac, &mut self.unused.ac),
                 _ => return Err(Error::Damaged("a Huffman table of neither class")),
             };
             match tables.get_mut(usize::from(destination)) {
@@ -281,6 +323,7 @@ impl<'a> Reader<'a> {
                     ));
                 }
             }
+            self.spare |= define(unused, destination);
         }
         Ok(())
     }

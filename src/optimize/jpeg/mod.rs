@@ -8,6 +8,8 @@
 //! `geometry` lays out blocks and coefficients; `source` hands out bits; `huffman` and `pairs` are
 //! the code tables; `sequential` and `progressive` decode scans; `idct` makes samples. `encode`(mod@encode) is the way back.
 
+#![forbid(unsafe_code)]
+
 pub mod encode;
 mod entropy;
 mod error;
@@ -104,6 +106,7 @@ pub fn decode(
         adobe_transform: header.adobe_transform,
         planes,
         truncated,
+        spare: reader.spare,
     })
 }
 

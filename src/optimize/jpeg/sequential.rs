@@ -33,7 +33,11 @@ pub(super) fn decode(
             }
         }
         truncated = decode_scan(job, reader, &scan, &mut planes)?;
-        if truncated || seen.iter().all(|&seen| seen) {
+        if truncated {
+            break;
+        }
+        if seen.iter().all(|&seen| seen) {
+            reader.spare |= !matches!(reader.next_scan(), Ok(None));
             break;
         }
         match reader.next_scan() {
@@ -81,6 +85,7 @@ fn decode_scan(
             strip.reconstruct(row, begin, planes);
         }
     }
+    reader.spare |= !entropy.is_spent();
     reader.at = entropy.position();
     Ok(entropy.is_dry())
 }

@@ -4,7 +4,7 @@
 //! load of eight bytes. Past the last byte of an interval there are zeros, and [`Source::overrun`] tells
 //! whether any of them was consumed.
 
-use super::segments::{EOI, RST0};
+use super::segments::{EOI, RST0, RST7};
 
 /// Bytes that one filling of the window may add.
 const CHUNK: usize = 8192;
@@ -139,21 +139,30 @@ impl<'a> Source<'a> {
     /// Goes on behind the restart marker that ends this interval; `index` counts them from 0.
     /// `false` where that marker does not follow at once.
     pub fn restart(&mut self, index: usize) -> bool {
-        // At most the padding of the last byte may be left (F.1.2.3).
-        if self.end.is_none() {
-            self.fill();
-        }
-        let clean = self
-            .unread_bits()
-            .is_some_and(|bits| (0..8).contains(&bits));
         let marker = RST0 + (index % 8) as u8;
-        if !clean || self.data.get(self.next + 1) != Some(&marker) {
+        if !self.is_read() || self.data.get(self.next + 1) != Some(&marker) {
             return false;
         }
         self.next += 2;
         (self.len, self.end, self.bits) = (0, None, Bits::default());
         self.fill();
         true
+    }
+
+    /// Whether nothing is left of the scan.
+    pub fn is_spent(&mut self) -> bool {
+        let read = self.is_read();
+        let marker = self.data.get(self.next + 1).copied();
+        read && !marker.is_some_and(|marker| (RST0..=RST7).contains(&marker))
+    }
+
+    /// Whether nothing is left of the interval but the padding of its last byte (F.1.2.3).
+    fn is_read(&mut self) -> bool {
+        if self.end.is_none() {
+            self.fill();
+        }
+        let unread = self.unread_bits();
+        unread.is_some_and(|bits| (0..8).contains(&bits))
     }
 
     /// Where the marker that ends the scan is looked for: what is left of the data is skipped.

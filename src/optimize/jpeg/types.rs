@@ -124,6 +124,8 @@ pub struct Planes {
     pub planes: Vec<Plane>,
     /// Whether the file ended early; what is missing is mid-grey, or coarse in a progressive file.
     pub truncated: bool,
+    /// Whether scans or tables hold bytes that the image did not need.
+    pub spare: bool,
 }
 
 /// One component at `eighths`/8 of its own full size.

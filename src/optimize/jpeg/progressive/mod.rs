@@ -109,6 +109,7 @@ fn decode_scan(
         (_, 0) => first::decode(job, &reader.tables, scan, &mut intervals, stores)?,
         _ => refine::decode(job, &reader.tables, scan, &mut intervals, stores)?,
     };
+    reader.spare |= !intervals.source.is_spent();
     reader.at = intervals.source.position();
     Ok(goes_on)
 }
