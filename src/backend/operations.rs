@@ -23,6 +23,11 @@ use crate::format::ImageFormat;
 use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
 
+tokio::task_local! {
+    /// When what a caller asked for has to be over, of which an operation is one step.
+    static END: Instant;
+}
+
 /// How often a create-only put is repeated after S3 found another write of the key in flight.
 const CONFLICT_RETRIES: usize = 3;
 
@@ -208,10 +213,13 @@ impl Backend {
             let found = self.inner.store.get_opts(&path, options).await?;
             Ok(self.info(key, &found))
         };
-        match self.bounded(&call, context, head).await {
-            Err(error) if self.leaves_open(&call) => self.explained(key, error).await,
-            outcome => outcome,
-        }
+        let two_steps = async {
+            match self.bounded(&call, context, head).await {
+                Err(error) if self.leaves_open(&call) => self.explained(key, error).await,
+                outcome => outcome,
+            }
+        };
+        self.within(two_steps).await
     }
 
     /// Whether an answer to HEAD, which has no body, leaves open what went wrong: a missing object or
@@ -369,6 +377,14 @@ impl Backend {
         }
     }
 
+    /// Runs several operations within one deadline: each has what those before it left.
+    pub(crate) async fn within<T>(&self, operations: impl Future<Output = T>) -> T {
+        let end = END.try_with(|&end| end);
+        let own = Instant::now() + self.inner.deadline;
+        END.scope(end.map_or(own, |end| end.min(own)), operations)
+            .await
+    }
+
     /// Runs one operation within its deadline, and puts what went wrong into words.
     async fn bounded<T>(
         &self,
@@ -377,7 +393,9 @@ impl Backend {
         operation: impl Future<Output = Result<T, Error>>,
     ) -> Outcome<T> {
         let started = Instant::now();
-        let outcome = tokio::time::timeout(context.deadline, call.scope(operation)).await;
+        let left = END.try_with(|end| end.saturating_duration_since(started));
+        let deadline = left.map_or(context.deadline, |left| left.min(context.deadline));
+        let outcome = tokio::time::timeout(deadline, call.scope(operation)).await;
         let outcome = outcome.map_or_else(
             |_| Err(context.timed_out(call)),
             |outcome| outcome.map_err(|error| context.failed(call, error)),

@@ -275,10 +275,10 @@ impl ConfigBuilder {
         self
     }
 
-    /// Sets another deadline than the preset's for every operation: 100 ms to 1 h. An upload keeps the last
-    /// sixth of it for removing what it wrote, should it fail. Waiting for a turn and decoding have bounds
-    /// of their own: [`with_decode_wait`](Self::with_decode_wait) and
-    /// [`Limits::max_duration`](crate::Limits::max_duration).
+    /// Sets another deadline than the preset's for every operation, however many requests it takes: 100 ms
+    /// to 1 h. Uploads and promotions keep the last sixth of it for removing what they wrote, should they
+    /// fail; their waiting for a turn and decoding have bounds of their own:
+    /// [`with_decode_wait`](Self::with_decode_wait) and [`Limits::max_duration`](crate::Limits::max_duration).
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self

@@ -136,14 +136,14 @@ impl ImageStore {
     /// The kinds of the backend.
     pub async fn delete(&self, key: &ObjectKey) -> Result<()> {
         let span = tracing::info_span!("delete", %key);
-        traced(span, async {
+        let delete = self.inner.backend.within(async {
             for variant in self.variants_beside(key).await? {
                 self.inner.backend.delete(&variant).await?;
             }
             self.inner.backend.delete(key).await?;
             Ok(())
-        })
-        .await
+        });
+        traced(span, delete).await
     }
 
     /// Removes the image that a public URL of this store stands for, as [`delete`](Self::delete) does.

@@ -1,5 +1,7 @@
 //! From a direct upload that nobody has looked at to an image of the store.
 
+use std::time::Instant;
+
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
@@ -31,7 +33,10 @@ impl ImageStore {
         traced(span, async {
             let (id, declared) = self.pending_upload(key)?;
             let most = self.inner.config.optimize().limits.max_bytes;
+            // Reading, storing and removing share one deadline; waiting for a turn and decoding have theirs.
+            let (deadline, began) = (self.inner.config.deadline(), Instant::now());
             let (_, bytes) = self.inner.backend.get(key, most).await?;
+            let left = deadline.saturating_sub(began.elapsed());
             tracing::Span::current().record("bytes", bytes.len());
             if bytes.is_empty() {
                 return Err(OptimizeError::InvalidImage {
@@ -44,10 +49,14 @@ impl ImageStore {
             let options = options.clone().with_format(format);
             let prepared = self.prepare(bytes, Some(&options)).await?;
             let promoted = ObjectKey::for_upload(self.inner.prefix(), id, prepared.main.format)?;
-            let image = self.place(promoted, prepared, Existing::Same).await?;
+            let began = Instant::now();
+            let image = self.place(promoted, prepared, Existing::Same, left).await?;
+            let left = left.saturating_sub(began.elapsed());
             // The image is there; a pending object that stays is one that the sweep will find.
-            if let Err(error) = self.inner.backend.delete(key).await {
-                tracing::warn!(%error, "could not remove the pending object");
+            match tokio::time::timeout(left, self.inner.backend.delete(key)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "could not remove the pending object"),
+                Err(_) => tracing::warn!("no time was left to remove the pending object"),
             }
             Ok(image)
         })

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -95,7 +96,8 @@ impl ImageStore {
                 prepared.main.format,
             )?;
             tracing::Span::current().record("key", key.as_str());
-            self.place(key, prepared, Existing::Refuse).await
+            let deadline = self.inner.config.deadline();
+            self.place(key, prepared, Existing::Refuse, deadline).await
         })
         .await
     }
@@ -112,7 +114,8 @@ impl ImageStore {
         traced(span, async {
             let prepared = self.prepare(bytes, None).await?;
             let key = ObjectKey::for_upload(prefix, id, prepared.main.format)?;
-            self.place(key, prepared, Existing::Same).await
+            let deadline = self.inner.config.deadline();
+            self.place(key, prepared, Existing::Same, deadline).await
         })
         .await
     }
@@ -163,12 +166,13 @@ impl ImageStore {
         key: ObjectKey,
         prepared: Prepared,
         existing: Existing,
+        deadline: Duration,
     ) -> Result<StoredImage> {
         let inner = Arc::clone(&self.inner);
         let (answer, answered) = oneshot::channel();
         tokio::spawn(
             async move {
-                let outcome = write(&inner, key, prepared, existing, &answer).await;
+                let outcome = write(&inner, key, prepared, existing, deadline, &answer).await;
                 if let Err(Ok(image)) = answer.send(outcome) {
                     // Whole, but nobody will ever learn its key.
                     if existing == Existing::Refuse {
@@ -199,6 +203,7 @@ async fn write(
     key: ObjectKey,
     prepared: Prepared,
     existing: Existing,
+    deadline: Duration,
     answer: &oneshot::Sender<Result<StoredImage>>,
 ) -> Result<StoredImage> {
     let mut parts = Vec::with_capacity(prepared.variants.len() + 1);
@@ -209,7 +214,6 @@ async fn write(
 
     let mut placed = Vec::with_capacity(parts.len());
     // The last of the deadline is for taking back what a write that fails has left.
-    let deadline = inner.config.deadline();
     let (end, limit) = (Instant::now() + deadline, deadline * 5 / 6);
     let placing = place_parts(inner, &parts, &mut placed, existing, answer);
     let outcome = tokio::time::timeout(limit, placing).await;

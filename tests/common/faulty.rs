@@ -31,6 +31,8 @@ pub enum Fault {
     Slow,
     /// No answer, the connection stays open.
     Silent,
+    /// The request is served as it should be, but only after this time.
+    Late(Duration),
 }
 
 impl Fault {
@@ -212,6 +214,10 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>, script: Arc<Scri
             }
             Some(Fault::Truncated) => reply(&mut stream, &request, &state, Pace::Half).await,
             Some(Fault::Slow) => reply(&mut stream, &request, &state, Pace::Slow).await,
+            Some(Fault::Late(time)) => {
+                tokio::time::sleep(time).await;
+                reply(&mut stream, &request, &state, Pace::Whole).await
+            }
             None => reply(&mut stream, &request, &state, Pace::Whole).await,
         };
         if sent.is_err() {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::faulty::{Fault, Faulty, Request};
-use super::{ACCESS_KEY, SECRET, config, count, is_put, key, open, upload, within};
+use super::{ACCESS_KEY, SECRET, config, count, is_put, key, open, photo, upload, within};
 use futures_util::TryStreamExt;
 use lablink_storage::{Config, Error, ErrorKind, ImageStore, ObjectInfo, OptimizeOptions, Variant};
 
@@ -247,4 +247,40 @@ async fn a_missing_ca_store_is_an_error_and_no_panic() {
     // Plain HTTP needs none.
     let server = Faulty::start(|_, _| None).await;
     upload(&open(config(&server))).await.expect("uploaded");
+}
+
+/// Every answer comes late enough that two fit into the deadline and three do not.
+async fn late() -> (Faulty, ImageStore) {
+    let server = Faulty::start(|_, _| Some(Fault::Late(Duration::from_millis(800)))).await;
+    let deadline = Duration::from_secs(2);
+    let thumb = Variant::new("thumb", OptimizeOptions::default()).expect("a name");
+    let store = open(config(&server).with_deadline(deadline).with_variant(thumb));
+    (server, store)
+}
+
+#[tokio::test]
+async fn operations_of_several_requests_have_one_deadline() {
+    let (server, store) = late().await;
+    let image = key("components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg");
+    for name in ["/thumb.jpg", ".jpg"] {
+        let stem = image.as_str().trim_end_matches(".jpg");
+        server.store(&format!("/lab/{stem}{name}"), photo());
+    }
+    let error = within(2, store.delete(&image))
+        .await
+        .expect_err("three requests");
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert_eq!(
+        count(&server, "DELETE"),
+        2,
+        "the variant, and the image that was not waited for"
+    );
+
+    let (server, store) = late().await;
+    let pending = key("pending/components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg");
+    server.store(&format!("/lab/{pending}"), photo());
+    let error = within(3, store.promote(&pending))
+        .await
+        .expect_err("too many requests");
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
 }
