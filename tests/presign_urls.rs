@@ -112,7 +112,21 @@ async fn gets_without_s3(builder: impl Fn() -> ImageStoreBuilder) {
         .await
         .expect_err("no PUT");
     assert_eq!(error.kind(), ErrorKind::NotSupported);
+    let pending = ObjectKey::parse(format!("pending/{key}")).expect("valid");
+    let error = store.presigned_get(&pending, download()).await;
+    let error = error.expect_err("nobody has looked at it");
+    assert_eq!(error.kind(), ErrorKind::InvalidKey);
     let unsigned = builder().build().expect("a store");
+    let error = unsigned
+        .presigned_put("a.jpg", PresignPutOptions::default())
+        .await
+        .expect_err("no PUT");
+    assert!(
+        error
+            .hint()
+            .is_some_and(|hint| hint.contains("presigned_post")),
+        "{error:?}"
+    );
     let error = unsigned
         .presigned_get(&key, download())
         .await

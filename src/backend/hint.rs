@@ -7,6 +7,7 @@ use super::call::Answer;
 use super::classify::Context;
 use super::error::Operation;
 use crate::kind::ErrorKind;
+use crate::url::Partition;
 
 /// S3 refuses what is signed more than this far from its own time, in seconds.
 const MAX_SKEW: i64 = 15 * 60;
@@ -41,9 +42,11 @@ fn credentials(answer: &Answer) -> String {
         }
         ("RequestTimeTooSkewed", None) => "set this machine's clock right, with NTP".to_owned(),
         ("SignatureDoesNotMatch", _) => {
-            "the clock is right, so the secret is wrong: check AWS_SECRET_ACCESS_KEY against \
-             AWS_ACCESS_KEY_ID"
-                .to_owned()
+            let clock = match answer.clock_ahead {
+                Some(_) => "the clock is right, so the secret is wrong: ",
+                None => "",
+            };
+            format!("{clock}check AWS_SECRET_ACCESS_KEY against AWS_ACCESS_KEY_ID")
         }
         ("InvalidAccessKeyId" | "InvalidClientTokenId", _) => {
             "check AWS_ACCESS_KEY_ID: the key may have been deleted, or belong to another server"
@@ -73,13 +76,7 @@ fn access(context: &Context<'_>, answer: &Answer) -> Option<String> {
                 .to_owned(),
         );
     }
-    let partition = if region.starts_with("cn-") {
-        "aws-cn"
-    } else if region.starts_with("us-gov-") {
-        "aws-us-gov"
-    } else {
-        "aws"
-    };
+    let partition = Partition::of(region).name;
     let object = || match context.key {
         Some(key) => format!("arn:{partition}:s3:::{bucket}/{key}"),
         None => format!("arn:{partition}:s3:::{bucket}/*"),

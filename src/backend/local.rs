@@ -127,11 +127,12 @@ impl LocalFiles {
         if self.root.is_dir() {
             return Ok(());
         }
-        fs::create_dir_all(&self.root)?;
-        match self.root.parent() {
-            Some(parent) => self.sync_directory(parent),
-            None => Ok(()),
-        }
+        let missing = self.root.ancestors().take_while(|path| !path.is_dir());
+        let missing: Vec<&FsPath> = missing.filter(|path| *path != FsPath::new("")).collect();
+        missing
+            .into_iter()
+            .rev()
+            .try_for_each(|path| self.make_directory(path))
     }
 
     fn make_directory(&self, path: &FsPath) -> io::Result<()> {

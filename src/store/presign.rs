@@ -26,7 +26,8 @@ impl ImageStore {
     /// # Errors
     ///
     /// `InvalidArgument` for an expiry outside 1 s to 7 days, or a file name that no header can carry;
-    /// `InvalidKey` for a key outside the store's prefix; `NotSupported` where nothing can sign;
+    /// `InvalidKey` for a pending key or one outside the store's prefix; `NotSupported` where nothing can
+    /// sign;
     /// `Credentials`.
     pub async fn presigned_get(
         &self,
@@ -34,10 +35,10 @@ impl ImageStore {
         options: PresignGetOptions,
     ) -> Result<PresignedRequest> {
         traced(tracing::info_span!("presigned_get", %key), async {
-            if !key.is_pending() && !key.is_under(self.inner.prefix()) {
-                return Err(
-                    InvalidKey::new(key.as_str(), "it is outside the store's prefix").into(),
-                );
+            // Pending uploads are nobody's to see before they have been looked at.
+            if key.is_pending() || !key.is_under(self.inner.prefix()) {
+                let reason = "it is outside the store's prefix, or a pending upload";
+                return Err(InvalidKey::new(key.as_str(), reason).into());
             }
             let mut request = Presign::get(options.expires_in);
             if let Some(name) = options.download_as {
@@ -74,9 +75,16 @@ impl ImageStore {
     ) -> Result<PresignedRequest> {
         let span = tracing::info_span!("presigned_put", key = field::Empty);
         traced(span, async {
+            let not_supported = Error::NotSupported {
+                what: "a presigned PUT",
+                remedy: "use presigned_post, which bounds the size, or a store on S3",
+            };
+            let config = &self.inner.config;
+            if config.s3().is_none() {
+                return Err(not_supported);
+            }
             let format = declared_format(filename, options.content_type.as_deref())?;
             let key = self.direct_key(format, options.pending)?;
-            let config = &self.inner.config;
             let mut request = Presign::put(options.expires_in)
                 .with_header("Content-Type", format.mime_type())
                 .with_header("Cache-Control", config.cache_control());
@@ -87,10 +95,7 @@ impl ImageStore {
                 request = request.with_header(name, value);
             }
             let RequestSigner::S3(signer) = self.inner.request_signer().await? else {
-                return Err(Error::NotSupported {
-                    what: "a presigned PUT",
-                    remedy: "use presigned_post, which bounds the size, or a store on S3",
-                });
+                return Err(not_supported);
             };
             let url = config.urls().object_url(&key);
             Ok(signer.presign(&request, &key, &url, self.inner.sources.now())?)

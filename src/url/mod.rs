@@ -8,12 +8,15 @@
 mod base;
 mod error;
 mod location;
+mod partition;
 mod s3;
 #[cfg(test)]
 mod tests;
 
 pub use error::{ForeignUrl, InvalidAddress, InvalidReference};
 pub use location::{Addressing, Location, S3Location};
+#[cfg(feature = "store")]
+pub(crate) use partition::Partition;
 
 use base::Base;
 

@@ -5,6 +5,7 @@
 use super::base::{Base, Scheme};
 use super::error::InvalidAddress;
 use super::location::{Addressing, S3Location};
+use super::partition::Partition;
 
 /// A bucket's addresses: the one that is used and all that may have been.
 pub(super) struct Bases {
@@ -103,7 +104,7 @@ fn on_aws(location: &S3Location) -> Result<Bases, InvalidAddress> {
     check_region(region, |byte| {
         byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
     })?;
-    let suffix = dns_suffix(region);
+    let suffix = Partition::of(region).dns_suffix;
     let dotted = bucket.contains('.');
     let path_style = match location.addressing {
         Addressing::Path => true,
@@ -165,24 +166,8 @@ fn on_aws(location: &S3Location) -> Result<Bases, InvalidAddress> {
     })
 }
 
-/// The domain of a region's partition, as botocore's `partitions.json` has it.
-fn dns_suffix(region: &str) -> &'static str {
-    const SUFFIXES: &[(&str, &str)] = &[
-        ("cn-", "amazonaws.com.cn"),
-        ("eusc-", "amazonaws.eu"),
-        ("us-iso-", "c2s.ic.gov"),
-        ("us-isob-", "sc2s.sgov.gov"),
-        ("eu-isoe-", "cloud.adc-e.uk"),
-        ("us-isof-", "csp.hci.ic.gov"),
-    ];
-    SUFFIXES
-        .iter()
-        .find(|(prefix, _)| region.starts_with(prefix))
-        .map_or("amazonaws.com", |&(_, suffix)| suffix)
-}
-
 /// Whether the region belongs to the partition that the global host `s3.amazonaws.com` serves: a
 /// bucket of the same name may be somebody else's there.
 fn is_commercial(region: &str) -> bool {
-    dns_suffix(region) == "amazonaws.com" && !region.starts_with("us-gov-")
+    Partition::of(region).name == "aws"
 }

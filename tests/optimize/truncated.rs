@@ -100,3 +100,30 @@ fn a_truncated_file_is_never_kept_as_it_is() {
     assert!(image.data.ends_with(&[0xff, 0xd9]));
     run(&image.data, &OptimizeOptions::default());
 }
+
+/// Its scan names red before blue: our decoder leaves that to another.
+fn swapped() -> Vec<u8> {
+    let mut bytes = encoded(false);
+    let scan = bytes.windows(2).position(|pair| pair == [0xff, 0xda]);
+    let at = scan.expect("a scan") + 5;
+    bytes.swap(at + 2, at + 4);
+    bytes
+}
+
+#[test]
+fn what_another_decoder_takes_is_not_filled_with_grey_either() {
+    let whole = swapped();
+    let image = run(&whole, &OptimizeOptions::default());
+    assert_eq!((image.width, image.height), (90, 90));
+    for percent in [50, 80, 97] {
+        let cut = &whole[..whole.len() * percent / 100];
+        let error = refused(cut, &OptimizeOptions::default());
+        assert!(
+            matches!(error, OptimizeError::InvalidImage { .. }),
+            "{percent} %: {error}"
+        );
+        assert!(error.to_string().contains("truncated"), "{error}");
+        let partly = run(cut, &OptimizeOptions::default().with_accept_truncated(true));
+        assert_eq!((partly.width, partly.height), (90, 90));
+    }
+}

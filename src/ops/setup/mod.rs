@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::url::Partition;
+
 /// What a bucket needs, ready to be written out.
 ///
 /// ```
@@ -102,26 +104,6 @@ impl Setup {
 
 const ACCOUNT: &str = "ACCOUNT_ID";
 const DISTRIBUTION: &str = "DISTRIBUTION_ID";
-
-/// The part of AWS that a region belongs to, which every ARN names.
-#[derive(Debug, Clone, Copy)]
-struct Partition {
-    name: &'static str,
-    dns_suffix: &'static str,
-}
-
-impl Partition {
-    fn of(region: &str) -> Self {
-        let (name, dns_suffix) = if region.starts_with("cn-") {
-            ("aws-cn", "amazonaws.com.cn")
-        } else if region.starts_with("us-gov-") {
-            ("aws-us-gov", "amazonaws.com")
-        } else {
-            ("aws", "amazonaws.com")
-        };
-        Self { name, dns_suffix }
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -81,7 +81,9 @@ fn interlaced(
 ) -> Result<Vec<u8>, OptimizeError> {
     let sample = layout.channels() * if sixteen { 2 } else { 1 };
     let (width, height) = (header.width as usize, header.height as usize);
-    budget.check_memory(byte_count(header.width, header.height, sample))?;
+    // 16-bit samples are there beside those of 8 bits that are made of them.
+    let copy = if sixteen { layout.channels() } else { 0 };
+    budget.check_memory(byte_count(header.width, header.height, sample + copy))?;
     let row_bytes = width * sample;
     let mut data = vec![0; row_bytes * height];
     let mut rows = 0usize;

@@ -6,6 +6,7 @@ use super::fetch::{fetch, keys, token_file};
 use crate::config::CredentialsChain;
 use crate::key::percent_encode_component;
 use crate::secret::Secret;
+use crate::url::Partition;
 
 pub(super) async fn find(
     chain: &CredentialsChain,
@@ -22,8 +23,7 @@ pub(super) async fn find(
         .unwrap_or("lablink-storage");
     let endpoint = match &chain.sts_endpoint {
         Some(endpoint) => endpoint.clone(),
-        None if region.starts_with("cn-") => format!("https://sts.{region}.amazonaws.com.cn/"),
-        None => format!("https://sts.{region}.amazonaws.com/"),
+        None => format!("https://sts.{region}.{}/", Partition::of(region).dns_suffix),
     };
     // In the body, where no proxy logs it.
     let form = zeroize::Zeroizing::new(format!(
