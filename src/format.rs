@@ -65,9 +65,8 @@ impl ImageFormat {
     /// ```
     /// use lablink_storage::ImageFormat;
     ///
-    /// assert_eq!(ImageFormat::sniff(b"GIF89a")?, ImageFormat::Gif);
+    /// assert_eq!(ImageFormat::sniff(b"GIF89a"), Ok(ImageFormat::Gif));
     /// assert_eq!(ImageFormat::sniff(b"%PDF-1.7").unwrap_err().name, Some("PDF"));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
