@@ -62,6 +62,13 @@ impl ImageFormat {
 
     /// What the bytes are, by their signature.
     ///
+    /// ```
+    /// use lablink_storage::ImageFormat;
+    ///
+    /// assert_eq!(ImageFormat::sniff(b"GIF89a"), Ok(ImageFormat::Gif));
+    /// assert_eq!(ImageFormat::sniff(b"%PDF-1.7").unwrap_err().name, Some("PDF"));
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Unrecognized`], which names the format where it is a known one that is not accepted.

@@ -67,6 +67,17 @@ impl InvalidKey {
 impl ObjectKey {
     /// Validates `key`.
     ///
+    /// ```
+    /// use lablink_storage::ObjectKey;
+    ///
+    /// assert_eq!(ObjectKey::parse("components/board.png")?.file_name(), "board.png");
+    ///
+    /// let error = ObjectKey::parse("components/../secret").unwrap_err();
+    /// println!("{error}"); // invalid object key "components/../secret": …
+    /// # assert!(error.to_string().starts_with("invalid object key \"components/../secret\": "));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`InvalidKey`] with the rule that it breaks.
@@ -80,6 +91,17 @@ impl ObjectKey {
 
     /// `<prefix>/<id>.<extension>`: the key of a new upload. An empty prefix is left out.
     ///
+    /// ```
+    /// use lablink_storage::{ImageFormat, ObjectKey};
+    /// use uuid::Uuid;
+    ///
+    /// let id = Uuid::parse_str("6f9619ff-8b86-4d01-b42d-00cf4fc964ff")?; // as a rule Uuid::new_v4()
+    /// let key = ObjectKey::for_upload("components", id, ImageFormat::Jpeg)?;
+    /// assert_eq!(key.as_str(), "components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg");
+    /// assert!(ObjectKey::for_upload("/components", id, ImageFormat::Jpeg).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`InvalidKey`] when the prefix does not make a valid key.
@@ -88,6 +110,17 @@ impl ObjectKey {
     }
 
     /// `pending/<prefix>/<id>.<extension>`: the key of a direct upload until it is promoted.
+    ///
+    /// ```
+    /// use lablink_storage::{ImageFormat, ObjectKey};
+    /// use uuid::Uuid;
+    ///
+    /// let id = Uuid::parse_str("6f9619ff-8b86-4d01-b42d-00cf4fc964ff")?; // as a rule Uuid::new_v4()
+    /// let key = ObjectKey::for_pending("components", id, ImageFormat::Jpeg)?;
+    /// assert_eq!(key.as_str(), "pending/components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg");
+    /// assert!(key.is_pending());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///

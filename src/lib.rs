@@ -22,8 +22,25 @@
 //!
 //! # Configuration
 //!
-//! [`Config`] reads the environment: `AWS_S3_BUCKET` turns S3 on, without it images are local files. The
-//! README has the table of all variables.
+//! [`Config`] reads these variables; an empty one counts as unset.
+//!
+//! | variable | meaning | default |
+//! |---|---|---|
+//! | `AWS_S3_BUCKET` | turns S3 on | unset: local files |
+//! | `AWS_REGION`, then `AWS_DEFAULT_REGION` | region | `us-east-1` |
+//! | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` | static credentials | unset: profile, web identity, ECS, EKS, EC2 role |
+//! | `AWS_ENDPOINT_URL_S3`, then `AWS_ENDPOINT_URL` | an S3-compatible server | AWS |
+//! | `AWS_S3_ADDRESSING_STYLE` | `virtual`, `path` or `auto`; see [`Addressing`] | `auto` |
+//! | `AWS_S3_USE_ACCELERATE`, `AWS_USE_DUALSTACK_ENDPOINT` | transfer acceleration, dual-stack hosts | `false` |
+//! | `AWS_ENDPOINT_URL_STS` | where web identity asks for credentials | AWS, in the region |
+//! | `AWS_EC2_METADATA_DISABLED` | never ask the EC2 metadata service | `false` |
+//! | `CLOUDFRONT_DOMAIN` | host of public URLs | unset |
+//! | `CLOUDFRONT_KEY_PAIR_ID`, `CLOUDFRONT_PRIVATE_KEY` or `CLOUDFRONT_PRIVATE_KEY_PATH` | signed URLs and cookies | unset |
+//! | `LABLINK_STORAGE_PREFIX` | key prefix | `components` |
+//! | `LABLINK_STORAGE_DIR` | directory of local files | `./uploads` |
+//! | `LABLINK_STORAGE_BASE_URL` | base URL of local files: a path or an http(s) URL | `/uploads` |
+//! | `LABLINK_STORAGE_SECRET` | secret of local signed requests, 32 bytes at least | unset: not supported |
+//! | `LABLINK_STORAGE_REQUIRE_S3` | fail without `AWS_S3_BUCKET` | `false`: warn, and use local files |
 
 // What it has to say goes to `tracing` and is quiet unless somebody subscribes.
 #![warn(clippy::print_stdout, clippy::print_stderr)]

@@ -35,6 +35,17 @@ impl Variant {
     /// Checks the name: 1 to 32 of `a-z`, `0-9` and `-`. The format in `options` is not used: a variant
     /// has its image's.
     ///
+    /// ```
+    /// use lablink_storage::{OptimizeOptions, Variant};
+    ///
+    /// let thumb = Variant::new("thumb", OptimizeOptions::default().with_max_size(320, 320))?;
+    /// assert_eq!(thumb.name(), "thumb");
+    ///
+    /// let error = Variant::new("Thumb 1", OptimizeOptions::default()).unwrap_err();
+    /// assert_eq!(error.name, "Thumb 1");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`InvalidVariant`].

@@ -99,6 +99,18 @@ fn given<T>(name: &'static str, value: impl Into<T>) -> Option<Given<T>> {
 impl ConfigBuilder {
     /// Takes everything from variables, to be refined in code; an empty value counts as unset.
     ///
+    /// ```
+    /// use lablink_storage::ConfigBuilder;
+    ///
+    /// let vars = [("LABLINK_STORAGE_PREFIX".to_owned(), "boards".to_owned())];
+    /// let config = ConfigBuilder::from_vars(vars)?.memory().build()?;
+    /// assert_eq!(config.prefix(), "boards");
+    ///
+    /// let vars = [("AWS_S3_USE_ACCELERATE".to_owned(), "maybe".to_owned())];
+    /// assert_eq!(ConfigBuilder::from_vars(vars).unwrap_err().setting(), "AWS_S3_USE_ACCELERATE");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ConfigError`] for a flag that is neither true nor false, or an addressing style that is none.
@@ -109,6 +121,14 @@ impl ConfigBuilder {
     }
 
     /// Takes everything from the process's environment, to be refined in code.
+    ///
+    /// ```
+    /// use lablink_storage::{ConfigBuilder, RetryPreset};
+    ///
+    /// let config = ConfigBuilder::from_env()?.with_retry(RetryPreset::Batch).build()?;
+    /// assert_eq!(config.retry(), RetryPreset::Batch);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -321,6 +341,18 @@ impl ConfigBuilder {
     }
 
     /// Checks everything together.
+    ///
+    /// ```
+    /// use lablink_storage::{Config, LocalConfig};
+    ///
+    /// let config = Config::builder().local("/srv/images").with_base_url("/images").build()?;
+    /// assert_eq!(config.local().map(LocalConfig::base_url), Some("/images"));
+    ///
+    /// let error = Config::builder().memory().with_secret("too short").build().unwrap_err();
+    /// assert_eq!(error.to_string(), "secret is shorter than 32 bytes");
+    /// assert_eq!(error.hint(), "make one with: openssl rand -hex 32");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///

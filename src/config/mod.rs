@@ -226,6 +226,15 @@ impl RetryPreset {
 impl Config {
     /// Reads a snapshot of the process's environment.
     ///
+    /// ```
+    /// use lablink_storage::Config;
+    ///
+    /// match Config::from_env() {
+    ///     Ok(config) => println!("images go to {:?}", config.backend()),
+    ///     Err(error) => eprintln!("{error}\n  what to do: {}", error.hint()),
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ConfigError`] naming the variable, what is wrong with it and what to do.
@@ -234,6 +243,20 @@ impl Config {
     }
 
     /// Reads variables from any map; an empty value counts as unset.
+    ///
+    /// ```
+    /// use lablink_storage::{Config, S3Config};
+    ///
+    /// let vars = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+    ///     pairs.iter().map(|&(name, value)| (name.into(), value.into())).collect()
+    /// };
+    /// let config = Config::from_vars(vars(&[("AWS_S3_BUCKET", "lab-images")]))?;
+    /// assert_eq!(config.s3().map(S3Config::region), Some("us-east-1"));
+    ///
+    /// let error = Config::from_vars(vars(&[("LABLINK_STORAGE_SECRET", "too short")])).unwrap_err();
+    /// assert_eq!(error.to_string(), "LABLINK_STORAGE_SECRET is shorter than 32 bytes");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///

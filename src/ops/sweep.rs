@@ -37,6 +37,17 @@ pub struct UsedUrls {
 impl UsedUrls {
     /// Reads one URL or key a line. Empty lines are passed over.
     ///
+    /// ```
+    /// use lablink_storage::ImageStore;
+    /// use lablink_storage::ops::UsedUrls;
+    ///
+    /// let store = ImageStore::builder().memory().build()?;
+    /// let list = "memory://lablink/components/a.jpg\ncomponents/b.jpg\nhttps://example.com/c.jpg\n";
+    /// let used = UsedUrls::read(&store, list.as_bytes())?;
+    /// assert_eq!((used.known, used.foreign), (2, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// The reader's.

@@ -81,6 +81,20 @@ pub struct SourceInfo {
 
 /// Checks, turns upright, resizes and re-encodes one image.
 ///
+/// ```
+/// use lablink_storage::{OptimizeError, OptimizeOptions, optimize};
+///
+/// # let photo = std::fs::read("examples/photo.jpg")?;
+/// let options = OptimizeOptions::default().with_max_size(320, 320);
+/// let small = optimize(&photo, &options)?;
+/// assert_eq!((small.width, small.height), (320, 240));
+/// assert_eq!(small.content_type(), "image/jpeg");
+///
+/// let error = optimize(b"%PDF-1.7", &options).unwrap_err();
+/// assert!(matches!(error, OptimizeError::UnsupportedFormat { name: "PDF", .. }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`OptimizeError`]: the bytes are not an accepted image, are damaged or over a limit, or an option is
@@ -92,6 +106,17 @@ pub fn optimize(bytes: &[u8], options: &OptimizeOptions) -> Result<OptimizedImag
 
 /// As [`optimize`], and further versions of the same image from the same decode, each with its own
 /// options; their `limits`, `animation` and `accept_truncated` are those of `options`.
+///
+/// ```
+/// use lablink_storage::{Fit, OptimizeOptions, optimize_with_variants};
+///
+/// # let photo = std::fs::read("examples/photo.jpg")?;
+/// let square = OptimizeOptions::default().with_max_size(200, 200).with_fit(Fit::Cover);
+/// let (main, variants) = optimize_with_variants(&photo, &OptimizeOptions::default(), &[square])?;
+/// assert_eq!((main.width, main.height), (1200, 900));
+/// assert_eq!((variants[0].width, variants[0].height), (200, 200));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 ///

@@ -114,6 +114,22 @@ impl CloudFrontSigner {
     /// Takes the id that CloudFront gave the public key, and the private key in PEM: RSA with 2048 bits
     /// (PKCS#1 or PKCS#8) or ECDSA P-256 (SEC1 or PKCS#8).
     ///
+    /// ```
+    /// # use base64::Engine as _;
+    /// # use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+    /// # let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)?;
+    /// # let body = base64::engine::general_purpose::STANDARD.encode(pair.to_pkcs8v1()?);
+    /// # let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
+    /// use lablink_storage::sign::{CloudFrontSigner, SignError};
+    ///
+    /// // `pem` is the text of private_key.pem.
+    /// let signer = CloudFrontSigner::new("K2JCJMDEHXQW5F", &pem.into())?;
+    ///
+    /// let error = CloudFrontSigner::new("K2JCJMDEHXQW5F", &"not a key".into()).unwrap_err();
+    /// assert!(matches!(error, SignError::InvalidSecret { .. }));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`SignError::InvalidSecret`] saying what the key is instead; [`SignError::InvalidArgument`] for
@@ -133,6 +149,24 @@ impl CloudFrontSigner {
     }
 
     /// `url` with the policy and its signature. A canned policy has to be for this very URL.
+    ///
+    /// ```
+    /// # use base64::Engine as _;
+    /// # use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+    /// # let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)?;
+    /// # let body = base64::engine::general_purpose::STANDARD.encode(pair.to_pkcs8v1()?);
+    /// # let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
+    /// # let signer = lablink_storage::sign::CloudFrontSigner::new("K2JCJMDEHXQW5F", &pem.into())?;
+    /// use std::time::{Duration, SystemTime};
+    /// use lablink_storage::sign::CloudFrontPolicy;
+    ///
+    /// let url = "https://cdn.example.org/components/board.png";
+    /// let policy = CloudFrontPolicy::canned(url, SystemTime::now() + Duration::from_secs(3600));
+    /// let signed = signer.signed_url(url, &policy)?;
+    /// assert!(signed.starts_with("https://cdn.example.org/components/board.png?Expires="));
+    /// assert!(signer.signed_url("https://cdn.example.org/components/other.png", &policy).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -160,6 +194,23 @@ impl CloudFrontSigner {
     }
 
     /// Cookies that open what the policy says, for any number of requests.
+    ///
+    /// ```
+    /// # use base64::Engine as _;
+    /// # use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+    /// # let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)?;
+    /// # let body = base64::engine::general_purpose::STANDARD.encode(pair.to_pkcs8v1()?);
+    /// # let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
+    /// # let signer = lablink_storage::sign::CloudFrontSigner::new("K2JCJMDEHXQW5F", &pem.into())?;
+    /// use std::time::{Duration, SystemTime};
+    /// use lablink_storage::sign::CloudFrontPolicy;
+    ///
+    /// let tomorrow = SystemTime::now() + Duration::from_secs(24 * 3600);
+    /// let policy = CloudFrontPolicy::custom("https://cdn.example.org/components/*", tomorrow);
+    /// let signed = signer.signed_cookies(&policy)?;
+    /// assert_eq!(signed.cookies[0].0, "CloudFront-Policy");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///

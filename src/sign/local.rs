@@ -57,6 +57,16 @@ pub struct ResponseHeaders {
 impl LocalSigner {
     /// Takes a secret of at least 32 bytes.
     ///
+    /// ```
+    /// use lablink_storage::sign::{LocalSigner, SignError};
+    ///
+    /// let signer = LocalSigner::new(&"0123456789abcdef0123456789abcdef".into())?;
+    ///
+    /// let error = LocalSigner::new(&"too short".into()).unwrap_err();
+    /// assert!(matches!(error, SignError::InvalidSecret { .. }));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`SignError::InvalidSecret`] for a shorter one.
@@ -73,6 +83,23 @@ impl LocalSigner {
     }
 
     /// A GET of `key` at `object_url` (a path or a URL, percent-encoded, without query).
+    ///
+    /// ```
+    /// # use lablink_storage::ObjectKey;
+    /// # use lablink_storage::sign::LocalSigner;
+    /// # let signer = LocalSigner::new(&"0123456789abcdef0123456789abcdef".into())?;
+    /// # let key = ObjectKey::parse("components/board.png")?;
+    /// use std::time::{Duration, SystemTime};
+    /// use lablink_storage::sign::Presign;
+    ///
+    /// let get = Presign::get(Duration::from_secs(60)).with_download_as("board.png");
+    /// let request = signer.presign(&get, &key, "/uploads/components/board.png", SystemTime::now())?;
+    /// assert!(request.url.contains("&response-content-disposition=attachment"));
+    ///
+    /// let put = Presign::put(Duration::from_secs(60));
+    /// assert!(signer.presign(&put, &key, "/uploads/components/board.png", SystemTime::now()).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -125,6 +152,25 @@ impl LocalSigner {
     }
 
     /// Checks the decoded query of a signed GET of `key`, and gives the headers that it asks for.
+    ///
+    /// ```
+    /// # use lablink_storage::ObjectKey;
+    /// # use lablink_storage::sign::LocalSigner;
+    /// # let signer = LocalSigner::new(&"0123456789abcdef0123456789abcdef".into())?;
+    /// # let key = ObjectKey::parse("components/board.png")?;
+    /// use std::time::{Duration, SystemTime};
+    /// use lablink_storage::sign::{PolicyViolation, Presign};
+    ///
+    /// let (get, now) = (Presign::get(Duration::from_secs(60)), SystemTime::now());
+    /// let request = signer.presign(&get, &key, "/uploads/components/board.png", now)?;
+    /// let (_, query) = request.url.split_once('?').expect("a signed URL has a query");
+    /// let query: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    /// assert!(signer.verify_get(&key, &query, now).is_ok());
+    ///
+    /// let late = signer.verify_get(&key, &query, now + Duration::from_secs(60));
+    /// assert_eq!(late, Err(PolicyViolation::Expired));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -184,6 +230,24 @@ impl LocalSigner {
     }
 
     /// The form of `policy` for posting to `base_url`.
+    ///
+    /// ```
+    /// # use lablink_storage::ObjectKey;
+    /// # use lablink_storage::sign::LocalSigner;
+    /// # let signer = LocalSigner::new(&"0123456789abcdef0123456789abcdef".into())?;
+    /// # let key = ObjectKey::parse("components/board.png")?;
+    /// use std::time::{Duration, SystemTime};
+    /// use lablink_storage::sign::PostPolicy;
+    ///
+    /// let policy = PostPolicy::new(key.as_str(), Duration::from_secs(3600))
+    ///     .with_field("Content-Type", "image/png")
+    ///     .with_content_length_range(1, 10 << 20);
+    /// let file_url = "/uploads/components/board.png";
+    /// let post = signer.presign_post(&policy, &key, "/uploads", file_url, SystemTime::now())?;
+    /// let names: Vec<&str> = post.fields.iter().map(|(name, _)| name.as_str()).collect();
+    /// assert_eq!(names, ["Content-Type", "key", "x-lablink-algorithm", "policy", "x-lablink-signature"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -45,6 +45,17 @@ pub struct SigV4 {
 impl SigV4 {
     /// Checks that the parts which stand in the open in a signature are plain.
     ///
+    /// ```
+    /// use lablink_storage::sign::{Credentials, SigV4, SignError};
+    ///
+    /// let signer = SigV4::new(Credentials::new("AKIAIOSFODNN7EXAMPLE", "secret"), "us-east-1")?;
+    /// assert_eq!(signer.region(), "us-east-1");
+    ///
+    /// let error = SigV4::new(Credentials::new("", "secret"), "us-east-1").unwrap_err();
+    /// assert!(matches!(error, SignError::InvalidArgument { name: "access_key_id", .. }));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`SignError::InvalidArgument`] naming what is empty or has characters that it cannot have. Never
@@ -99,6 +110,24 @@ impl SigV4 {
 
     /// A GET or PUT of `key` at `object_url` (absolute, percent-encoded, without query) that works from
     /// `now` until it expires.
+    ///
+    /// ```
+    /// # use lablink_storage::ObjectKey;
+    /// # use lablink_storage::sign::{Credentials, SigV4};
+    /// # let signer = SigV4::new(Credentials::new("AKIAIOSFODNN7EXAMPLE", "secret"), "us-east-1")?;
+    /// # let key = ObjectKey::parse("components/board.png")?;
+    /// use std::time::{Duration, SystemTime};
+    /// use lablink_storage::sign::Presign;
+    ///
+    /// let url = "https://lab.s3.us-east-1.amazonaws.com/components/board.png";
+    /// let put = Presign::put(Duration::from_secs(600)).with_header("Content-Type", "image/png");
+    /// let request = signer.presign(&put, &key, url, SystemTime::now())?;
+    /// assert_eq!(request.headers, [("content-type".to_owned(), "image/png".to_owned())]);
+    ///
+    /// let eight_days = Presign::get(Duration::from_secs(8 * 86_400));
+    /// assert!(signer.presign(&eight_days, &key, url, SystemTime::now()).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -177,6 +206,24 @@ impl SigV4 {
 
     /// The form of `policy` for posting to `bucket_url`.
     ///
+    /// ```
+    /// # use lablink_storage::ObjectKey;
+    /// # use lablink_storage::sign::{Credentials, SigV4};
+    /// # let signer = SigV4::new(Credentials::new("AKIAIOSFODNN7EXAMPLE", "secret"), "us-east-1")?;
+    /// # let key = ObjectKey::parse("components/board.png")?;
+    /// use std::time::{Duration, SystemTime};
+    /// use lablink_storage::sign::PostPolicy;
+    ///
+    /// let policy = PostPolicy::new(key.as_str(), Duration::from_secs(3600))
+    ///     .with_bucket("lab")
+    ///     .with_content_length_range(1, 10 << 20);
+    /// let bucket_url = "https://lab.s3.us-east-1.amazonaws.com";
+    /// let file_url = format!("{bucket_url}/components/board.png");
+    /// let post = signer.presign_post(&policy, &key, bucket_url, &file_url, SystemTime::now())?;
+    /// assert_eq!(post.fields.last().map(|(name, _)| name.as_str()), Some("x-amz-signature"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`SignError::InvalidArgument`]: an expiry outside 1 s to 7 days, or a field that is given twice,
@@ -203,6 +250,24 @@ impl SigV4 {
     /// The form's fields alone, byte for byte what boto3's `generate_presigned_post` gives, but for
     /// characters outside Unicode's first plane: boto3 writes them as surrogate pairs, which some
     /// servers refuse, so here they stand as they are.
+    ///
+    /// ```
+    /// # use lablink_storage::ObjectKey;
+    /// # use lablink_storage::sign::{Credentials, SigV4};
+    /// # let signer = SigV4::new(Credentials::new("AKIAIOSFODNN7EXAMPLE", "secret"), "us-east-1")?;
+    /// # let key = ObjectKey::parse("components/board.png")?;
+    /// use std::time::{Duration, SystemTime};
+    /// use lablink_storage::sign::PostPolicy;
+    ///
+    /// let now = SystemTime::now();
+    /// let policy = PostPolicy::new("components/board.png", Duration::from_secs(3600)).with_bucket("lab");
+    /// let fields = signer.post_fields(&policy, now)?;
+    /// assert_eq!(fields[0], ("key".to_owned(), "components/board.png".to_owned()));
+    ///
+    /// let twice = policy.with_field("acl", "private").with_field("acl", "public-read");
+    /// assert!(signer.post_fields(&twice, now).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -105,6 +105,18 @@ impl ImageStoreBuilder {
 
     /// Checks the settings together and opens the store. Nothing is asked of a server yet.
     ///
+    /// ```
+    /// use lablink_storage::{ErrorKind, ImageStore};
+    ///
+    /// let store = ImageStore::builder().memory().with_prefix("boards").build()?;
+    /// assert_eq!(store.config().prefix(), "boards");
+    ///
+    /// let error = ImageStore::builder().memory().with_secret("too short").build().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Configuration);
+    /// assert_eq!(error.hint().as_deref(), Some("make one with: openssl rand -hex 32"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `Configuration`, naming the setting and the remedy.

@@ -99,6 +99,15 @@ impl ImageStore {
     /// A store as the process's environment describes it; see the [configuration
     /// table](crate#configuration).
     ///
+    /// ```
+    /// use lablink_storage::ImageStore;
+    ///
+    /// match ImageStore::from_env() {
+    ///     Ok(store) => println!("keys begin with {:?}", store.config().prefix()),
+    ///     Err(error) => eprintln!("{error}\n  what to do: {}", error.hint().unwrap_or_default()),
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// `Configuration`, naming the variable and the remedy.
@@ -107,6 +116,19 @@ impl ImageStore {
     }
 
     /// A store as `config` describes it.
+    ///
+    /// ```
+    /// use lablink_storage::{Config, ErrorKind, ImageStore, ObjectKey};
+    ///
+    /// let store = ImageStore::from_config(Config::builder().memory().with_prefix("boards").build()?)?;
+    /// let key = ObjectKey::parse("boards/a.png")?;
+    /// assert_eq!(store.public_url(&key), "memory://lablink/boards/a.png");
+    ///
+    /// // An object store of the caller's own is given to the builder.
+    /// let error = ImageStore::from_config(Config::builder().custom().build()?).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Configuration);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -136,6 +158,22 @@ impl ImageStore {
 
     /// The public URL of a variant. Pure: nothing is asked.
     ///
+    /// ```
+    /// use lablink_storage::{ErrorKind, ImageStore, ObjectKey, OptimizeOptions, Variant};
+    ///
+    /// let store = ImageStore::builder()
+    ///     .memory()
+    ///     .with_variant(Variant::new("thumb", OptimizeOptions::default().with_max_size(320, 320))?)
+    ///     .build()?;
+    /// let key = ObjectKey::parse("components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg")?;
+    /// assert_eq!(
+    ///     store.variant_url(&key, "thumb")?,
+    ///     "memory://lablink/components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff/thumb.jpg",
+    /// );
+    /// assert_eq!(store.variant_url(&key, "large").unwrap_err().kind(), ErrorKind::InvalidArgument);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `InvalidArgument` for a name that is not among the store's variants; `InvalidKey` for a key that
@@ -159,6 +197,18 @@ impl ImageStore {
     /// The key that a public URL of this store stands for: the inverse of [`public_url`](Self::public_url)
     /// for every form in which the store may be addressed.
     ///
+    /// ```
+    /// use lablink_storage::{ErrorKind, ImageStore};
+    ///
+    /// let store = ImageStore::builder().memory().with_cloudfront_domain("cdn.example.org").build()?;
+    /// let key = store.key_from_url("https://cdn.example.org/components/board%201.png?v=2")?;
+    /// assert_eq!(key.as_str(), "components/board 1.png");
+    ///
+    /// let error = store.key_from_url("https://example.com/components/board.png").unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::ForeignUrl);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `ForeignUrl` for anything else. It never guesses.
@@ -168,6 +218,18 @@ impl ImageStore {
 
     /// The key that is meant where a key or a URL may be given: what has a scheme or begins with `/` is a
     /// URL.
+    ///
+    /// ```
+    /// use lablink_storage::{ErrorKind, ImageStore};
+    ///
+    /// let store = ImageStore::builder().memory().build()?;
+    /// let key = store.resolve("components/board.png")?;
+    /// assert_eq!(store.resolve("memory://lablink/components/board.png")?, key);
+    ///
+    /// assert_eq!(store.resolve("/etc/passwd").unwrap_err().kind(), ErrorKind::ForeignUrl);
+    /// assert_eq!(store.resolve("components/../a.png").unwrap_err().kind(), ErrorKind::InvalidKey);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -28,6 +28,24 @@ pub struct Object {
 impl ImageStore {
     /// Fetches an object.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lablink_storage::{ErrorKind, ImageStore, UploadOptions};
+    ///
+    /// let store = ImageStore::builder().memory().build()?;
+    /// # let photo = std::fs::read("examples/photo.jpg")?;
+    /// let image = store.upload(photo, UploadOptions::default()).await?;
+    /// let object = store.get(&image.key).await?;
+    /// assert_eq!(object.info.content_type.as_deref(), Some("image/jpeg"));
+    /// assert_eq!(object.bytes.len() as u64, image.size);
+    ///
+    /// store.delete(&image.key).await?;
+    /// assert_eq!(store.get(&image.key).await.unwrap_err().kind(), ErrorKind::NotFound);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// `NotFound`; `LimitExceeded` for an object larger than the store's input limit, which this store
@@ -45,6 +63,24 @@ impl ImageStore {
 
     /// Fetches a range of an object's bytes; an end beyond the object is its end.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lablink_storage::{ErrorKind, ImageStore, UploadOptions};
+    ///
+    /// let store = ImageStore::builder().memory().build()?;
+    /// # let photo = std::fs::read("examples/photo.jpg")?;
+    /// let image = store.upload(photo, UploadOptions::default()).await?;
+    /// let start = store.get_range(&image.key, 0..3).await?;
+    /// assert_eq!(start.bytes[..], [0xff, 0xd8, 0xff]);
+    /// assert_eq!(start.info.size, image.size); // of the whole object
+    ///
+    /// let beyond = store.get_range(&image.key, image.size..image.size + 1).await;
+    /// assert_eq!(beyond.unwrap_err().kind(), ErrorKind::InvalidArgument);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// `InvalidArgument` for a range that is empty or begins beyond the object; else as
@@ -61,6 +97,21 @@ impl ImageStore {
 
     /// Looks at an object without fetching it.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lablink_storage::{ImageStore, UploadOptions};
+    ///
+    /// let store = ImageStore::builder().memory().build()?;
+    /// # let photo = std::fs::read("examples/photo.jpg")?;
+    /// let image = store.upload(photo, UploadOptions::default()).await?;
+    /// let info = store.head(&image.key).await?;
+    /// assert_eq!(info.size, image.size);
+    /// assert_eq!(info.cache_control.as_deref(), Some("public, max-age=31536000, immutable"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// `NotFound`, and the kinds of the backend.
@@ -70,6 +121,20 @@ impl ImageStore {
     }
 
     /// Whether there is an object under the key.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lablink_storage::{ImageStore, ObjectKey, UploadOptions};
+    ///
+    /// let store = ImageStore::builder().memory().build()?;
+    /// # let photo = std::fs::read("examples/photo.jpg")?;
+    /// let image = store.upload(photo, UploadOptions::default()).await?;
+    /// assert!(store.exists(&image.key).await?);
+    /// assert!(!store.exists(&ObjectKey::parse("components/board.png")?).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -91,8 +156,33 @@ impl ImageStore {
     /// Variants are marked as such, pending uploads are left out. The content type is absent where the
     /// server's listing has none.
     ///
-    /// The stream's items are errors of the backend, or one `InvalidKey` for a prefix that is not the
-    /// store's own.
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use futures_util::TryStreamExt;
+    /// use lablink_storage::{ErrorKind, ImageStore, ObjectInfo, OptimizeOptions, UploadOptions, Variant};
+    ///
+    /// let store = ImageStore::builder()
+    ///     .memory()
+    ///     .with_variant(Variant::new("thumb", OptimizeOptions::default().with_max_size(320, 320))?)
+    ///     .build()?;
+    /// # let photo = std::fs::read("examples/photo.jpg")?;
+    /// let image = store.upload(photo, UploadOptions::default()).await?;
+    /// let listed: Vec<ObjectInfo> = store.list(None).try_collect().await?;
+    /// let images: Vec<_> = listed.iter().filter(|info| info.variant.is_none()).collect();
+    /// assert_eq!((listed.len(), images.len()), (2, 1)); // the image and its thumbnail
+    /// assert_eq!(images[0].key, image.key);
+    ///
+    /// let elsewhere = store.list(Some("backups")).try_next().await;
+    /// assert_eq!(elsewhere.unwrap_err().kind(), ErrorKind::InvalidKey);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The call itself does not fail; an item of the stream may: an error of the backend, or one `InvalidKey`
+    /// for a prefix that is not the store's own.
     pub fn list(&self, prefix: Option<&str>) -> BoxStream<'static, Result<ObjectInfo>> {
         let own = self.inner.prefix();
         let prefix = match prefix {
@@ -131,6 +221,24 @@ impl ImageStore {
     ///
     /// The variants go first, so that a removal which fails can be repeated.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lablink_storage::{ImageStore, OptimizeOptions, UploadOptions, Variant};
+    ///
+    /// let store = ImageStore::builder()
+    ///     .memory()
+    ///     .with_variant(Variant::new("thumb", OptimizeOptions::default().with_max_size(320, 320))?)
+    ///     .build()?;
+    /// # let photo = std::fs::read("examples/photo.jpg")?;
+    /// let image = store.upload(photo, UploadOptions::default()).await?;
+    /// store.delete(&image.key).await?;
+    /// assert!(!store.exists(&image.variants["thumb"].key).await?);
+    /// store.delete(&image.key).await?; // nothing is left to remove
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// The kinds of the backend.
@@ -147,6 +255,23 @@ impl ImageStore {
     }
 
     /// Removes the image that a public URL of this store stands for, as [`delete`](Self::delete) does.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lablink_storage::{ErrorKind, ImageStore, UploadOptions};
+    ///
+    /// let store = ImageStore::builder().memory().build()?;
+    /// # let photo = std::fs::read("examples/photo.jpg")?;
+    /// let image = store.upload(photo, UploadOptions::default()).await?;
+    /// store.delete_url(&image.url).await?;
+    /// assert!(!store.exists(&image.key).await?);
+    ///
+    /// let error = store.delete_url("https://example.com/components/board.png").await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::ForeignUrl);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -23,6 +23,27 @@ impl ImageStore {
     /// On S3 it is signed for the bucket's regional host, whatever the CDN. Local and memory stores sign
     /// with their secret, and the application's route asks [`verify_get`](Self::verify_get).
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use lablink_storage::{ErrorKind, ImageStore, ObjectKey, PresignGetOptions};
+    ///
+    /// let store = ImageStore::builder()
+    ///     .memory()
+    ///     .with_secret("0123456789abcdef0123456789abcdef")
+    ///     .build()?;
+    /// let key = ObjectKey::parse("components/board.png")?;
+    /// let request = store.presigned_get(&key, PresignGetOptions::default()).await?;
+    /// assert!(request.url.starts_with("memory://lablink/components/board.png?X-Lablink-Expires="));
+    ///
+    /// let eight_days = PresignGetOptions::default().with_expires_in(Duration::from_secs(8 * 86_400));
+    /// let error = store.presigned_get(&key, eight_days).await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// `InvalidArgument` for an expiry outside 1 s to 7 days, or a file name that no header can carry;
@@ -63,6 +84,28 @@ impl ImageStore {
     /// Content type and cache control are signed, and `If-None-Match: *` where the store is create-only:
     /// send the headers exactly as given. Unless told otherwise it writes a pending key, for
     /// [`promote`](Self::promote).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # if cfg!(not(feature = "s3")) {
+    /// #     return Ok(());
+    /// # }
+    /// use lablink_storage::{ImageStore, PresignPutOptions};
+    ///
+    /// let store = ImageStore::builder()
+    ///     .s3("lab-images")
+    ///     .with_credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI", None::<&str>)
+    ///     .build()?;
+    /// let put = store.presigned_put("board.png", PresignPutOptions::default()).await?;
+    /// assert!(put.url.starts_with("https://lab-images.s3.us-east-1.amazonaws.com/pending/components/"));
+    /// for (name, value) in &put.headers {
+    ///     println!("{name}: {value}"); // content-type: image/png, …
+    /// }
+    /// # assert!(put.headers.contains(&("content-type".to_owned(), "image/png".to_owned())));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -113,6 +156,26 @@ impl ImageStore {
     ///
     /// With [`OutputFormat::Auto`] a direct upload of a JPEG stays one and anything else becomes WebP:
     /// its URL is promised before its pixels are seen.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lablink_storage::{ErrorKind, ImageStore, PresignPostOptions};
+    ///
+    /// let store = ImageStore::builder()
+    ///     .memory()
+    ///     .with_secret("0123456789abcdef0123456789abcdef")
+    ///     .build()?;
+    /// let options = PresignPostOptions::default().with_max_bytes(5 << 20);
+    /// let post = store.presigned_post("board.jpg", options).await?;
+    /// assert!(post.key.is_pending());
+    /// assert!(post.file_url.starts_with("memory://lablink/components/")); // once it is promoted
+    ///
+    /// let refused = store.presigned_post("notes.pdf", PresignPostOptions::default()).await;
+    /// assert_eq!(refused.unwrap_err().kind(), ErrorKind::UnsupportedFormat);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -171,6 +234,29 @@ impl ImageStore {
     /// The image's CloudFront URL, signed: it works until it expires on a distribution that asks for
     /// signatures.
     ///
+    /// ```
+    /// # use base64::Engine as _;
+    /// # use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+    /// # let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)?;
+    /// # let body = base64::engine::general_purpose::STANDARD.encode(pair.to_pkcs8v1()?);
+    /// # let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
+    /// use lablink_storage::{ErrorKind, ImageStore, ObjectKey, SignedUrlOptions};
+    ///
+    /// let store = ImageStore::builder()
+    ///     .memory()
+    ///     .with_cloudfront_domain("cdn.example.org")
+    ///     .with_cloudfront_key("K2JCJMDEHXQW5F", pem) // the text of private_key.pem
+    ///     .build()?;
+    /// let key = ObjectKey::parse("components/board.png")?;
+    /// let signed = store.signed_url(&key, SignedUrlOptions::default())?;
+    /// assert!(signed.url.starts_with("https://cdn.example.org/components/board.png?Expires="));
+    ///
+    /// let pending = ObjectKey::parse("pending/components/board.png")?;
+    /// let error = store.signed_url(&pending, SignedUrlOptions::default()).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::InvalidKey);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `NotSupported` without a CloudFront domain and key; `InvalidKey` for a key that is not public;
@@ -194,6 +280,27 @@ impl ImageStore {
     }
 
     /// Cookies that open all of the store's images on CloudFront, or a part of them, until they expire.
+    ///
+    /// ```
+    /// # use base64::Engine as _;
+    /// # use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+    /// # let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)?;
+    /// # let body = base64::engine::general_purpose::STANDARD.encode(pair.to_pkcs8v1()?);
+    /// # let pem = format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
+    /// use lablink_storage::{ImageStore, SignedCookiesOptions};
+    ///
+    /// let store = ImageStore::builder()
+    ///     .memory()
+    ///     .with_cloudfront_domain("cdn.example.org")
+    ///     .with_cloudfront_key("K2JCJMDEHXQW5F", pem) // the text of private_key.pem
+    ///     .build()?;
+    /// let signed = store.signed_cookies(SignedCookiesOptions::default())?;
+    /// assert_eq!(signed.resource, "https://cdn.example.org/components/*");
+    /// for (name, value) in &signed.cookies {
+    ///     println!("Set-Cookie: {name}={value}; Domain=example.org; Secure; HttpOnly");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///

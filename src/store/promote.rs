@@ -23,6 +23,26 @@ impl ImageStore {
     /// `NotFound`. A promotion that fails removes what it wrote and leaves the pending object, for another
     /// try or for the sweep.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lablink_storage::{ErrorKind, ImageStore, PresignPostOptions};
+    ///
+    /// let store = ImageStore::builder()
+    ///     .memory()
+    ///     .with_secret("0123456789abcdef0123456789abcdef")
+    ///     .build()?;
+    /// # let photo = std::fs::read("examples/photo.jpg")?;
+    /// let post = store.presigned_post("board.jpg", PresignPostOptions::default()).await?;
+    /// store.receive_post(post.fields, photo).await?; // on S3 the browser sends it to the bucket
+    ///
+    /// let image = store.promote(&post.key).await?;
+    /// assert_eq!(image.url, post.file_url);
+    /// assert_eq!(store.promote(&post.key).await.unwrap_err().kind(), ErrorKind::NotFound);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// `InvalidKey` for a key that is not pending in this store; `NotFound`; `InvalidImage`,

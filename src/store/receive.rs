@@ -18,6 +18,27 @@ impl ImageStore {
     /// `fields` are the form's fields except the file. As on S3, the bytes are not looked at: that is what
     /// [`promote`](Self::promote) is for.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lablink_storage::{ErrorKind, ImageStore, PresignPostOptions};
+    ///
+    /// let store = ImageStore::builder()
+    ///     .memory()
+    ///     .with_secret("0123456789abcdef0123456789abcdef")
+    ///     .build()?;
+    /// # let photo = std::fs::read("examples/photo.jpg")?;
+    /// let post = store.presigned_post("board.jpg", PresignPostOptions::default()).await?;
+    /// let received = store.receive_post(post.fields.clone(), photo.clone()).await?;
+    /// assert_eq!((received.key, received.status), (post.key, 201));
+    ///
+    /// let extra = post.fields.into_iter().chain([("acl".to_owned(), "public-read".to_owned())]);
+    /// let error = store.receive_post(extra, photo).await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::PolicyViolation);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// `PolicyViolation` saying which condition failed; `NotSupported` on S3 and without a secret; and the
@@ -69,6 +90,27 @@ impl ImageStore {
     /// Checks the query of a signed GET that this store's [`presigned_get`](Self::presigned_get) gave,
     /// and answers with the headers that were signed into it. `None` if the query is not signed at all,
     /// which is how public images are fetched.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lablink_storage::{ErrorKind, ImageStore, ObjectKey, PresignGetOptions};
+    ///
+    /// let store = ImageStore::builder()
+    ///     .memory()
+    ///     .with_secret("0123456789abcdef0123456789abcdef")
+    ///     .build()?;
+    /// let key = ObjectKey::parse("components/board.png")?;
+    /// let request = store.presigned_get(&key, PresignGetOptions::default()).await?;
+    /// let (_, query) = request.url.split_once('?').expect("a signed URL has a query");
+    /// assert!(store.verify_get(&key, query)?.is_some());
+    /// assert!(store.verify_get(&key, "")?.is_none()); // not signed
+    ///
+    /// let other = ObjectKey::parse("components/other.png")?;
+    /// assert_eq!(store.verify_get(&other, query).unwrap_err().kind(), ErrorKind::PolicyViolation);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

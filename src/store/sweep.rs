@@ -15,6 +15,27 @@ impl ImageStore {
     ///
     /// An object that cannot be removed is reported and does not stop the others.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use lablink_storage::{ImageStore, PresignPostOptions};
+    ///
+    /// let store = ImageStore::builder()
+    ///     .memory()
+    ///     .with_secret("0123456789abcdef0123456789abcdef")
+    ///     .build()?;
+    /// let post = store.presigned_post("board.jpg", PresignPostOptions::default()).await?;
+    /// store.receive_post(post.fields, "never promoted").await?;
+    ///
+    /// let dry = store.sweep(Duration::ZERO, true).await?;
+    /// assert_eq!((dry.found.len(), dry.removed), (1, 0));
+    /// assert_eq!(store.sweep(Duration::ZERO, false).await?.removed, 1);
+    /// assert!(store.sweep(Duration::ZERO, false).await?.found.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// The kinds of the backend, where the listing fails.

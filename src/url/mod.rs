@@ -59,6 +59,19 @@ impl Urls {
     /// Checks the location, the CloudFront domain (a bare domain or an `https` URL) and the key prefix
     /// (whole segments, or empty) together.
     ///
+    /// ```
+    /// use lablink_storage::{Location, S3Location, Urls};
+    ///
+    /// let bucket = S3Location::new("lab", "eu-central-1");
+    /// let urls = Urls::new(Location::S3(bucket), Some("cdn.example.org"), "components")?;
+    /// assert_eq!(urls.public_base(), "https://cdn.example.org");
+    /// assert_eq!(urls.bucket_url(), "https://lab.s3.eu-central-1.amazonaws.com");
+    ///
+    /// let error = Urls::new(Location::Memory, None, "/components").unwrap_err();
+    /// assert_eq!(error.setting, "prefix");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`InvalidAddress`] naming the setting and what is wrong with it.
@@ -177,6 +190,20 @@ impl Urls {
     /// legacy global host, the accelerate hosts, and the CloudFront domain; with a custom endpoint only
     /// that (and CloudFront); else the local base URL or `memory://lablink/`.
     ///
+    /// ```
+    /// use lablink_storage::{Location, S3Location, Urls};
+    ///
+    /// let urls = Urls::new(Location::S3(S3Location::new("lab", "eu-central-1")), None, "components")?;
+    /// let key = urls.key_from_url("https://lab.s3.eu-central-1.amazonaws.com/components/a%20b.png")?;
+    /// assert_eq!(key.as_str(), "components/a b.png");
+    /// // The same object, addressed in the path.
+    /// assert_eq!(urls.key_from_url("https://s3.eu-central-1.amazonaws.com/lab/components/a%20b.png")?, key);
+    ///
+    /// let outside = urls.key_from_url("https://lab.s3.eu-central-1.amazonaws.com/backups/a.png");
+    /// assert_eq!(outside.unwrap_err().reason, "its key is outside the store's prefix");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ForeignUrl`] for anything else: another bucket, region, host or port, userinfo, a backslash,
@@ -205,6 +232,18 @@ impl Urls {
 
     /// The key that `text` is, or names, where either may be given: a URL is what has a scheme or
     /// begins with `/`.
+    ///
+    /// ```
+    /// use lablink_storage::{InvalidReference, Location, Urls};
+    ///
+    /// let urls = Urls::new(Location::Local { base_url: "/uploads".into() }, None, "components")?;
+    /// let key = urls.parse_key_or_url("/uploads/components/board.png")?;
+    /// assert_eq!(urls.parse_key_or_url("components/board.png")?, key);
+    ///
+    /// let error = urls.parse_key_or_url("/elsewhere/components/board.png").unwrap_err();
+    /// assert!(matches!(error, InvalidReference::Url(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///

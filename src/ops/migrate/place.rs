@@ -30,6 +30,21 @@ impl Place {
     /// `LABLINK_STORAGE_BASE_URL` stands for `LABLINK_STORAGE_DIR`: old URLs of a directory in it follow
     /// from that, and those of a directory elsewhere begin with it.
     ///
+    /// ```
+    /// # if cfg!(not(feature = "local")) {
+    /// #     return Ok(());
+    /// # }
+    /// use lablink_storage::ErrorKind;
+    /// use lablink_storage::ops::Place;
+    ///
+    /// let place = Place::open("./uploads", std::env::vars())?;
+    /// assert_eq!(place.prefix(), ""); // all of the directory
+    ///
+    /// let error = Place::open("ftp://example.com/images", std::env::vars()).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// `InvalidArgument` for a place that is written in another way; `Configuration` where it cannot be

@@ -43,6 +43,17 @@ pub struct Setup {
 impl Setup {
     /// Takes the options after checking them.
     ///
+    /// ```
+    /// use lablink_storage::ops::{Setup, SetupOptions};
+    ///
+    /// let setup = Setup::new(SetupOptions::new("lab-images", "eu-central-1"))?;
+    /// assert!(setup.documents().contains_key("bucket_policy"));
+    ///
+    /// let public = SetupOptions::new("lab-images", "eu-central-1").with_prefix("");
+    /// assert_eq!(Setup::new(public).unwrap_err().option, "prefix");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`InvalidSetup`] names the option that cannot be used and what it should be.
