@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::faulty::{Fault, Faulty, Request};
 use super::{ACCESS_KEY, SECRET, config, count, is_put, key, open, photo, upload, within};
 use futures_util::TryStreamExt;
-use lablink_storage::{Config, Error, ErrorKind, ImageStore, ObjectInfo, OptimizeOptions, Variant};
+use lablink_storage::{
+    Config, Error, ErrorKind, ImageStore, ObjectInfo, OptimizeOptions, RetryPreset, Variant,
+};
 
 #[tokio::test]
 async fn overload_that_passes_is_waited_for() {
@@ -41,6 +43,33 @@ async fn overload_that_stays_is_unavailable() {
     assert_eq!(error.request_id(), Some("4442587FB7D0A2F9"));
     assert!(count(&server, "PUT") > 2);
     assert!(server.objects().is_empty());
+}
+
+/// What overloads a server for six answers is too much for the preset of web requests alone.
+#[tokio::test]
+async fn a_batch_job_is_more_patient() {
+    for (preset, deadline, tries) in [
+        (RetryPreset::WebRequest, 30, 6),
+        (RetryPreset::Batch, 180, 7),
+    ] {
+        let preset_alone = Config::builder().s3("lab").with_retry(preset).build();
+        let told = preset_alone.expect("valid").deadline();
+        assert_eq!(told, Duration::from_secs(deadline), "{preset:?}");
+
+        let server = Faulty::start(|request, before| {
+            (is_put(request) && before < 6).then(|| Fault::error(503, "SlowDown"))
+        })
+        .await;
+        let outcome = within(5, upload(&open(config(&server).with_retry(preset)))).await;
+        assert_eq!(count(&server, "PUT"), tries, "{preset:?}");
+        match preset {
+            RetryPreset::Batch => drop(outcome.expect("uploaded")),
+            _ => assert_eq!(
+                outcome.expect_err("given up").kind(),
+                ErrorKind::Unavailable
+            ),
+        }
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod faulty;
 
 mod failing;
 mod refusing;
+mod settings;
 
 use std::time::{Duration, Instant};
 

@@ -153,6 +153,39 @@ async fn what_is_forbidden_is_told_by_action_and_resource() {
     }
 }
 
+/// S3 says AccessDenied, too, where it is the bucket's key that may not be used.
+#[tokio::test]
+async fn what_is_forbidden_by_the_key_is_told_by_its_actions() {
+    let server = Faulty::start(|request, _| {
+        let action = match request.method.as_str() {
+            "PUT" => "kms:GenerateDataKey",
+            "GET" => "kms:Decrypt",
+            _ => return Some(Fault::error(403, "")),
+        };
+        let words = format!(
+            "<Error><Code>AccessDenied</Code><Message>User: arn:aws:iam::123456789012:user/lab is not \
+             authorized to perform: {action} on resource: \
+             arn:aws:kms:us-east-1:123456789012:key/1234abcd because no identity-based policy allows the \
+             {action} action</Message></Error>"
+        );
+        Some(Fault::Answer(403, Vec::new(), words.into_bytes()))
+    })
+    .await;
+    let store = open(config(&server).with_sse_kms_key_id("1234abcd"));
+    let a = key("components/a.png");
+    for (outcome, action) in [
+        (upload(&store).await.map(drop), "kms:GenerateDataKey"),
+        (store.get(&a).await.map(drop), "kms:Decrypt"),
+        (store.head(&a).await.map(drop), "kms:Decrypt"),
+    ] {
+        let error = outcome.expect_err(action);
+        assert_eq!(error.kind(), ErrorKind::AccessDenied, "{error}");
+        let hint = error.hint().expect("a hint");
+        assert!(hint.contains(action) && hint.contains("KMS key"), "{hint}");
+        assert!(!hint.contains("s3:"), "{hint}");
+    }
+}
+
 #[tokio::test]
 async fn head_says_what_get_says() {
     for (status, code, kind) in [

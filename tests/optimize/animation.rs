@@ -1,9 +1,8 @@
-//! Animations give their first frame or are refused; files of several pictures give their first.
+//! Animations give their first frame or are refused.
 
-use jpeg_encoder::ColorType;
 use lablink_storage::{Animation, OptimizeError, OptimizeOptions};
 
-use crate::{jpeg, lossless, paint, refused, run, seen, webp};
+use crate::{lossless, paint, refused, run, seen, webp};
 
 const RED: [u8; 3] = [210, 30, 30];
 const BLUE: [u8; 3] = [30, 30, 210];
@@ -105,27 +104,4 @@ fn an_animation_is_refused_where_that_is_asked_for() {
     let still = webp(16, 8, false, &paint(16, 8, |_, _| RED), |_| ());
     let image = run(&still, &options);
     assert_eq!((image.source.frames, image.source.frames_dropped), (1, 0));
-}
-
-/// A file as cameras (CIPA DC-007) and phones with gain maps write it: an APP2 segment that tells of the
-/// pictures, the first one, and the others behind it.
-#[test]
-fn of_several_jpegs_in_a_file_the_first_is_the_image() {
-    let second = jpeg(8, 8, ColorType::Rgb, &paint(8, 8, |_, _| BLUE), &[]);
-    let index = b"MPF\0II*\0\x08\0\0\0\x01\0\0\xb0\x07\0\x04\0\0\x000100\0\0\0\0";
-    let gain_map = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta hdrgm:Version=\"1.0\"/>";
-    for segment in [(2, &index[..]), (1, &gain_map[..])] {
-        let first = jpeg(
-            40,
-            24,
-            ColorType::Rgb,
-            &paint(40, 24, |_, _| RED),
-            &[segment],
-        );
-        let image = run(&[first, second.clone()].concat(), &lossless());
-        assert_eq!((image.width, image.height), (40, 24));
-        assert!(image.source.metadata_stripped);
-        let [red, green, blue] = RED;
-        seen(&image).assert_near(20, 12, [red, green, blue, 255], 2);
-    }
 }

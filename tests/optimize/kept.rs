@@ -23,7 +23,7 @@ fn poor(segments: &[(u8, &[u8])]) -> Vec<u8> {
 }
 
 /// The data of the first scan, which no encoder of another quality would write.
-fn scan(jpeg: &[u8]) -> &[u8] {
+pub(super) fn scan(jpeg: &[u8]) -> &[u8] {
     let at = jpeg
         .windows(2)
         .position(|pair| pair == [0xff, 0xda])

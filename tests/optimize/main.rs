@@ -15,6 +15,7 @@ mod orientation;
 mod placeholder;
 mod regressions;
 mod samples;
+mod several;
 mod truncated;
 mod variants;
 
