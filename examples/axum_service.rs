@@ -56,9 +56,10 @@ async fn serve(store: ImageStore) -> Result<(), Box<dyn StdError>> {
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| format!("cannot listen on {address}: {error}"))?;
+    let stop = stop_signal()?;
     println!("listening on http://{}", listener.local_addr()?);
     axum::serve(listener, router(store))
-        .with_graceful_shutdown(stop_signal())
+        .with_graceful_shutdown(stop)
         .await?;
     Ok(())
 }
@@ -185,15 +186,16 @@ impl IntoResponse for Failure {
     }
 }
 
-/// Ctrl-C, or what a service manager sends; requests under way are finished.
-async fn stop_signal() {
-    let mut terminate =
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(terminate) => terminate,
-            Err(_) => return std::future::pending().await,
-        };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
+/// Ctrl-C, or what a service manager sends, heard from now on; requests under way are finished.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
