@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Mapping
 from typing import Any
@@ -91,13 +92,17 @@ def _values() -> tuple[str, str, int, str]:
     name = text("name", 120)
     if not name:
         raise InvalidArgumentError("The component needs a name.")
-    try:
-        quantity = int(form.get("quantity") or 1)
-    except (TypeError, ValueError):
-        quantity = -1
-    if not 0 <= quantity <= 1_000_000:
-        raise InvalidArgumentError("The quantity is a whole number, zero or more.")
-    return name, text("category", 60), quantity, text("location", 120)
+    return name, text("category", 60), _quantity(form.get("quantity", 1)), text("location", 120)
+
+
+def _quantity(value: object) -> int:
+    """``value`` is a form's text or JSON's number."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    digits = str(value).strip()
+    if not re.fullmatch("[0-9]{1,7}", digits) or int(digits) > 1_000_000:
+        raise InvalidArgumentError("The quantity is a whole number from 0 to 1000000.")
+    return int(digits)
 
 
 def _stored_image() -> StoredImage | None:

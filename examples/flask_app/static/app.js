@@ -92,6 +92,7 @@ async function add(event) {
   const button = $("button[type=submit]", form);
   try {
     if (!form.name.value.trim()) throw new Trouble("Please give the component a name.");
+    if (!form.quantity.validity.valid) throw new Trouble("The quantity is a whole number from 0 to 1000000.");
     const refused = objection(file);
     if (refused) throw new Trouble(refused);
     button.disabled = true;

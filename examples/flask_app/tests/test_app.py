@@ -78,3 +78,27 @@ def test_the_page_shows_no_other_password_than_the_demonstrations(
     client = make().test_client()
     assert client.get("/").text == shown
     assert log_in(client, *DEMO) and not log_in(client, DEMO[0], "")
+
+
+@pytest.mark.parametrize(
+    "quantity, stored",
+    [
+        ("0", 0),
+        ("5.0", 5),
+        ('"0"', 0),
+        ('" 1000000 "', 1_000_000),
+        *((value, None) for value in ("-1", "1.5", "1000001", "1e999", "Infinity", "NaN", "true", "null", "[]")),
+        *((value, None) for value in ('""', '"-0"', '"1_0"', '"1.0"', '"many"', f'"{"9" * 5000}"')),
+    ],
+)
+def test_quantities(make: Make, quantity: str, stored: int | None) -> None:
+    client = make().test_client()
+    headers = (log_in(client, *DEMO) or {}) | {"Content-Type": "application/json"}
+    data = f'{{"name": "Resistor", "quantity": {quantity}}}'
+    answer = client.post("/api/components", headers=headers, data=data)
+    listed = [row["quantity"] for row in client.get("/api/components").get_json()["components"]]
+    if stored is None:
+        assert answer.status_code == 400 and "whole number" in answer.get_json()["message"]
+        assert listed == []
+    else:
+        assert answer.status_code == 201 and listed == [stored]

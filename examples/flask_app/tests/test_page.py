@@ -190,3 +190,21 @@ def test_a_phones_width(page: Page, lab: Lab, tmp_path: Path) -> None:
     page.set_viewport_size({"width": 1180, "height": 860})
     page.get_by_role("button", name="Delete On a phone").click()
     expect(page.locator(".card", has_text="On a phone")).to_have_count(0)
+
+
+def test_a_quantity_of_none_and_one_that_is_no_number(page: Page) -> None:
+    form, message = page.locator("#add"), page.locator("#add-message")
+    form.get_by_label("Name").fill("Used up")
+    for wrong in ("", "-1", "1.5", "e"):
+        form.get_by_label("Quantity").fill("")
+        form.get_by_label("Quantity").press_sequentially(wrong)
+        form.get_by_role("button", name="Add component").click()
+        expect(message).to_have_text("The quantity is a whole number from 0 to 1000000.")
+        form.get_by_label("Quantity").fill("1")
+        page.evaluate("document.querySelector('#add-message').textContent = ''")
+    form.get_by_label("Quantity").fill("0")
+    form.get_by_role("button", name="Add component").click()
+    expect(message).to_have_text("Used up was added.")
+    expect(page.locator(".card", has_text="Used up").locator(".quantity")).to_have_text("0 in stock")
+    page.get_by_role("button", name="Delete Used up").click()
+    expect(page.locator(".card", has_text="Used up")).to_have_count(0)
