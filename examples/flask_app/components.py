@@ -10,6 +10,7 @@ from typing import Any
 from flask import Blueprint, current_app, request
 
 from lablink_storage import (
+    AlreadyExistsError,
     ForeignUrlError,
     ImageStore,
     InvalidArgumentError,
@@ -45,8 +46,10 @@ def add() -> tuple[dict[str, Any], int]:
     image = _stored_image()
     try:
         row = _insert(values, image)
-    except BaseException:
+    except BaseException as error:
         if image is not None:
+            if _is_in_use(image):
+                raise AlreadyExistsError("This photo was added already: reload the page to see it.") from error
             _store().delete(image.key)
         raise
     return _as_json(row), 201
@@ -130,6 +133,14 @@ def _insert(values: tuple[str, str, int, str], image: StoredImage | None) -> sql
     row: sqlite3.Row = cursor.fetchone()
     connection.commit()
     return row
+
+
+def _is_in_use(image: StoredImage) -> bool:
+    """Whether it is a component's: two requests may bring the same direct upload."""
+    connection = database.connection()
+    connection.rollback()
+    found = connection.execute("SELECT 1 FROM components WHERE image_url = ?", (image.url,))
+    return found.fetchone() is not None
 
 
 def _as_json(row: sqlite3.Row) -> dict[str, Any]:

@@ -26,6 +26,10 @@ CREATE TABLE IF NOT EXISTS components (
     image_height INTEGER,
     placeholder TEXT
 );
+-- One photo is one component's: of two that share it, which older versions let happen, the first keeps it.
+UPDATE components SET image_url = NULL, image_width = NULL, image_height = NULL, placeholder = NULL
+WHERE id NOT IN (SELECT min(id) FROM components GROUP BY image_url) AND image_url IS NOT NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS one_photo_one_component ON components (image_url);
 """
 
 

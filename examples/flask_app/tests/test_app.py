@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from support import ROOT
+from support import ROOT, photo
 
 Make = Callable[..., Flask]
 DEMO = ("faculty@lablink.example", "faculty")
@@ -102,3 +105,55 @@ def test_quantities(make: Make, quantity: str, stored: int | None) -> None:
         assert listed == []
     else:
         assert answer.status_code == 201 and listed == [stored]
+
+
+def test_a_photo_is_one_components(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As two requests at once see it: both have promoted the direct upload before either inserts."""
+    app = make()
+    client, store = app.test_client(), app.extensions["lablink_storage"].store
+    image = store.upload(photo(300, 200), filename="a.jpg")
+    import components
+
+    both = SimpleNamespace(promote=lambda _: image, delete=store.delete, variant_url=store.variant_url)
+    monkeypatch.setattr(components, "_store", lambda: both)
+    headers = log_in(client, *DEMO)
+    add = {"name": "Board", "upload_key": "the same"}
+    first = client.post("/api/components", headers=headers, json=add)
+    second = client.post("/api/components", headers=headers, json=add)
+    assert first.status_code == 201 and second.status_code == 409
+    assert "added already" in second.get_json()["message"]
+    assert len(client.get("/api/components").get_json()["components"]) == 1
+    assert client.get(image.url).status_code == 200
+
+    assert client.delete(f"/api/components/{first.get_json()['id']}", headers=headers).status_code == 200
+    assert client.get(image.url).status_code == 404
+
+
+def test_a_photo_whose_component_cannot_be_stored_is_deleted(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = make().test_client()
+    import components
+
+    def fails(*_: object) -> None:
+        raise sqlite3.OperationalError("disk full")
+
+    monkeypatch.setattr(components, "_insert", fails)
+    data = {"name": "Board", "image": (io.BytesIO(photo(300, 200)), "a.jpg")}
+    assert client.post("/api/components", headers=log_in(client, *DEMO), data=data).status_code == 500
+    assert not [path for path in (tmp_path / "uploads").rglob("*") if path.is_file()]
+
+
+def test_an_older_database_in_which_two_share_a_photo(make: Make, tmp_path: Path) -> None:
+    make()
+    with sqlite3.connect(tmp_path / "lablink.db") as database:
+        database.execute("DROP INDEX one_photo_one_component")
+        for url in ("/uploads/a.jpg", "/uploads/a.jpg", None, None, "/uploads/b.jpg"):
+            database.execute(
+                "INSERT INTO components (name, category, quantity, location, image_url, image_width, "
+                "image_height) VALUES ('x', '', 1, '', ?, 9, 9)",
+                (url,),
+            )
+    database.close()
+    listed = make().test_client().get("/api/components").get_json()["components"]
+    assert [row["image_url"] for row in listed] == ["/uploads/b.jpg", None, None, None, "/uploads/a.jpg"]
