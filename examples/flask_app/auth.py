@@ -64,8 +64,8 @@ def login() -> tuple[dict[str, Any], int]:
     """``{"email", "password"}`` -> ``{"access_token", "user"}``."""
     body = request.get_json(silent=True)
     body = body if isinstance(body, dict) else {}
-    email = str(body.get("email") or body.get("username") or "")
-    password = str(body.get("password") or "")
+    email = database.text(body.get("email") or body.get("username"), "e-mail address")
+    password = database.text(body.get("password"), "password")
     row = _account(email)
     if row is None or not check_password_hash(row["password_hash"], password):
         return _refusal("The e-mail address or the password is wrong.")

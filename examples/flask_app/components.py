@@ -87,7 +87,7 @@ def _values() -> tuple[str, str, int, str]:
     form = _body()
 
     def text(name: str, most: int) -> str:
-        value = str(form.get(name) or "").strip()
+        value = database.text(form.get(name), name).strip()
         if len(value) > most:
             raise InvalidArgumentError(f"The {name} is too long: at most {most} characters.")
         return value
@@ -109,9 +109,9 @@ def _quantity(value: object) -> int:
 
 
 def _stored_image() -> StoredImage | None:
-    upload_key = _body().get("upload_key")
+    upload_key = database.text(_body().get("upload_key"), "upload_key")
     if upload_key:
-        return _store().promote(str(upload_key))
+        return _store().promote(upload_key)
     file = request.files.get("image")
     if file is None or not file.filename:
         return None

@@ -6,6 +6,8 @@ import sqlite3
 
 from flask import Flask, current_app, g
 
+from lablink_storage import InvalidArgumentError
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS users (
     email TEXT PRIMARY KEY,
@@ -39,6 +41,16 @@ def connection() -> sqlite3.Connection:
         g.database = sqlite3.connect(current_app.config["DATABASE"], timeout=10)
         g.database.row_factory = sqlite3.Row
     found: sqlite3.Connection = g.database
+    return found
+
+
+def text(value: object, name: str) -> str:
+    """The value as text that can be stored: JSON can also spell halves of characters."""
+    found = str(value or "")
+    try:
+        found.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgumentError(f"The {name} has a character that is not valid.") from None
     return found
 
 

@@ -61,8 +61,8 @@ def test_the_demonstration_account_ends_when_another_is_configured(
 def test_a_new_password_ends_logins_with_the_old_one(make: Make) -> None:
     token = log_in(make().test_client(), *DEMO)
     assert token
-    client = make(FACULTY_PASSWORD="another").test_client()
-    assert not log_in(client, *DEMO) and log_in(client, DEMO[0], "another")
+    client = make(FACULTY_PASSWORD=" another ").test_client()
+    assert not log_in(client, *DEMO) and log_in(client, DEMO[0], " another ")
     assert client.get("/api/s3/status", headers=token).status_code == 401
 
 
@@ -157,3 +157,19 @@ def test_an_older_database_in_which_two_share_a_photo(make: Make, tmp_path: Path
     database.close()
     listed = make().test_client().get("/api/components").get_json()["components"]
     assert [row["image_url"] for row in listed] == ["/uploads/b.jpg", None, None, None, "/uploads/a.jpg"]
+
+
+@pytest.mark.parametrize("field", ["name", "category", "location", "upload_key"])
+def test_half_a_character_in_a_component(make: Make, field: str) -> None:
+    client = make().test_client()
+    values = {"name": "Board", field: "x\ud800"}
+    answer = client.post("/api/components", headers=log_in(client, *DEMO), json=values)
+    assert answer.status_code == 400
+    assert answer.get_json()["message"] == f"The {field} has a character that is not valid."
+
+
+@pytest.mark.parametrize("field", ["email", "username", "password"])
+def test_half_a_character_in_a_login(make: Make, field: str) -> None:
+    values = {"password": DEMO[1]} | ({} if field == "username" else {"email": DEMO[0]}) | {field: "\udfff"}
+    answer = make().test_client().post("/api/auth/login", json=values)
+    assert answer.status_code == 400 and "not valid" in answer.get_json()["message"]
