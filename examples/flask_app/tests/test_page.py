@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from itsdangerous import TimestampSigner, URLSafeTimedSerializer
 from playwright.sync_api import BrowserContext, Page, Route, expect, sync_playwright
 
 from lab import EMAIL, PASSWORD, Lab
@@ -41,6 +42,13 @@ def browser() -> Iterator[BrowserContext]:
         context.close()
 
 
+def log_in(page: Page) -> None:
+    page.get_by_label("E-mail").fill(EMAIL)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Add a component")).to_be_visible()
+
+
 @pytest.fixture
 def page(browser: BrowserContext, lab: Lab) -> Iterator[Page]:
     page = browser.new_page()
@@ -48,10 +56,7 @@ def page(browser: BrowserContext, lab: Lab) -> Iterator[Page]:
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.on("dialog", lambda dialog: dialog.accept())
     page.goto(lab.address)
-    page.get_by_label("E-mail").fill(EMAIL)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("heading", name="Add a component")).to_be_visible()
+    log_in(page)
     yield page
     page.close()
     assert not troubles
@@ -208,3 +213,75 @@ def test_a_quantity_of_none_and_one_that_is_no_number(page: Page) -> None:
     expect(page.locator(".card", has_text="Used up").locator(".quantity")).to_have_text("0 in stock")
     page.get_by_role("button", name="Delete Used up").click()
     expect(page.locator(".card", has_text="Used up")).to_have_count(0)
+
+
+def end_login(page: Page, lab: Lab, how: str) -> None:
+    token = "forged"
+    if how == "expired":
+        key = (lab.directory / "session.key").read_text("ascii")
+        old = URLSafeTimedSerializer(key, salt="token", signer=OldSigner)
+        token = str(old.dumps(old.loads(page.evaluate("sessionStorage.getItem('lablink-token')"))))
+    page.evaluate("token => sessionStorage.setItem('lablink-token', token)", token)
+
+
+class OldSigner(TimestampSigner):
+    def get_timestamp(self) -> int:
+        return super().get_timestamp() - 8 * 3600 - 1
+
+
+@pytest.mark.parametrize(
+    "way, how", [("server", "expired"), ("direct", "forged"), ("delete", "expired")]
+)
+def test_a_login_that_has_ended_is_said_where_it_can_be_seen(
+    page: Page, lab: Lab, tmp_path: Path, way: str, how: str
+) -> None:
+    ended, name = page.locator("#login .message"), f"Late, {way}, {how}"
+    file = files(tmp_path)["photo.jpg"]
+    if way == "delete":
+        add(page, name, "server", file)
+        expect(page.locator("#add-message")).to_have_text(f"{name} was added.", timeout=20_000)
+        page.set_viewport_size({"width": 360, "height": 480})
+        delete = page.get_by_role("button", name=f"Delete {name}")
+        delete.scroll_into_view_if_needed()
+        end_login(page, lab, how)
+        delete.click()
+    else:
+        end_login(page, lab, how)
+        add(page, name, way, file)
+    expect(ended).to_have_text("Your login has ended: log in again.")
+    expect(ended).to_be_in_viewport()
+    page.set_viewport_size({"width": 1180, "height": 860})
+
+    log_in(page)
+    expect(ended).to_be_hidden()
+    if way != "delete":
+        # What was filled in is still there.
+        expect(page.locator("#add-message")).to_be_hidden()
+        page.get_by_role("button", name="Add component").click()
+        expect(page.locator("#add-message")).to_have_text(f"{name} was added.", timeout=20_000)
+    page.get_by_role("button", name=f"Delete {name}").click()
+    expect(page.locator(".card", has_text=name)).to_have_count(0)
+
+
+def test_only_the_storages_trouble_is_the_badges(page: Page, lab: Lab) -> None:
+    badge = page.locator("#badge")
+    end_login(page, lab, "expired")
+    page.reload()
+    expect(page.locator("#login .message")).to_have_text("Your login has ended: log in again.")
+    expect(badge).not_to_have_class(re.compile("trouble"))
+
+    def answers(status: int, body: dict[str, object]) -> None:
+        page.unroute_all()
+        page.route("**/api/s3/status", lambda route: route.fulfill(status=status, json=body))
+
+    answers(502, {"error": "bad_gateway", "message": "no", "hint": None})
+    log_in(page)
+    expect(page.locator("#list-message")).to_contain_text("The server has trouble")
+    expect(badge).not_to_have_class(re.compile("trouble"))
+    answers(500, {"enabled": True, "error": "the bucket did not answer", "message": "not accessible"})
+    page.reload()
+    expect(badge).to_have_class(re.compile("trouble"))
+    page.unroute_all()
+    page.get_by_role("button", name="Log out").click()
+    log_in(page)
+    expect(badge).not_to_have_class(re.compile("trouble"))
