@@ -4,43 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from itsdangerous import TimestampSigner, URLSafeTimedSerializer
-from playwright.sync_api import BrowserContext, Page, Route, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from lab import EMAIL, PASSWORD, Lab
 from support import photo
-
-CHROMIUM = os.environ.get("LABLINK_TEST_CHROMIUM", "/usr/bin/chromium")
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[BrowserContext]:
-    with tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            profile,
-            executable_path=CHROMIUM,
-            args=ARGUMENTS,
-            viewport={"width": 1180, "height": 860},
-        )
-        yield context
-        context.close()
-
 
 def log_in(page: Page) -> None:
     page.get_by_label("E-mail").fill(EMAIL)
@@ -285,3 +258,64 @@ def test_only_the_storages_trouble_is_the_badges(page: Page, lab: Lab) -> None:
     page.get_by_role("button", name="Log out").click()
     log_in(page)
     expect(badge).not_to_have_class(re.compile("trouble"))
+
+
+def test_the_progress_of_a_direct_upload_moves(page: Page, tmp_path: Path) -> None:
+    page.evaluate(
+        """() => {
+            const progress = document.querySelector("#progress"), bar = progress.querySelector(".bar");
+            window.seen = [];
+            new MutationObserver(() => progress.hidden || seen.push([
+                Number(bar.getAttribute("aria-valuenow")), bar.firstElementChild.style.width,
+                progress.innerText, bar.checkVisibility()]))
+                .observe(progress, { attributes: true, childList: true, subtree: true });
+        }"""
+    )
+    file = tmp_path / "photo.jpg"
+    file.write_bytes(photo(1200, 900) + bytes(4_000_000))  # what follows the picture's end does not matter
+    slow = page.context.new_cdp_session(page)
+    slow.send("Network.enable")
+    limits = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 2_000_000}
+    slow.send("Network.emulateNetworkConditions", limits)
+    add(page, "In steps", "direct", file)
+    expect(page.locator("#add-message")).to_have_text("In steps was added.", timeout=30_000)
+    expect(page.locator("#progress")).to_be_hidden()
+
+    seen = page.evaluate("seen")
+    percents = [percent for percent, *_ in seen]
+    assert percents == sorted(percents) and percents[-1] == 100
+    assert len({percent for percent in percents if 0 < percent < 100}) >= 3, seen
+    for percent, width, words, visible in seen:
+        said = f"Uploading to storage … {percent} %" if percent < 100 else "Verifying …"
+        assert (width, words, visible) == (f"{percent}%", said, True)
+    page.get_by_role("button", name="Delete In steps").click()
+    expect(page.locator(".card", has_text="In steps")).to_have_count(0)
+
+
+def test_a_photo_that_is_dropped(page: Page, tmp_path: Path) -> None:
+    file, area = files(tmp_path)["photo.jpg"], page.locator("#drop")
+    box = area.bounding_box()
+    assert box
+    mouse = page.context.new_cdp_session(page)
+
+    def drag(kind: str, x: float = box["x"] + 20, y: float = box["y"] + 20) -> None:
+        data = {"items": [], "files": [str(file)], "dragOperationsMask": 1}
+        mouse.send("Input.dispatchDragEvent", {"type": kind, "x": x, "y": y, "data": data})
+
+    drag("dragEnter")
+    drag("dragOver")
+    expect(area).to_have_class("drop over")
+    drag("dragOver", 5, 5)
+    expect(area).to_have_class("drop")
+    drag("dragOver")
+    drag("drop")
+    expect(area).to_have_class("drop")
+    expect(page.locator("#preview")).to_be_visible()
+
+    form = page.locator("#add")
+    form.get_by_label("Name").fill("Dropped")
+    form.get_by_role("button", name="Add component").click()
+    expect(page.locator("#add-message")).to_have_text("Dropped was added.", timeout=20_000)
+    assert natural_width(page, "Dropped") > 0
+    page.get_by_role("button", name="Delete Dropped").click()
+    expect(page.locator(".card", has_text="Dropped")).to_have_count(0)
