@@ -59,11 +59,19 @@ def _signer() -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(current_app.config["SECRET_KEY"], salt="token")
 
 
+def json_body() -> dict[str, Any]:
+    """The request's JSON object; empty if it has none."""
+    try:
+        body = request.get_json(silent=True)
+    except RecursionError:
+        body = None
+    return body if isinstance(body, dict) else {}
+
+
 @routes.post("/api/auth/login")
 def login() -> tuple[dict[str, Any], int]:
     """``{"email", "password"}`` -> ``{"access_token", "user"}``."""
-    body = request.get_json(silent=True)
-    body = body if isinstance(body, dict) else {}
+    body = json_body()
     email = database.text(body.get("email") or body.get("username"), "e-mail address")
     password = database.text(body.get("password"), "password")
     row = _account(email)

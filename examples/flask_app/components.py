@@ -20,7 +20,7 @@ from lablink_storage import (
 from lablink_storage.flask import LablinkStorage
 
 import database
-from auth import login_required
+from auth import json_body, login_required
 
 routes = Blueprint("components", __name__)
 
@@ -55,7 +55,7 @@ def add() -> tuple[dict[str, Any], int]:
     return _as_json(row), 201
 
 
-@routes.delete("/api/components/<int:component>")
+@routes.delete(f"/api/components/<int(max={2**63 - 1}):component>")
 @login_required
 def remove(component: int) -> dict[str, Any]:
     """Deletes a component and its photo."""
@@ -77,10 +77,7 @@ def remove(component: int) -> dict[str, Any]:
 
 def _body() -> Mapping[str, Any]:
     """The fields of a form, or of a JSON object."""
-    if request.form:
-        return request.form
-    body = request.get_json(silent=True)
-    return body if isinstance(body, dict) else {}
+    return request.form or json_body()
 
 
 def _values() -> tuple[str, str, int, str]:

@@ -173,3 +173,13 @@ def test_half_a_character_in_a_login(make: Make, field: str) -> None:
     values = {"password": DEMO[1]} | ({} if field == "username" else {"email": DEMO[0]}) | {field: "\udfff"}
     answer = make().test_client().post("/api/auth/login", json=values)
     assert answer.status_code == 400 and "not valid" in answer.get_json()["message"]
+
+
+def test_json_too_deep_and_a_number_too_large(make: Make) -> None:
+    client = make().test_client()
+    headers = log_in(client, *DEMO) or {}
+    deep = {"data": "[" * 100_000, "content_type": "application/json"}
+    assert client.post("/api/auth/login", **deep).status_code == 401
+    assert client.post("/api/components", headers=headers, **deep).status_code == 400
+    for number in (2**63 - 1, 2**63):
+        assert client.delete(f"/api/components/{number}", headers=headers).status_code == 404
