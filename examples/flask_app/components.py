@@ -49,7 +49,9 @@ def add() -> tuple[dict[str, Any], int]:
     except BaseException as error:
         if image is not None:
             if _is_in_use(image):
-                raise AlreadyExistsError("This photo was added already: reload the page to see it.") from error
+                raise AlreadyExistsError(
+                    "This photo was added already: reload the page to see it."
+                ) from error
             _store().delete(image.key)
         raise
     return _as_json(row), 201

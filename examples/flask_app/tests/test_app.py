@@ -90,7 +90,10 @@ def test_the_page_shows_no_other_password_than_the_demonstrations(
         ("5.0", 5),
         ('"0"', 0),
         ('" 1000000 "', 1_000_000),
-        *((value, None) for value in ("-1", "1.5", "1000001", "1e999", "Infinity", "NaN", "true", "null", "[]")),
+        *(
+            (value, None)
+            for value in ("-1", "1.5", "1000001", "1e999", "Infinity", "NaN", "true", "null", "[]")
+        ),
         *((value, None) for value in ('""', '"-0"', '"1_0"', '"1.0"', '"many"', f'"{"9" * 5000}"')),
     ],
 )

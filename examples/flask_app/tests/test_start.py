@@ -19,7 +19,9 @@ def test_one_command_and_no_account(browser: BrowserContext, tmp_path: Path) -> 
     # A copy, since it keeps its files beside itself.
     app, empty, port = tmp_path / "flask_app", tmp_path / "empty", free_port()
     shutil.copytree(
-        ROOT / "examples" / "flask_app", app, ignore=shutil.ignore_patterns("instance", "tests", "__pycache__")
+        ROOT / "examples" / "flask_app",
+        app,
+        ignore=shutil.ignore_patterns("instance", "tests", "__pycache__"),
     )
     empty.mkdir()
     process = subprocess.Popen(
