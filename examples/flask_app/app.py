@@ -38,8 +38,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         SECRET_KEY=_kept_secret(instance / "session.key"),
         MAX_CONTENT_LENGTH=MAX_PHOTO_BYTES + 64 * 1024,
         DATABASE=str(instance / "lablink.db"),
-        FACULTY_EMAIL=os.environ.get("LABLINK_FACULTY_EMAIL", "faculty@lablink.example"),
-        FACULTY_PASSWORD=os.environ.get("LABLINK_FACULTY_PASSWORD", "faculty"),
+        FACULTY_EMAIL=os.environ.get("LABLINK_FACULTY_EMAIL"),
+        FACULTY_PASSWORD=os.environ.get("LABLINK_FACULTY_PASSWORD"),
         LABLINK_STORAGE_DIR=os.environ.get("LABLINK_STORAGE_DIR", str(instance / "uploads")),
         LABLINK_STORAGE_SECRET=os.environ.get("LABLINK_STORAGE_SECRET")
         or _kept_secret(instance / "storage.key"),
@@ -50,6 +50,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         },
     )
     app.config.from_mapping(config)
+    app.config["FACULTY_EMAIL"] = app.config["FACULTY_EMAIL"] or auth.DEMO_EMAIL
+    app.config["FACULTY_PASSWORD"] = app.config["FACULTY_PASSWORD"] or auth.DEMO_PASSWORD
 
     database.init_app(app)
     auth.init_app(app)
@@ -94,8 +96,8 @@ def _kept_secret(path: Path) -> str:
 
 
 def _demo(app: Flask, name: str) -> str | None:
-    """The account to show on the page: only as long as nobody has set one."""
-    return None if "LABLINK_FACULTY_PASSWORD" in os.environ else str(app.config[name])
+    """The account to show on the page: only as long as its password is the one that everybody knows."""
+    return str(app.config[name]) if app.config["FACULTY_PASSWORD"] == auth.DEMO_PASSWORD else None
 
 
 def _http_error(error: HTTPException) -> tuple[dict[str, str | None], int]:

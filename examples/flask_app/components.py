@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from flask import Blueprint, current_app, request
 
 from lablink_storage import (
+    AlreadyExistsError,
     ForeignUrlError,
     ImageStore,
     InvalidArgumentError,
@@ -18,7 +20,7 @@ from lablink_storage import (
 from lablink_storage.flask import LablinkStorage
 
 import database
-from auth import login_required
+from auth import json_body, login_required
 
 routes = Blueprint("components", __name__)
 
@@ -44,14 +46,18 @@ def add() -> tuple[dict[str, Any], int]:
     image = _stored_image()
     try:
         row = _insert(values, image)
-    except BaseException:
+    except BaseException as error:
         if image is not None:
+            if _is_in_use(image):
+                raise AlreadyExistsError(
+                    "This photo was added already: reload the page to see it."
+                ) from error
             _store().delete(image.key)
         raise
     return _as_json(row), 201
 
 
-@routes.delete("/api/components/<int:component>")
+@routes.delete(f"/api/components/<int(max={2**63 - 1}):component>")
 @login_required
 def remove(component: int) -> dict[str, Any]:
     """Deletes a component and its photo."""
@@ -73,17 +79,14 @@ def remove(component: int) -> dict[str, Any]:
 
 def _body() -> Mapping[str, Any]:
     """The fields of a form, or of a JSON object."""
-    if request.form:
-        return request.form
-    body = request.get_json(silent=True)
-    return body if isinstance(body, dict) else {}
+    return request.form or json_body()
 
 
 def _values() -> tuple[str, str, int, str]:
     form = _body()
 
     def text(name: str, most: int) -> str:
-        value = str(form.get(name) or "").strip()
+        value = database.text(form.get(name), name).strip()
         if len(value) > most:
             raise InvalidArgumentError(f"The {name} is too long: at most {most} characters.")
         return value
@@ -91,19 +94,23 @@ def _values() -> tuple[str, str, int, str]:
     name = text("name", 120)
     if not name:
         raise InvalidArgumentError("The component needs a name.")
-    try:
-        quantity = int(form.get("quantity") or 1)
-    except (TypeError, ValueError):
-        quantity = -1
-    if not 0 <= quantity <= 1_000_000:
-        raise InvalidArgumentError("The quantity is a whole number, zero or more.")
-    return name, text("category", 60), quantity, text("location", 120)
+    return name, text("category", 60), _quantity(form.get("quantity", 1)), text("location", 120)
+
+
+def _quantity(value: object) -> int:
+    """``value`` is a form's text or JSON's number."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    digits = str(value).strip()
+    if not re.fullmatch("[0-9]{1,7}", digits) or int(digits) > 1_000_000:
+        raise InvalidArgumentError("The quantity is a whole number from 0 to 1000000.")
+    return int(digits)
 
 
 def _stored_image() -> StoredImage | None:
-    upload_key = _body().get("upload_key")
+    upload_key = database.text(_body().get("upload_key"), "upload_key")
     if upload_key:
-        return _store().promote(str(upload_key))
+        return _store().promote(upload_key)
     file = request.files.get("image")
     if file is None or not file.filename:
         return None
@@ -125,6 +132,14 @@ def _insert(values: tuple[str, str, int, str], image: StoredImage | None) -> sql
     row: sqlite3.Row = cursor.fetchone()
     connection.commit()
     return row
+
+
+def _is_in_use(image: StoredImage) -> bool:
+    """Whether it is a component's: two requests may bring the same direct upload."""
+    connection = database.connection()
+    connection.rollback()
+    found = connection.execute("SELECT 1 FROM components WHERE image_url = ?", (image.url,))
+    return found.fetchone() is not None
 
 
 def _as_json(row: sqlite3.Row) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 import { placeholderUrl } from "./thumbhash.js";
-import { inWords, objection, storageWords, tooLarge, Trouble, TYPES } from "./words.js";
+import { inWords, LoginEnded, objection, storageWords, tooLarge, Trouble, TYPES } from "./words.js";
 
 const $ = (selector, root = document) => root.querySelector(selector);
 const TOKEN = "lablink-token";
@@ -15,26 +15,31 @@ function authorization() {
 
 /** Sends a request to our own server and gives its JSON. */
 async function api(method, path, json) {
+  const token = authorization();
   let response;
   try {
     response = await fetch(path, {
       method,
-      headers: { ...authorization(), ...(json ? { "Content-Type": "application/json" } : {}) },
+      headers: { ...token, ...(json ? { "Content-Type": "application/json" } : {}) },
       body: json && JSON.stringify(json),
     });
   } catch {
     throw new Trouble("The server cannot be reached. Check the connection and try again.");
   }
-  return checked(response.status, await response.text());
+  return checked(response.status, await response.text(), token);
 }
 
-function checked(status, text) {
+/** `token` is the header with which the request was sent. */
+function checked(status, text, token) {
   let body = null;
   try {
     body = JSON.parse(text);
   } catch { /* said below */ }
-  if (status === 401 && sessionStorage.getItem(TOKEN)) logOut();
-  if (status >= 400) throw new Trouble(inWords(status, body));
+  if (status === 401 && token.Authorization) {
+    logOut();
+    throw new LoginEnded();
+  }
+  if (status >= 400) throw Object.assign(new Trouble(inWords(status, body)), { body });
   return body;
 }
 
@@ -58,9 +63,10 @@ async function addThroughServer(form, file) {
   const body = new FormData(form);
   body.delete("way");
   if (!file) body.delete("image");
-  const { status, text } = await post("/api/components", body, authorization(), (part) =>
+  const token = authorization();
+  const { status, text } = await post("/api/components", body, token, (part) =>
     progress(part, part < 1 ? "Uploading" : "Checking and resizing"));
-  return checked(status, text);
+  return checked(status, text, token);
 }
 
 async function addDirectly(form, file) {
@@ -92,6 +98,7 @@ async function add(event) {
   const button = $("button[type=submit]", form);
   try {
     if (!form.name.value.trim()) throw new Trouble("Please give the component a name.");
+    if (!form.quantity.validity.valid) throw new Trouble("The quantity is a whole number from 0 to 1000000.");
     const refused = objection(file);
     if (refused) throw new Trouble(refused);
     button.disabled = true;
@@ -226,8 +233,10 @@ async function showSession() {
   if (!inside) return;
   try {
     const status = await api("GET", "/api/s3/status");
+    $("#badge").classList.remove("trouble");
     $("#badge").title = status.message;
-  } catch {
+  } catch (error) {
+    if (!error.body?.enabled) return complain("#list-message", error); // not the storage's trouble
     $("#badge").classList.add("trouble");
     $("#badge").title = "The storage does not answer: images may not load.";
   }
@@ -243,6 +252,11 @@ function say(where, text, kind = "") {
 
 function complain(where, error) {
   if (!(error instanceof Trouble)) console.error(error);
+  if (error instanceof LoginEnded) {
+    // Where it was to be said may be hidden now.
+    say("#login .message", error.message, "error");
+    return $("#login .message").scrollIntoView({ block: "center" });
+  }
   say(where, error instanceof Trouble ? error.message : "Something unexpected went wrong in this page.", "error");
 }
 

@@ -6,6 +6,13 @@ export const TYPES = ["image/jpeg", "image/png", "image/webp", "image/gif"];
 /** An error whose message is meant for that person. */
 export class Trouble extends Error {}
 
+/** The server no longer takes the token: it is too old, or its account is another now. */
+export class LoginEnded extends Trouble {
+  constructor() {
+    super("Your login has ended: log in again.");
+  }
+}
+
 /** Why a file is not even sent, or null. */
 export function objection(file) {
   if (!file) return null;

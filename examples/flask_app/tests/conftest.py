@@ -8,9 +8,35 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import BrowserContext, sync_playwright
 
 from lab import EMAIL, PASSWORD, Lab, Serving
 from support import Server, free_port
+
+CHROMIUM = os.environ.get("LABLINK_TEST_CHROMIUM", "/usr/bin/chromium")
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[BrowserContext]:
+    with tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            profile,
+            executable_path=CHROMIUM,
+            args=ARGUMENTS,
+            viewport={"width": 1180, "height": 860},
+        )
+        yield context
+        context.close()
 
 
 @pytest.fixture(scope="session", params=["local", "s3"])

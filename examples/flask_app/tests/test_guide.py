@@ -6,6 +6,7 @@ from __future__ import annotations
 import http.client
 import json
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
@@ -127,3 +128,32 @@ def test_bad_values(lab: Lab) -> None:
     forged = {"name": "x", "upload_key": "components/a.jpg"}
     answer = requests.post(f"{lab.address}/api/components", headers=lab.log_in(), data=forged, timeout=30)
     assert answer.status_code == 400 and answer.json()["error"] == "invalid_key"
+
+
+def test_a_direct_upload_that_is_added_several_times_at_once(lab: Lab) -> None:
+    headers = lab.log_in()
+    wanted = {"filename": "a.jpg", "content_type": "image/jpeg"}
+    for _ in range(3):
+        upload = requests.post(
+            f"{lab.address}/api/s3/upload-url", headers=headers, json=wanted, timeout=30
+        ).json()
+        sent = requests.post(
+            upload["url"], data=upload["fields"], files={"file": photo(1200, 900)}, timeout=30
+        )
+        assert sent.status_code < 300, sent.text
+
+        def add(_: int, key: str = upload["key"]) -> requests.Response:
+            values = {"name": "Twice", "upload_key": key}
+            return requests.post(f"{lab.address}/api/components", headers=headers, json=values, timeout=60)
+
+        with ThreadPoolExecutor(6) as pool:
+            answers = list(pool.map(add, range(6)))
+        answers.append(add(0))
+        # 404 is for whoever comes when the upload has been taken.
+        others = [answer for answer in answers if answer.status_code != 201]
+        assert len(others) == len(answers) - 1, [answer.text for answer in answers]
+        assert {answer.status_code for answer in others} <= {404, 409}, [answer.text for answer in others]
+        (added,) = (answer.json() for answer in answers if answer.status_code == 201)
+        assert requests.get(lab.absolute(added["image_url"]), timeout=30).status_code == 200
+        requests.delete(f"{lab.address}/api/components/{added['id']}", headers=headers, timeout=30)
+        assert requests.get(lab.absolute(added["image_url"]), timeout=30).status_code == 404

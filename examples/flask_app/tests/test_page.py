@@ -4,41 +4,23 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Route, expect, sync_playwright
+from itsdangerous import TimestampSigner, URLSafeTimedSerializer
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from lab import EMAIL, PASSWORD, Lab
 from support import photo
 
-CHROMIUM = os.environ.get("LABLINK_TEST_CHROMIUM", "/usr/bin/chromium")
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[BrowserContext]:
-    with tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            profile,
-            executable_path=CHROMIUM,
-            args=ARGUMENTS,
-            viewport={"width": 1180, "height": 860},
-        )
-        yield context
-        context.close()
+def log_in(page: Page) -> None:
+    page.get_by_label("E-mail").fill(EMAIL)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Add a component")).to_be_visible()
 
 
 @pytest.fixture
@@ -48,10 +30,7 @@ def page(browser: BrowserContext, lab: Lab) -> Iterator[Page]:
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.on("dialog", lambda dialog: dialog.accept())
     page.goto(lab.address)
-    page.get_by_label("E-mail").fill(EMAIL)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("heading", name="Add a component")).to_be_visible()
+    log_in(page)
     yield page
     page.close()
     assert not troubles
@@ -190,3 +169,154 @@ def test_a_phones_width(page: Page, lab: Lab, tmp_path: Path) -> None:
     page.set_viewport_size({"width": 1180, "height": 860})
     page.get_by_role("button", name="Delete On a phone").click()
     expect(page.locator(".card", has_text="On a phone")).to_have_count(0)
+
+
+def test_a_quantity_of_none_and_one_that_is_no_number(page: Page) -> None:
+    form, message = page.locator("#add"), page.locator("#add-message")
+    form.get_by_label("Name").fill("Used up")
+    for wrong in ("", "-1", "1.5", "e"):
+        form.get_by_label("Quantity").fill("")
+        form.get_by_label("Quantity").press_sequentially(wrong)
+        form.get_by_role("button", name="Add component").click()
+        expect(message).to_have_text("The quantity is a whole number from 0 to 1000000.")
+        form.get_by_label("Quantity").fill("1")
+        page.evaluate("document.querySelector('#add-message').textContent = ''")
+    form.get_by_label("Quantity").fill("0")
+    form.get_by_role("button", name="Add component").click()
+    expect(message).to_have_text("Used up was added.")
+    expect(page.locator(".card", has_text="Used up").locator(".quantity")).to_have_text("0 in stock")
+    page.get_by_role("button", name="Delete Used up").click()
+    expect(page.locator(".card", has_text="Used up")).to_have_count(0)
+
+
+def end_login(page: Page, lab: Lab, how: str) -> None:
+    token = "forged"
+    if how == "expired":
+        key = (lab.directory / "session.key").read_text("ascii")
+        old = URLSafeTimedSerializer(key, salt="token", signer=OldSigner)
+        token = str(old.dumps(old.loads(page.evaluate("sessionStorage.getItem('lablink-token')"))))
+    page.evaluate("token => sessionStorage.setItem('lablink-token', token)", token)
+
+
+class OldSigner(TimestampSigner):
+    def get_timestamp(self) -> int:
+        return super().get_timestamp() - 8 * 3600 - 1
+
+
+@pytest.mark.parametrize("way, how", [("server", "expired"), ("direct", "forged"), ("delete", "expired")])
+def test_a_login_that_has_ended_is_said_where_it_can_be_seen(
+    page: Page, lab: Lab, tmp_path: Path, way: str, how: str
+) -> None:
+    ended, name = page.locator("#login .message"), f"Late, {way}, {how}"
+    file = files(tmp_path)["photo.jpg"]
+    if way == "delete":
+        add(page, name, "server", file)
+        expect(page.locator("#add-message")).to_have_text(f"{name} was added.", timeout=20_000)
+        page.set_viewport_size({"width": 360, "height": 480})
+        delete = page.get_by_role("button", name=f"Delete {name}")
+        delete.scroll_into_view_if_needed()
+        end_login(page, lab, how)
+        delete.click()
+    else:
+        end_login(page, lab, how)
+        add(page, name, way, file)
+    expect(ended).to_have_text("Your login has ended: log in again.")
+    expect(ended).to_be_in_viewport()
+    page.set_viewport_size({"width": 1180, "height": 860})
+
+    log_in(page)
+    expect(ended).to_be_hidden()
+    if way != "delete":
+        # What was filled in is still there.
+        expect(page.locator("#add-message")).to_be_hidden()
+        page.get_by_role("button", name="Add component").click()
+        expect(page.locator("#add-message")).to_have_text(f"{name} was added.", timeout=20_000)
+    page.get_by_role("button", name=f"Delete {name}").click()
+    expect(page.locator(".card", has_text=name)).to_have_count(0)
+
+
+def test_only_the_storages_trouble_is_the_badges(page: Page, lab: Lab) -> None:
+    badge = page.locator("#badge")
+    end_login(page, lab, "expired")
+    page.reload()
+    expect(page.locator("#login .message")).to_have_text("Your login has ended: log in again.")
+    expect(badge).not_to_have_class(re.compile("trouble"))
+
+    def answers(status: int, body: dict[str, object]) -> None:
+        page.unroute_all()
+        page.route("**/api/s3/status", lambda route: route.fulfill(status=status, json=body))
+
+    answers(502, {"error": "bad_gateway", "message": "no", "hint": None})
+    log_in(page)
+    expect(page.locator("#list-message")).to_contain_text("The server has trouble")
+    expect(badge).not_to_have_class(re.compile("trouble"))
+    answers(500, {"enabled": True, "error": "the bucket did not answer", "message": "not accessible"})
+    page.reload()
+    expect(badge).to_have_class(re.compile("trouble"))
+    page.unroute_all()
+    page.get_by_role("button", name="Log out").click()
+    log_in(page)
+    expect(badge).not_to_have_class(re.compile("trouble"))
+
+
+def test_the_progress_of_a_direct_upload_moves(page: Page, tmp_path: Path) -> None:
+    page.evaluate(
+        """() => {
+            const progress = document.querySelector("#progress"), bar = progress.querySelector(".bar");
+            window.seen = [];
+            new MutationObserver(() => progress.hidden || seen.push([
+                Number(bar.getAttribute("aria-valuenow")), bar.firstElementChild.style.width,
+                progress.innerText, bar.checkVisibility()]))
+                .observe(progress, { attributes: true, childList: true, subtree: true });
+        }"""
+    )
+    file = tmp_path / "photo.jpg"
+    file.write_bytes(photo(1200, 900) + bytes(4_000_000))  # what follows the picture's end does not matter
+    slow = page.context.new_cdp_session(page)
+    slow.send("Network.enable")
+    limits = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 2_000_000}
+    slow.send("Network.emulateNetworkConditions", limits)
+    add(page, "In steps", "direct", file)
+    expect(page.locator("#add-message")).to_have_text("In steps was added.", timeout=30_000)
+    expect(page.locator("#progress")).to_be_hidden()
+
+    seen = page.evaluate("seen")
+    percents = [percent for percent, *_ in seen]
+    assert percents == sorted(percents) and percents[-1] == 100
+    assert len({percent for percent in percents if 0 < percent < 100}) >= 3, seen
+    for percent, width, words, visible in seen:
+        assert width == f"{percent}%" and visible
+        # 99.6 % is shown as 100 %.
+        assert words == f"Uploading to storage … {percent} %" or (percent, words) == (100, "Verifying …")
+    assert seen[-1][2] == "Verifying …"
+    page.get_by_role("button", name="Delete In steps").click()
+    expect(page.locator(".card", has_text="In steps")).to_have_count(0)
+
+
+def test_a_photo_that_is_dropped(page: Page, tmp_path: Path) -> None:
+    file, area = files(tmp_path)["photo.jpg"], page.locator("#drop")
+    box = area.bounding_box()
+    assert box
+    mouse = page.context.new_cdp_session(page)
+
+    def drag(kind: str, x: float = box["x"] + 20, y: float = box["y"] + 20) -> None:
+        data = {"items": [], "files": [str(file)], "dragOperationsMask": 1}
+        mouse.send("Input.dispatchDragEvent", {"type": kind, "x": x, "y": y, "data": data})
+
+    drag("dragEnter")
+    drag("dragOver")
+    expect(area).to_have_class("drop over")
+    drag("dragOver", 5, 5)
+    expect(area).to_have_class("drop")
+    drag("dragOver")
+    drag("drop")
+    expect(area).to_have_class("drop")
+    expect(page.locator("#preview")).to_be_visible()
+
+    form = page.locator("#add")
+    form.get_by_label("Name").fill("Dropped")
+    form.get_by_role("button", name="Add component").click()
+    expect(page.locator("#add-message")).to_have_text("Dropped was added.", timeout=20_000)
+    assert natural_width(page, "Dropped") > 0
+    page.get_by_role("button", name="Delete Dropped").click()
+    expect(page.locator(".card", has_text="Dropped")).to_have_count(0)
