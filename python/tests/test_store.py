@@ -312,6 +312,30 @@ def test_a_pickle_of_the_environments_store_carries_no_secret(
     assert worker.exists(image.key)
 
 
+def test_a_pickle_of_a_mappings_store_carries_what_is_public(monkeypatch: pytest.MonkeyPatch) -> None:
+    credentials = {
+        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "hidden-key",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN": "hidden-token",
+        "LABLINK_STORAGE_SECRET": "",
+    }
+    mapping = credentials | {
+        "AWS_S3_BUCKET": "lab-images",
+        "AWS_PROFILE": "hidden-profile",
+        "DATABASE_URL": "postgres://lab:hidden@db/lab",
+    }
+    for name, value in credentials.items():
+        monkeypatch.setenv(name, value)
+    pickled = pickle.dumps(ImageStore.from_env(mapping))
+    assert b"lab-images" in pickled
+    assert b"hidden" not in pickled and b"AKIDEXAMPLE" not in pickled and b"DATABASE_URL" not in pickled
+    assert pickle.dumps(pickle.loads(pickled)) == pickled
+    for name in ("AWS_SECRET_ACCESS_KEY", "AWS_CONTAINER_AUTHORIZATION_TOKEN"):
+        with monkeypatch.context() as other, pytest.raises(NotSupportedError, match="secrets in code"):
+            other.setenv(name, "another")
+            pickle.dumps(ImageStore.from_env(mapping))
+
+
 @pytest.mark.parametrize(
     "make",
     [

@@ -101,27 +101,17 @@ impl ImageStore {
     ) -> PyResult<Self> {
         guard(|| {
             let environment = environment_module(py)?;
-            let (given, carried) = match env {
-                Some(env) => (env.clone(), env.clone()),
-                None => (
-                    py.import("os")?.getattr("environ")?,
-                    environment.call_method0("carried")?,
-                ),
+            let given = match env {
+                Some(env) => env.clone(),
+                None => py.import("os")?.getattr("environ")?,
             };
             let config = from_variables(variables(&given)?, keywords)?;
-            let names: Vec<String> = environment.getattr("CREDENTIALS")?.extract()?;
-            let carried = variables(&carried)?;
-            let secret = carried
-                .iter()
-                .any(|(name, value)| !value.is_empty() && names.contains(name));
-            let recipe = if secret || gives_secret(keywords)? {
+            let secret = environment.call_method1("gives_secret", (&given,))?;
+            let recipe = if secret.is_truthy()? || gives_secret(keywords)? {
                 Recipe::Stays(GIVEN_SECRETS)
             } else {
-                let dict = PyDict::new(py);
-                for (name, value) in carried {
-                    dict.set_item(name, value)?;
-                }
-                Recipe::Environment(dict.unbind(), copied(keywords)?)
+                let carried = environment.call_method1("carried", (given,))?;
+                Recipe::Environment(carried.cast_into::<PyDict>()?.unbind(), copied(keywords)?)
             };
             Self::open(py, config, recipe)
         })
