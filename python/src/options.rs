@@ -149,6 +149,7 @@ pub(crate) fn limits(name: &str, mapping: &Bound<'_, PyAny>, before: Limits) -> 
             "max_pixels" => given.with_max_pixels(number(key, value)?),
             "max_side" => given.with_max_side(number(key, value)?),
             "max_scans" => given.with_max_scans(number(key, value)?),
+            "max_frames" => given.with_max_frames(number(key, value)?),
             "max_decode_bytes" => given.with_max_decode_bytes(number(key, value)?),
             "max_duration" => given.with_max_duration(duration(key, value)?),
             _ => return Err(unknown(name, key)),
