@@ -90,6 +90,16 @@ pub(crate) fn invalid_argument(name: &str, reason: &str) -> PyErr {
     raise(ErrorKind::InvalidArgument, &message, details)
 }
 
+/// `InvalidKeyError`.
+pub(crate) fn invalid_key(reason: &str) -> PyErr {
+    let details = Details {
+        hint: Some("use a key that this store gave out".to_owned()),
+        ..Details::default()
+    };
+    let message = format!("invalid object key: {reason}");
+    raise(ErrorKind::InvalidKey, &message, details)
+}
+
 /// `NotSupportedError`.
 pub(crate) fn not_supported(message: &str, hint: &str) -> PyErr {
     let details = Details {

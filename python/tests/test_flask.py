@@ -125,6 +125,9 @@ def test_a_direct_upload_on_s3(tmp_path: Path, server: Server, bucket: str, pict
         ("promote", {"key": "components/a.jpg"}, (400,), "invalid_key"),
         ("promote", {"key": "../../etc/passwd"}, (400,), "invalid_key"),
         ("promote", {"key": None}, (400,), "invalid_argument"),
+        ("upload-url", {"filename": "\ud800.jpg"}, (400,), "invalid_argument"),
+        ("upload-url", {"filename": "a.jpg", "content_type": "\ud800"}, (400,), "invalid_argument"),
+        ("promote", {"key": "\ud800"}, (400,), "invalid_key"),
         (
             "promote",
             {"key": "pending/components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg"},

@@ -100,6 +100,14 @@ def test_foreign_urls_are_not_deleted(on_s3: str) -> None:
         assert s3_utils.delete_image_from_s3(url) is False
 
 
+def test_text_that_is_not_utf_8_is_refused_as_the_guide_did(on_s3: str) -> None:
+    assert s3_utils.upload_image_to_s3(photo(20, 20), "\ud800.jpg") is None
+    assert s3_utils.delete_image_from_s3("\ud800") is False
+    assert s3_utils.get_s3_upload_url("\ud800.jpg") is None
+    assert s3_utils.get_s3_upload_url("a.jpg", "\ud800") is None
+    assert s3_utils.get_image_url("\ud800") is None
+
+
 def test_the_client(on_s3: str) -> None:
     client = s3_utils.get_s3_client()
     assert client is not None

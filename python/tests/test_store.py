@@ -36,6 +36,7 @@ from lablink_storage import (
     NotSupportedError,
     StorageError,
     UnsupportedFormatError,
+    optimize,
 )
 
 from support import SECRET, Server, opened, photo
@@ -350,6 +351,78 @@ def test_stores_with_secrets_are_not_pickled(make: Callable[[], ImageStore]) -> 
         pickle.dumps(make())
     assert "secret" in str(refused.value) or "memory" in str(refused.value)
     assert SECRET not in str(refused.value)
+
+
+LONE = "\ud800"
+"""A lone surrogate: JSON and os.fsdecode give such text, UTF-8 has none."""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.get(LONE),
+        lambda store: store.get_range(LONE, 0, 1),
+        lambda store: store.head(LONE),
+        lambda store: store.exists(f"/{LONE}"),
+        lambda store: store.list(LONE),
+        lambda store: store.delete(LONE),
+        lambda store: store.public_url(LONE),
+        lambda store: store.variant_url(LONE, "thumb"),
+        lambda store: store.presigned_get(LONE),
+        lambda store: store.signed_url(LONE),
+        lambda store: store.verify_get(LONE, ""),
+        lambda store: store.promote(LONE),
+    ],
+)
+def test_keys_that_are_not_utf_8(memory: ImageStore, call: Callable[[ImageStore], Any]) -> None:
+    with pytest.raises(InvalidKeyError, match="UTF-8"):
+        call(memory)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.upload(b"", filename=LONE),
+        lambda store: store.upload(Path(LONE)),
+        lambda store: store.upload(b"", optimize={LONE: 1}),
+        lambda store: store.variant_url("components/a.jpg", LONE),
+        lambda store: store.key_from_url(LONE),
+        lambda store: store.presigned_get("components/a.jpg", download_as=LONE),
+        lambda store: store.presigned_get("components/a.jpg", response_content_type=LONE),
+        lambda store: store.presigned_put(LONE),
+        lambda store: store.presigned_put("a.jpg", LONE),
+        lambda store: store.presigned_post(LONE),
+        lambda store: store.presigned_post("a.jpg", LONE),
+        lambda store: store.signed_url("components/a.jpg", ip_range=LONE),
+        lambda store: store.signed_cookies(LONE),
+        lambda store: store.receive_post({LONE: ""}, b""),
+        lambda store: store.verify_get("components/a.jpg", LONE),
+        lambda store: ImageStore.s3(LONE),
+        lambda store: ImageStore.local(LONE),
+        lambda store: ImageStore.memory(secret=LONE),
+        lambda store: ImageStore.memory(variants={LONE: {}}),
+    ],
+)
+def test_other_text_that_is_not_utf_8(memory: ImageStore, call: Callable[[ImageStore], Any]) -> None:
+    with pytest.raises(InvalidArgumentError, match="UTF-8"):
+        call(memory)
+
+
+@pytest.mark.parametrize("number", [-1, 1 << 64, 10**40, -(10**40)])
+def test_numbers_out_of_range(memory: ImageStore, number: int) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: memory.get_range("components/a.jpg", number, 5),
+        lambda: memory.get_range("components/a.jpg", 0, number),
+        lambda: memory.presigned_post("a.jpg", max_bytes=number),
+        lambda: memory.presigned_post("a.jpg", expires_in=number),
+        lambda: optimize(b"", max_width=number),
+        lambda: optimize(b"", limits={"max_bytes": number}),
+        lambda: ImageStore.memory(max_decodes=number),
+        lambda: ImageStore.memory(deadline=number * 10**400),
+    ]
+    for call in calls:
+        with pytest.raises(InvalidArgumentError):
+            call()
 
 
 def test_results_are_values(memory: ImageStore, picture: bytes) -> None:
