@@ -80,6 +80,19 @@ pub(crate) fn optimize(error: OptimizeError) -> PyErr {
     storage(error.into())
 }
 
+/// `ConfigurationError`.
+pub(crate) fn configuration(name: &str, problem: &str, remedy: &str) -> PyErr {
+    let details = Details {
+        hint: Some(remedy.to_owned()),
+        ..Details::default()
+    };
+    raise(
+        ErrorKind::Configuration,
+        &format!("{name} {problem}"),
+        details,
+    )
+}
+
 /// `InvalidArgumentError`.
 pub(crate) fn invalid_argument(name: &str, reason: &str) -> PyErr {
     let details = Details {

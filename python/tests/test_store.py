@@ -8,6 +8,8 @@ import io
 import mmap
 import os
 import pickle
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -447,6 +449,25 @@ def test_a_wrong_configuration_names_the_remedy() -> None:
         ImageStore.s3("bucket", access_key_id="only")
     with pytest.raises(TypeError):
         ImageStore()
+
+
+def test_variables_that_are_not_utf_8(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A path in another encoding is not silently replaced by the default directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(os.environb, b"GR\xdcSSE", b"gr\xfc\xdfe")
+    monkeypatch.setitem(os.environb, b"GREETING", b"gr\xfc\xdfe")
+    assert ImageStore.from_env({**os.environ}).directory
+    for name in ("LABLINK_STORAGE_DIR", "AWS_S3_BUCKET"):
+        with monkeypatch.context() as wrong:
+            wrong.setitem(os.environb, name.encode(), b"/srv/gr\xfc\xdfe")
+            with pytest.raises(ConfigurationError, match=name) as refused:
+                ImageStore.from_env()
+            assert refused.value.hint
+            command = [sys.executable, "-m", "lablink_storage", "ls"]
+            done = subprocess.run(command, capture_output=True, text=True)
+            assert done.returncode == 1 and name in done.stderr and "Traceback" not in done.stderr
+    with pytest.raises(TypeError, match="env"):
+        ImageStore.from_env({1: "x"})  # type: ignore[dict-item]
 
 
 def test_no_secret_is_shown() -> None:
