@@ -232,6 +232,24 @@ def test_ranges(
     assert answer.headers["Content-Range"] == f"bytes {first}-{last}/{image.size}"
 
 
+@pytest.mark.parametrize(
+    "asked",
+    ["items=0-5", "bytes=0-1,5-9", "bytes", "bytes=", "bytes=a-b", "bytes=9-5", "bytes=--5", "bytes=0-5;", "x"],
+)
+def test_ranges_that_are_ignored(client: FlaskClient, app: Flask, asked: str) -> None:
+    image = store_of(app).upload(photo(40, 30))
+    answer = client.get(image.url, headers={"Range": asked})
+    assert answer.status_code == 200 and answer.data == store_of(app).get(image.key)
+    assert answer.headers["Accept-Ranges"] == "bytes" and "Content-Range" not in answer.headers
+
+
+def test_a_range_longer_than_the_image(client: FlaskClient, app: Flask) -> None:
+    image = store_of(app).upload(photo(40, 30))
+    for asked, status in ((f"bytes=-{image.size + 9}", 200), (f"bytes=0-{image.size + 9}", 206)):
+        answer = client.get(image.url, headers={"Range": asked})
+        assert answer.status_code == status and answer.data == store_of(app).get(image.key)
+
+
 def test_a_range_beyond_the_end(client: FlaskClient, app: Flask, picture: bytes) -> None:
     image = store_of(app).upload(picture)
     answer = client.get(image.url, headers={"Range": f"bytes={image.size}-"})
