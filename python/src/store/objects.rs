@@ -1,13 +1,15 @@
 //! Images and what is known about them: store, fetch, list, remove, name.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
 use lablink_storage as core;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use tokio::time::timeout_at;
 
 use super::ImageStore;
-use crate::error::{guard, storage};
+use crate::error::{guard, storage, unavailable};
 use crate::listing::ObjectIterator;
 use crate::options::{duration, key, number, optimize_options, optional_text, text};
 use crate::runtime::wait;
@@ -235,6 +237,28 @@ impl ImageStore {
             let client = self.client(py)?;
             let report = wait(py, client.sweep(older_than, dry_run))?.map_err(storage)?;
             results::sweep_report(py, &report)
+        })
+    }
+
+    /// Raises what status only tells of, as an error of its kind, within the same 5 seconds.
+    fn _check(&self, py: Python<'_>) -> PyResult<()> {
+        guard(|| {
+            let client = self.client(py)?;
+            let until = Instant::now() + Duration::from_secs(5);
+            let (status, again) = wait(py, async {
+                let status = client.status().await;
+                if status.accessible {
+                    return (status, Some(Ok(())));
+                }
+                // What status asks too; its answer has no kind.
+                let again = timeout_at(until.into(), client.list(None).next()).await;
+                let again = again.map(|first| first.transpose().map(drop));
+                (status, again.ok())
+            })?;
+            match again {
+                Some(again) => again.map_err(storage),
+                None => Err(unavailable(status.error.as_deref(), status.hint)),
+            }
         })
     }
 
