@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask, abort, request
@@ -502,6 +503,27 @@ def test_other_places(tmp_path: Path, picture: bytes) -> None:
     assert client.get(f"/media/pictures/{image.key}").status_code == 200
     form = client.post("/images/upload-url", json={"filename": "a.jpg"}).json
     assert form is not None and form["url"].startswith("https://img.lab.example/media/pictures")
+
+
+@pytest.mark.parametrize("base_url", ["https://img.lab.example", "https://img.lab.example/", "/"])
+def test_a_base_url_without_a_path(tmp_path: Path, base_url: str) -> None:
+    picture = photo(40, 30)
+    app = make_app(tmp_path, LABLINK_STORAGE_BASE_URL=base_url)
+
+    @app.get("/")
+    def home() -> str:
+        return "the application's own page"
+
+    client = app.test_client()
+    form = client.post("/api/s3/upload-url", json={"filename": "a.jpg"}).json
+    assert form is not None
+    path = urlsplit(form["url"]).path or "/"  # as every client sends it
+    answer = client.post(path, data=form["fields"] | {"file": (io.BytesIO(picture), "a.jpg")})
+    assert answer.status_code in (200, 201, 204), answer.text
+    promoted = client.post("/api/s3/promote", json={"key": form["key"]}).json
+    assert promoted is not None and client.get(promoted["url"]).status_code == 200
+    assert client.get("/").text == "the application's own page"
+    assert client.get("/missing").status_code == 404
 
 
 def test_a_store_built_by_hand(picture: bytes) -> None:
