@@ -541,6 +541,26 @@ def test_the_status_command(app: Flask, tmp_path: Path, server: Server, bucket: 
     assert result.exit_code == 1 and "not accessible" in result.output
 
 
+def test_the_commands_work_on_the_applications_store(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What a .env file says of the variables that the application left unset is not looked at."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("AWS_S3_BUCKET", "LABLINK_STORAGE_PREFIX"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / ".env").write_text("LABLINK_STORAGE_PREFIX=elsewhere\nAWS_S3_BUCKET=NOT a bucket\n")
+    store_of(app).upload(photo(20, 20))
+    runner = app.test_cli_runner()
+    used = tmp_path / "used"
+    used.write_text("")
+    assert runner.invoke(args=["storage", "doctor", "--json"]).exit_code == 0
+    assert "NOT a bucket" not in capfd.readouterr().out
+    result = runner.invoke(args=["storage", "sweep", "--json", "--older-than", "0s", "--used", str(used)])
+    swept = capfd.readouterr().out
+    assert result.exit_code == 0 and "components/" in swept
+    assert runner.invoke(args=["storage", "doctor", "--env-file", ".env"]).exit_code == 2
+
+
 def test_the_command_lines_commands(app: Flask, capfd: pytest.CaptureFixture[str]) -> None:
     runner = app.test_cli_runner()
     runner.invoke(args=["storage", "sweep", "--json"])
