@@ -235,7 +235,7 @@ def test_ranges(
 
 @pytest.mark.parametrize(
     "asked",
-    ["items=0-5", "bytes=0-1,5-9", "bytes", "bytes=", "bytes=a-b", "bytes=9-5", "bytes=--5", "bytes=0-5;", "x"],
+    ["items=0-5", "bytes=0-1,5-9", "bytes", "bytes=", "bytes=a-b", "bytes=9-5", "bytes=--5", "x"],
 )
 def test_ranges_that_are_ignored(client: FlaskClient, app: Flask, asked: str) -> None:
     image = store_of(app).upload(photo(40, 30))

@@ -30,7 +30,8 @@ from support import ROOT, opened, photo
 
 def options_of_rust(struct: str) -> set[str]:
     source = (ROOT / "src" / "optimize" / "options.rs").read_text("utf-8")
-    return set(re.findall(r"^    pub (\w+):", source.split(f"pub struct {struct} {{")[1].split("\n}")[0], re.M))
+    fields = source.split(f"pub struct {struct} {{")[1].split("\n}")[0]
+    return set(re.findall(r"^    pub (\w+):", fields, re.M))
 
 
 def test_the_options_are_rusts() -> None:
@@ -43,9 +44,9 @@ def test_the_options_are_rusts() -> None:
     del defaults["data"]
     assert optimize(picture, **defaults) == optimize(picture)
     for name in limits:
-        optimize(picture, limits={name: 1 << 31})  # type: ignore[misc]
+        optimize(picture, limits={name: 1 << 31})  # type: ignore[arg-type]
         with pytest.raises(TypeError, match=name):
-            optimize(picture, limits={name: "many"})  # type: ignore[misc]
+            optimize(picture, limits={name: "many"})  # type: ignore[arg-type]
 
 
 def test_frames_are_limited() -> None:
