@@ -43,7 +43,9 @@ def test_the_options_are_rusts() -> None:
     assert options == defaults.keys() - {"data"}
     del defaults["data"]
     assert optimize(picture, **defaults) == optimize(picture)
+    readme = (ROOT / "python" / "README.md").read_text("utf-8")
     for name in limits:
+        assert f"`{name}`" in readme
         optimize(picture, limits={name: 1 << 31})  # type: ignore[arg-type]
         with pytest.raises(TypeError, match=name):
             optimize(picture, limits={name: "many"})  # type: ignore[arg-type]
