@@ -49,7 +49,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
 ///
 /// For a setting of ours that is not UTF-8: passing over it would mean another value than was asked for.
 fn of_process() -> Result<Vec<(String, String)>> {
-    // The rest may yet be put right by a `.env` file: of this it is told first, and in the same words.
+    // It comes before every other error; those wait, because a `.env` file may yet put them right.
     if let Err(error) = ConfigBuilder::from_env()
         && let Err(VarError::NotUnicode(_)) = std::env::var(error.setting())
     {
