@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Mapping
 
@@ -65,7 +66,9 @@ def _passed_on(name: str, about: str, environment: Mapping[str, str] | None) -> 
         # It runs outside of the interpreter, whose own handler would wait for it to come back.
         before = signal.signal(signal.SIGINT, signal.SIG_DFL)
         try:
-            code = run_cli(["lablink-storage", name, *arguments], environment)
+            # An empty file in the place of ./.env, which would fill in what the application left unset.
+            no_file = ["--env-file", os.devnull]
+            code = run_cli(["lablink-storage", name, *no_file, *arguments], environment)
         finally:
             signal.signal(signal.SIGINT, before)
         raise SystemExit(code)

@@ -29,6 +29,7 @@ CREDENTIALS = (
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
     "CLOUDFRONT_PRIVATE_KEY",
     "LABLINK_STORAGE_SECRET",
 )
@@ -43,7 +44,6 @@ WHERE_CREDENTIALS_ARE = (
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
     "AWS_EC2_METADATA_SERVICE_ENDPOINT",
 )
@@ -57,9 +57,15 @@ def snapshot() -> tuple[str | None, ...]:
     return tuple(map(os.environ.get, ALL))
 
 
-def carried() -> dict[str, str]:
-    """The variables that travel with a pickled store."""
-    return {name: os.environ[name] for name in PUBLIC if name in os.environ}
+def carried(variables: Mapping[str, str]) -> dict[str, str]:
+    """Those of a store's variables that travel with it when it is pickled."""
+    return {name: variables[name] for name in PUBLIC if name in variables}
+
+
+def gives_secret(variables: Mapping[str, str]) -> bool:
+    """Whether a credential among them is not this process's own: no other process would have it."""
+    given = ((name, variables.get(name)) for name in CREDENTIALS)
+    return any(value and value != os.environ.get(name) for name, value in given)
 
 
 def arrived(variables: Mapping[str, str]) -> dict[str, str]:

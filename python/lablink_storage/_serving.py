@@ -7,7 +7,7 @@ import logging
 from flask import request
 from werkzeug.exceptions import HTTPException, RequestedRangeNotSatisfiable, RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
-from werkzeug.http import is_resource_modified
+from werkzeug.http import is_resource_modified, parse_range_header
 from werkzeug.wrappers import Response
 
 from ._exceptions import (
@@ -84,12 +84,22 @@ def serve_file(store: ImageStore, key: str) -> Response:
         _log.error("GET %s: %s (%s)", request.path, error, error.hint)
         return _not_found()
     try:
-        response.make_conditional(request.environ, accept_ranges=True, complete_length=info.size)
+        ranges = _asks_for_one_range(info.size)
+        response.make_conditional(request.environ, accept_ranges=ranges, complete_length=info.size)
     except RequestedRangeNotSatisfiable:
         refused = refusal(416, "invalid_argument", "the range is not within the image", None)
         refused.headers["Content-Range"] = f"bytes */{info.size}"
         return refused
     return response
+
+
+def _asks_for_one_range(size: int) -> bool:
+    """Whether there is a Range header to be followed. What is malformed, of another unit, or several ranges
+    is ignored, as RFC 9110 (14.2) has it; so is a suffix of more than there is. The answer is the whole."""
+    asked = parse_range_header(request.headers.get("Range"))
+    if asked is None or asked.units != "bytes" or len(asked.ranges) != 1:
+        return False
+    return asked.ranges[0][0] >= -size
 
 
 def _signed(store: ImageStore, key: str) -> GetOverrides | None:

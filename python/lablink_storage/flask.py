@@ -192,8 +192,8 @@ def _routes(store: ImageStore, guard: Guard, url_prefix: str, app: Flask) -> Blu
             methods=["GET"],
             merge_slashes=False,
         )
-        if path:
-            routes.add_url_rule(path, "receive", lambda: receive_file(store), methods=["POST"])
+        # At the root too: a page that the application has there answers GET beside it.
+        routes.add_url_rule(path or "/", "receive", lambda: receive_file(store), methods=["POST"])
     return routes
 
 

@@ -2,7 +2,8 @@
 
 A backend that has ``from s3_utils import upload_image_to_s3`` changes that line to
 ``from lablink_storage.s3_utils import upload_image_to_s3`` and is done. Where the old module printed an
-error and returned ``None``, this one logs it (logger ``lablink_storage.s3_utils``) and returns ``None``.
+error and returned ``None``, this one logs it (logger ``lablink_storage.s3_utils``) and returns ``None``,
+a wrong type and a closed file among them.
 New code is better served by :class:`lablink_storage.ImageStore`, whose errors are exceptions.
 
 The environment is looked at on every call, and the store is built anew only when it has changed.
@@ -16,7 +17,7 @@ import os
 from typing import Any, NamedTuple, TypedDict
 
 from . import _environment
-from ._exceptions import ConfigurationError, NoSuchBucketError, StorageError, UnavailableError
+from ._exceptions import NoSuchBucketError, StorageError
 from ._lablink_storage import ImageStore, optimize
 from ._typing import ImageInput
 
@@ -57,15 +58,15 @@ class S3Client:
             Bucket: has to be the configured bucket.
 
         Raises:
-            NoSuchBucketError: ``Bucket`` is another one.
-            UnavailableError: it cannot be reached; the message says why and the hint what to do.
+            NoSuchBucketError: there is none, or ``Bucket`` is another one than the configured.
+            CredentialsError, AccessDeniedError: the credentials are missing, wrong, or not enough.
+            UnavailableError: it cannot be reached.
+            StorageError: another kind of it. The message says why and the hint what to do.
         """
-        status = self._store.status()
-        if Bucket != status.bucket:
+        if Bucket != self._store.bucket:
             raise NoSuchBucketError(f"{Bucket!r} is not the configured bucket", "check AWS_S3_BUCKET")
-        if not status.accessible:
-            raise UnavailableError(status.error or status.message, status.hint, retryable=True)
-        return {"BucketRegion": status.region, "ResponseMetadata": {"HTTPStatusCode": 200}}
+        self._store._check()
+        return {"BucketRegion": self._store.region, "ResponseMetadata": {"HTTPStatusCode": 200}}
 
 
 class _Current(NamedTuple):
@@ -87,7 +88,7 @@ def _store() -> ImageStore:
     return current.store
 
 
-def _why(error: StorageError | OSError) -> str:
+def _why(error: Exception) -> str:
     """The message, and what to do about it."""
     hint = getattr(error, "hint", None)
     return f"{error} ({hint})" if hint else str(error)
@@ -104,8 +105,8 @@ def get_s3_client() -> S3Client | None:
         return None
     try:
         return S3Client(_store())
-    except ConfigurationError as error:
-        _log.error("S3 is misconfigured: %s", _why(error))
+    except (StorageError, OSError) as error:
+        _log.error("there is no S3 client: %s", _why(error))
         return None
 
 
@@ -124,7 +125,7 @@ def upload_image_to_s3(file: ImageInput, original_filename: str | None) -> str |
         return None
     try:
         return _store().upload(file, filename=original_filename).url
-    except (StorageError, OSError) as error:
+    except Exception as error:
         _log.error("upload of %r failed: %s", original_filename, _why(error))
         return None
 
@@ -140,7 +141,7 @@ def delete_image_from_s3(image_url: str | None) -> bool:
     try:
         store = _store()
         store.delete(store.key_from_url(image_url))
-    except (StorageError, OSError) as error:
+    except Exception as error:
         _log.error("deleting an image failed: %s", _why(error))
         return False
     return True
@@ -164,7 +165,7 @@ def get_s3_upload_url(filename: str, content_type: str = "image/jpeg") -> Upload
         return None
     try:
         post = _store().presigned_post(filename, content_type, pending=False)
-    except (StorageError, OSError) as error:
+    except Exception as error:
         _log.error("signing an upload of %r failed: %s", filename, _why(error))
         return None
     return {"url": post.url, "fields": dict(post.fields), "file_url": post.file_url}
@@ -176,7 +177,7 @@ def get_image_url(s3_key: str | None) -> str | None:
         return None
     try:
         return _store().public_url(s3_key)
-    except (StorageError, OSError) as error:
+    except Exception as error:
         _log.error("no URL for a key: %s", _why(error))
         return None
 

@@ -14,7 +14,7 @@ use crate::store::variables;
 ///
 /// Args:
 ///     args: the arguments, beginning with the program's name.
-///     env: variables to look at instead of os.environ.
+///     env: variables to look at instead of the process's.
 ///
 /// Returns:
 ///     The exit code: 0 done, 1 it failed, 2 wrong usage.
@@ -26,12 +26,11 @@ pub(crate) fn run_cli(
     env: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<u8> {
     guard(|| {
-        let env = match env {
-            Some(env) => env.clone(),
-            None => py.import("os")?.getattr("environ")?,
-        };
-        let variables = variables(&env)?;
+        let variables = env.map(variables).transpose()?;
         logging::refresh(py);
-        Ok(py.detach(|| lablink_storage::cli::run_with_vars(args, variables)))
+        Ok(py.detach(|| match variables {
+            Some(variables) => lablink_storage::cli::run_with_vars(args, variables),
+            None => lablink_storage::cli::run(args),
+        }))
     })
 }

@@ -80,6 +80,19 @@ pub(crate) fn optimize(error: OptimizeError) -> PyErr {
     storage(error.into())
 }
 
+/// `ConfigurationError`.
+pub(crate) fn configuration(name: &str, problem: &str, remedy: &str) -> PyErr {
+    let details = Details {
+        hint: Some(remedy.to_owned()),
+        ..Details::default()
+    };
+    raise(
+        ErrorKind::Configuration,
+        &format!("{name} {problem}"),
+        details,
+    )
+}
+
 /// `InvalidArgumentError`.
 pub(crate) fn invalid_argument(name: &str, reason: &str) -> PyErr {
     let details = Details {
@@ -88,6 +101,16 @@ pub(crate) fn invalid_argument(name: &str, reason: &str) -> PyErr {
     };
     let message = format!("invalid argument {name}: {reason}");
     raise(ErrorKind::InvalidArgument, &message, details)
+}
+
+/// `InvalidKeyError`.
+pub(crate) fn invalid_key(reason: &str) -> PyErr {
+    let details = Details {
+        hint: Some("use a key that this store gave out".to_owned()),
+        ..Details::default()
+    };
+    let message = format!("invalid object key: {reason}");
+    raise(ErrorKind::InvalidKey, &message, details)
 }
 
 /// `NotSupportedError`.
@@ -107,6 +130,17 @@ pub(crate) fn too_large(size: usize, limit: u64) -> PyErr {
     };
     let message = format!("image over the limit: bytes is {size}, at most {limit} allowed");
     raise(ErrorKind::LimitExceeded, &message, details)
+}
+
+/// `UnavailableError`.
+pub(crate) fn unavailable(message: Option<&str>, hint: Option<String>) -> PyErr {
+    let details = Details {
+        hint,
+        retryable: true,
+        ..Details::default()
+    };
+    let message = message.unwrap_or("the backend does not answer");
+    raise(ErrorKind::Unavailable, message, details)
 }
 
 /// `InternalError`.

@@ -11,6 +11,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString};
 
 use crate::error::{invalid_argument, too_large};
+use crate::options::plain;
 
 /// How much of a file object is asked for at once: most uploads come in one piece, and are not copied.
 const CHUNK: usize = 8 << 20;
@@ -36,7 +37,7 @@ pub(crate) fn read(object: &Bound<'_, PyAny>, most: u64) -> PyResult<Bytes> {
         return Ok(shared(copy.cast_into::<PyBytes>()?));
     }
     if object.hasattr("__fspath__")? {
-        let path: PathBuf = object.extract()?;
+        let path: PathBuf = plain("file", "a path object", object)?;
         return Ok(py.detach(|| read_path(&path, most))?.into());
     }
     if object.hasattr("read")? {

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use lablink_storage::{Animation, Fit, Gravity, Limits, OptimizeOptions, OutputFormat};
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyUnicodeEncodeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString};
 
-use crate::error::invalid_argument;
+use crate::error::{invalid_argument, invalid_key};
 
 /// A whole number within its type's range.
 pub(crate) fn number<T: TryFrom<i128>>(name: &str, value: &Bound<'_, PyAny>) -> PyResult<T> {
@@ -44,11 +44,34 @@ pub(crate) fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     plain(name, "a str", value)
 }
 
+/// [`text`] where some is given.
+pub(crate) fn optional_text(
+    name: &str,
+    value: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Option<String>> {
+    value.map(|value| text(name, value)).transpose()
+}
+
+/// A key, or a URL in the place of one.
+pub(crate) fn key(value: &Bound<'_, PyAny>) -> PyResult<String> {
+    text("key", value).map_err(|error| match value.is_instance_of::<PyString>() {
+        true => invalid_key("it is not UTF-8"),
+        false => error,
+    })
+}
+
 pub(crate) fn flag(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
     plain(name, "a bool", value)
 }
 
+/// `TypeError`, or `InvalidArgumentError` for the right type with a value that Rust's does not have.
 fn wrong_type(name: &str, what: &str, value: &Bound<'_, PyAny>, cause: &PyErr) -> PyErr {
+    if cause.is_instance_of::<PyOverflowError>(value.py()) {
+        return invalid_argument(name, "it is out of range");
+    }
+    if cause.is_instance_of::<PyUnicodeEncodeError>(value.py()) {
+        return invalid_argument(name, "it is not UTF-8");
+    }
     // Not the value itself: it may be a secret in the wrong place.
     let given = value
         .get_type()
@@ -70,8 +93,7 @@ pub(crate) fn each_entry(
         .map_err(|_| PyTypeError::new_err(format!("{name}: expected a mapping")))?;
     for entry in mapping.items()?.iter() {
         let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = entry.extract()?;
-        let key: String = plain(name, "str keys", &key)?;
-        take(&key, &value)?;
+        take(&text(name, &key)?, &value)?;
     }
     Ok(())
 }
@@ -149,6 +171,7 @@ pub(crate) fn limits(name: &str, mapping: &Bound<'_, PyAny>, before: Limits) -> 
             "max_pixels" => given.with_max_pixels(number(key, value)?),
             "max_side" => given.with_max_side(number(key, value)?),
             "max_scans" => given.with_max_scans(number(key, value)?),
+            "max_frames" => given.with_max_frames(number(key, value)?),
             "max_decode_bytes" => given.with_max_decode_bytes(number(key, value)?),
             "max_duration" => given.with_max_duration(duration(key, value)?),
             _ => return Err(unknown(name, key)),

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask, abort, request
@@ -125,6 +126,9 @@ def test_a_direct_upload_on_s3(tmp_path: Path, server: Server, bucket: str, pict
         ("promote", {"key": "components/a.jpg"}, (400,), "invalid_key"),
         ("promote", {"key": "../../etc/passwd"}, (400,), "invalid_key"),
         ("promote", {"key": None}, (400,), "invalid_argument"),
+        ("upload-url", {"filename": "\ud800.jpg"}, (400,), "invalid_argument"),
+        ("upload-url", {"filename": "a.jpg", "content_type": "\ud800"}, (400,), "invalid_argument"),
+        ("promote", {"key": "\ud800"}, (400,), "invalid_key"),
         (
             "promote",
             {"key": "pending/components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg"},
@@ -227,6 +231,24 @@ def test_ranges(
     first = start % image.size
     last = (end or image.size) - 1
     assert answer.headers["Content-Range"] == f"bytes {first}-{last}/{image.size}"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["items=0-5", "bytes=0-1,5-9", "bytes", "bytes=", "bytes=a-b", "bytes=9-5", "bytes=--5", "x"],
+)
+def test_ranges_that_are_ignored(client: FlaskClient, app: Flask, asked: str) -> None:
+    image = store_of(app).upload(photo(40, 30))
+    answer = client.get(image.url, headers={"Range": asked})
+    assert answer.status_code == 200 and answer.data == store_of(app).get(image.key)
+    assert answer.headers["Accept-Ranges"] == "bytes" and "Content-Range" not in answer.headers
+
+
+def test_a_range_longer_than_the_image(client: FlaskClient, app: Flask) -> None:
+    image = store_of(app).upload(photo(40, 30))
+    for asked, status in ((f"bytes=-{image.size + 9}", 200), (f"bytes=0-{image.size + 9}", 206)):
+        answer = client.get(image.url, headers={"Range": asked})
+        assert answer.status_code == status and answer.data == store_of(app).get(image.key)
 
 
 def test_a_range_beyond_the_end(client: FlaskClient, app: Flask, picture: bytes) -> None:
@@ -483,6 +505,27 @@ def test_other_places(tmp_path: Path, picture: bytes) -> None:
     assert form is not None and form["url"].startswith("https://img.lab.example/media/pictures")
 
 
+@pytest.mark.parametrize("base_url", ["https://img.lab.example", "https://img.lab.example/", "/"])
+def test_a_base_url_without_a_path(tmp_path: Path, base_url: str) -> None:
+    picture = photo(40, 30)
+    app = make_app(tmp_path, LABLINK_STORAGE_BASE_URL=base_url)
+
+    @app.get("/")
+    def home() -> str:
+        return "the application's own page"
+
+    client = app.test_client()
+    form = client.post("/api/s3/upload-url", json={"filename": "a.jpg"}).json
+    assert form is not None
+    path = urlsplit(form["url"]).path or "/"  # as every client sends it
+    answer = client.post(path, data=form["fields"] | {"file": (io.BytesIO(picture), "a.jpg")})
+    assert answer.status_code in (200, 201, 204), answer.text
+    promoted = client.post("/api/s3/promote", json={"key": form["key"]}).json
+    assert promoted is not None and client.get(promoted["url"]).status_code == 200
+    assert client.get("/").text == "the application's own page"
+    assert client.get("/missing").status_code == 404
+
+
 def test_a_store_built_by_hand(picture: bytes) -> None:
     app = Flask("lab")
     LablinkStorage(app, guard=False, store=ImageStore.memory())
@@ -496,6 +539,26 @@ def test_the_status_command(app: Flask, tmp_path: Path, server: Server, bucket: 
     broken = make_app(tmp_path, **server.environment(f"{bucket}-missing"))
     result = broken.test_cli_runner().invoke(args=["storage", "status"])
     assert result.exit_code == 1 and "not accessible" in result.output
+
+
+def test_the_commands_work_on_the_applications_store(
+    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What a .env file says of the variables that the application left unset is not looked at."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("AWS_S3_BUCKET", "LABLINK_STORAGE_PREFIX"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / ".env").write_text("LABLINK_STORAGE_PREFIX=elsewhere\nAWS_S3_BUCKET=NOT a bucket\n")
+    store_of(app).upload(photo(20, 20))
+    runner = app.test_cli_runner()
+    used = tmp_path / "used"
+    used.write_text("")
+    assert runner.invoke(args=["storage", "doctor", "--json"]).exit_code == 0
+    assert "NOT a bucket" not in capfd.readouterr().out
+    result = runner.invoke(args=["storage", "sweep", "--json", "--older-than", "0s", "--used", str(used)])
+    swept = capfd.readouterr().out
+    assert result.exit_code == 0 and "components/" in swept
+    assert runner.invoke(args=["storage", "doctor", "--env-file", ".env"]).exit_code == 2
 
 
 def test_the_command_lines_commands(app: Flask, capfd: pytest.CaptureFixture[str]) -> None:

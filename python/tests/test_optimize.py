@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import io
 import json
 import os
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,45 @@ from lablink_storage import (
     InvalidArgumentError,
     InvalidImageError,
     LimitExceededError,
+    LimitOptions,
+    OptimizeOptions,
     UnsupportedFormatError,
     optimize,
 )
 
 from support import ROOT, opened, photo
+
+
+def options_of_rust(struct: str) -> set[str]:
+    source = (ROOT / "src" / "optimize" / "options.rs").read_text("utf-8")
+    fields = source.split(f"pub struct {struct} {{")[1].split("\n}")[0]
+    return set(re.findall(r"^    pub (\w+):", fields, re.M))
+
+
+def test_the_options_are_rusts() -> None:
+    picture = photo(40, 30)
+    limits, options = options_of_rust("Limits"), options_of_rust("OptimizeOptions")
+    assert limits == set(LimitOptions.__annotations__)
+    assert options == set(OptimizeOptions.__annotations__)
+    defaults = {name: option.default for name, option in inspect.signature(optimize).parameters.items()}
+    assert options == defaults.keys() - {"data"}
+    del defaults["data"]
+    assert optimize(picture, **defaults) == optimize(picture)
+    readme = (ROOT / "python" / "README.md").read_text("utf-8")
+    for name in limits:
+        assert f"`{name}`" in readme
+        optimize(picture, limits={name: 1 << 31})  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=name):
+            optimize(picture, limits={name: "many"})  # type: ignore[arg-type]
+
+
+def test_frames_are_limited() -> None:
+    buffer = io.BytesIO()
+    frames = [Image.new("L", (8, 8), 9 * number) for number in range(20)]
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
+    assert optimize(buffer.getvalue(), limits={"max_frames": 20}).source.frames == 20
+    with pytest.raises(LimitExceededError, match="19"):
+        optimize(buffer.getvalue(), limits={"max_frames": 19})
 
 
 def is_red(pixel: Any) -> bool:

@@ -5,12 +5,24 @@ from __future__ import annotations
 import inspect
 import io
 import logging
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from lablink_storage import InvalidImageError, NoSuchBucketError, UnavailableError, s3_utils
+from lablink_storage import (
+    AccessDeniedError,
+    CredentialsError,
+    ImageStore,
+    InternalError,
+    InvalidImageError,
+    NoSuchBucketError,
+    StorageError,
+    UnavailableError,
+    s3_utils,
+)
 
 from support import Server, opened, photo
 
@@ -100,6 +112,14 @@ def test_foreign_urls_are_not_deleted(on_s3: str) -> None:
         assert s3_utils.delete_image_from_s3(url) is False
 
 
+def test_text_that_is_not_utf_8_is_refused_as_the_guide_did(on_s3: str) -> None:
+    assert s3_utils.upload_image_to_s3(photo(20, 20), "\ud800.jpg") is None
+    assert s3_utils.delete_image_from_s3("\ud800") is False
+    assert s3_utils.get_s3_upload_url("\ud800.jpg") is None
+    assert s3_utils.get_s3_upload_url("a.jpg", "\ud800") is None
+    assert s3_utils.get_image_url("\ud800") is None
+
+
 def test_the_client(on_s3: str) -> None:
     client = s3_utils.get_s3_client()
     assert client is not None
@@ -112,9 +132,62 @@ def test_the_client_of_a_bucket_that_is_not_there(on_s3: str, monkeypatch: pytes
     monkeypatch.setenv("AWS_S3_BUCKET", f"{on_s3}-missing")
     client = s3_utils.get_s3_client()
     assert client is not None
-    with pytest.raises(UnavailableError) as missing:
+    with pytest.raises(NoSuchBucketError) as missing:
         client.head_bucket(Bucket=f"{on_s3}-missing")
-    assert missing.value.hint
+    assert missing.value.hint and missing.value.service_code and not missing.value.retryable
+
+
+def test_the_client_says_what_kind_of_failure_it_is(
+    on_s3: str, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failure(kind: type[StorageError]) -> StorageError:
+        client = s3_utils.get_s3_client()
+        assert client is not None
+        began = time.monotonic()
+        with pytest.raises(kind) as failed:
+            client.head_bucket(Bucket=on_s3)
+        assert time.monotonic() - began < 6 and failed.value.hint
+        return failed.value
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.plain_endpoint)
+    with monkeypatch.context() as wrong:
+        wrong.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+        assert failure(CredentialsError).service_code == "SignatureDoesNotMatch"
+    with monkeypatch.context() as other:
+        other.setenv("AWS_ACCESS_KEY_ID", server.other_access_key)
+        other.setenv("AWS_SECRET_ACCESS_KEY", server.other_secret_key)
+        with server.bucket() as private:
+            other.setenv("AWS_S3_BUCKET", private)
+            client = s3_utils.get_s3_client()
+            assert client is not None
+            with pytest.raises(AccessDeniedError):
+                client.head_bucket(Bucket=private)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+    assert failure(UnavailableError).retryable
+
+
+def test_a_client_that_cannot_be_made_is_none(on_s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> ImageStore:
+        raise InternalError("no runtime")
+
+    monkeypatch.setattr(s3_utils, "_store", broken)
+    assert s3_utils.get_s3_client() is None
+
+
+def test_arguments_of_a_wrong_kind_are_refused_as_the_guide_did(
+    on_s3: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    closed = io.BytesIO(photo(20, 20))
+    closed.close()
+    (tmp_path / "a.jpg").write_bytes(photo(20, 20))
+    with (tmp_path / "a.jpg").open(encoding="latin-1") as in_text_mode:
+        for file in (None, str(tmp_path / "a.jpg"), closed, in_text_mode, tmp_path / "none.jpg"):
+            assert s3_utils.upload_image_to_s3(file, "a.jpg") is None  # type: ignore[arg-type]
+    assert s3_utils.upload_image_to_s3(photo(20, 20), 7) is None  # type: ignore[arg-type]
+    assert s3_utils.delete_image_from_s3(7) is False  # type: ignore[arg-type]
+    assert s3_utils.get_s3_upload_url(None) is None  # type: ignore[arg-type]
+    assert s3_utils.get_image_url(7) is None  # type: ignore[arg-type]
+    assert "pathlib.Path" in caplog.text and "closed file" in caplog.text
 
 
 def test_without_s3() -> None:

@@ -8,6 +8,8 @@ import io
 import mmap
 import os
 import pickle
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -36,6 +38,7 @@ from lablink_storage import (
     NotSupportedError,
     StorageError,
     UnsupportedFormatError,
+    optimize,
 )
 
 from support import SECRET, Server, opened, photo
@@ -312,6 +315,30 @@ def test_a_pickle_of_the_environments_store_carries_no_secret(
     assert worker.exists(image.key)
 
 
+def test_a_pickle_of_a_mappings_store_carries_what_is_public(monkeypatch: pytest.MonkeyPatch) -> None:
+    credentials = {
+        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "hidden-key",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN": "hidden-token",
+        "LABLINK_STORAGE_SECRET": "",
+    }
+    mapping = credentials | {
+        "AWS_S3_BUCKET": "lab-images",
+        "AWS_PROFILE": "hidden-profile",
+        "DATABASE_URL": "postgres://lab:hidden@db/lab",
+    }
+    for name, value in credentials.items():
+        monkeypatch.setenv(name, value)
+    pickled = pickle.dumps(ImageStore.from_env(mapping))
+    assert b"lab-images" in pickled
+    assert b"hidden" not in pickled and b"AKIDEXAMPLE" not in pickled and b"DATABASE_URL" not in pickled
+    assert pickle.dumps(pickle.loads(pickled)) == pickled
+    for name in ("AWS_SECRET_ACCESS_KEY", "AWS_CONTAINER_AUTHORIZATION_TOKEN"):
+        with monkeypatch.context() as other, pytest.raises(NotSupportedError, match="secrets in code"):
+            other.setenv(name, "another")
+            pickle.dumps(ImageStore.from_env(mapping))
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -326,6 +353,78 @@ def test_stores_with_secrets_are_not_pickled(make: Callable[[], ImageStore]) -> 
         pickle.dumps(make())
     assert "secret" in str(refused.value) or "memory" in str(refused.value)
     assert SECRET not in str(refused.value)
+
+
+LONE = "\ud800"
+"""A lone surrogate: JSON and os.fsdecode give such text, UTF-8 has none."""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.get(LONE),
+        lambda store: store.get_range(LONE, 0, 1),
+        lambda store: store.head(LONE),
+        lambda store: store.exists(f"/{LONE}"),
+        lambda store: store.list(LONE),
+        lambda store: store.delete(LONE),
+        lambda store: store.public_url(LONE),
+        lambda store: store.variant_url(LONE, "thumb"),
+        lambda store: store.presigned_get(LONE),
+        lambda store: store.signed_url(LONE),
+        lambda store: store.verify_get(LONE, ""),
+        lambda store: store.promote(LONE),
+    ],
+)
+def test_keys_that_are_not_utf_8(memory: ImageStore, call: Callable[[ImageStore], Any]) -> None:
+    with pytest.raises(InvalidKeyError, match="UTF-8"):
+        call(memory)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.upload(b"", filename=LONE),
+        lambda store: store.upload(Path(LONE)),
+        lambda store: store.upload(b"", optimize={LONE: 1}),
+        lambda store: store.variant_url("components/a.jpg", LONE),
+        lambda store: store.key_from_url(LONE),
+        lambda store: store.presigned_get("components/a.jpg", download_as=LONE),
+        lambda store: store.presigned_get("components/a.jpg", response_content_type=LONE),
+        lambda store: store.presigned_put(LONE),
+        lambda store: store.presigned_put("a.jpg", LONE),
+        lambda store: store.presigned_post(LONE),
+        lambda store: store.presigned_post("a.jpg", LONE),
+        lambda store: store.signed_url("components/a.jpg", ip_range=LONE),
+        lambda store: store.signed_cookies(LONE),
+        lambda store: store.receive_post({LONE: ""}, b""),
+        lambda store: store.verify_get("components/a.jpg", LONE),
+        lambda store: ImageStore.s3(LONE),
+        lambda store: ImageStore.local(LONE),
+        lambda store: ImageStore.memory(secret=LONE),
+        lambda store: ImageStore.memory(variants={LONE: {}}),
+    ],
+)
+def test_other_text_that_is_not_utf_8(memory: ImageStore, call: Callable[[ImageStore], Any]) -> None:
+    with pytest.raises(InvalidArgumentError, match="UTF-8"):
+        call(memory)
+
+
+@pytest.mark.parametrize("number", [-1, 1 << 64, 10**40, -(10**40)])
+def test_numbers_out_of_range(memory: ImageStore, number: int) -> None:
+    calls: list[Callable[[], object]] = [
+        lambda: memory.get_range("components/a.jpg", number, 5),
+        lambda: memory.get_range("components/a.jpg", 0, number),
+        lambda: memory.presigned_post("a.jpg", max_bytes=number),
+        lambda: memory.presigned_post("a.jpg", expires_in=number),
+        lambda: optimize(b"", max_width=number),
+        lambda: optimize(b"", limits={"max_bytes": number}),
+        lambda: ImageStore.memory(max_decodes=number),
+        lambda: ImageStore.memory(deadline=number * 10**400),
+    ]
+    for call in calls:
+        with pytest.raises(InvalidArgumentError):
+            call()
 
 
 def test_results_are_values(memory: ImageStore, picture: bytes) -> None:
@@ -350,6 +449,25 @@ def test_a_wrong_configuration_names_the_remedy() -> None:
         ImageStore.s3("bucket", access_key_id="only")
     with pytest.raises(TypeError):
         ImageStore()
+
+
+def test_variables_that_are_not_utf_8(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A path in another encoding is not silently replaced by the default directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(os.environb, b"GR\xdcSSE", b"gr\xfc\xdfe")
+    monkeypatch.setitem(os.environb, b"GREETING", b"gr\xfc\xdfe")
+    assert ImageStore.from_env({**os.environ}).directory
+    for name in ("LABLINK_STORAGE_DIR", "AWS_S3_BUCKET"):
+        with monkeypatch.context() as wrong:
+            wrong.setitem(os.environb, name.encode(), b"/srv/gr\xfc\xdfe")
+            with pytest.raises(ConfigurationError, match=name) as refused:
+                ImageStore.from_env()
+            assert refused.value.hint
+            command = [sys.executable, "-m", "lablink_storage", "ls"]
+            done = subprocess.run(command, capture_output=True, text=True)
+            assert done.returncode == 1 and name in done.stderr and "Traceback" not in done.stderr
+    with pytest.raises(TypeError, match="env"):
+        ImageStore.from_env({1: "x"})  # type: ignore[dict-item]
 
 
 def test_no_secret_is_shown() -> None:

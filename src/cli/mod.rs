@@ -12,6 +12,7 @@ mod parse;
 mod presign;
 mod setup;
 
+use std::env::VarError;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
-use crate::config::Config;
+use crate::config::{Config, ConfigBuilder};
 use crate::error::Error;
 use crate::store::ImageStore;
 use args::{Arguments, Command};
@@ -39,9 +40,25 @@ type Result<T, E = Failure> = std::result::Result<T, E>;
 /// assert_eq!(code, 2);
 /// ```
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
-    let vars = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    run_with_vars(args, vars)
+    run_with(args, of_process())
+}
+
+/// The process's environment.
+///
+/// # Errors
+///
+/// For a setting of ours that is not UTF-8: passing over it would mean another value than was asked for.
+fn of_process() -> Result<Vec<(String, String)>> {
+    // It comes before every other error; those wait, because a `.env` file may yet put them right.
+    if let Err(error) = ConfigBuilder::from_env()
+        && let Err(VarError::NotUnicode(_)) = std::env::var(error.setting())
+    {
+        return Err(Error::from(error).into());
+    }
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    Ok(std::env::vars_os().filter_map(text).collect())
 }
 
 /// As [`run`], with `vars` instead of the process's environment.
@@ -49,6 +66,10 @@ pub fn run_with_vars(
     args: impl IntoIterator<Item = OsString>,
     vars: impl IntoIterator<Item = (String, String)>,
 ) -> u8 {
+    run_with(args, Ok(vars.into_iter().collect()))
+}
+
+fn run_with(args: impl IntoIterator<Item = OsString>, vars: Result<Vec<(String, String)>>) -> u8 {
     let arguments = match Arguments::try_parse_from(args) {
         Ok(arguments) => arguments,
         Err(refused) => {
@@ -61,7 +82,8 @@ pub fn run_with_vars(
         json: arguments.json,
         quiet: arguments.quiet,
     };
-    let outcome = Context::new(output, vars.into_iter().collect(), arguments.env_file)
+    let outcome = vars
+        .and_then(|vars| Context::new(output, vars, arguments.env_file))
         .and_then(|context| dispatch(&context, arguments.command));
     match outcome {
         Ok(Outcome::Done) => 0,

@@ -13,7 +13,7 @@ use pyo3::types::{PyDict, PyString};
 
 use crate::error::storage;
 use crate::slot::Slot;
-use crate::{memory, results};
+use crate::{memory, options, results};
 
 /// How a store was made, for `pickle`.
 enum Recipe {
@@ -74,8 +74,9 @@ impl ImageStore {
         }
     }
 
-    pub(super) fn key(&self, py: Python<'_>, key_or_url: &str) -> PyResult<ObjectKey> {
-        self.client(py)?.resolve(key_or_url).map_err(storage)
+    pub(super) fn key(&self, py: Python<'_>, key_or_url: &Bound<'_, PyAny>) -> PyResult<ObjectKey> {
+        let key_or_url = options::key(key_or_url)?;
+        self.client(py)?.resolve(&key_or_url).map_err(storage)
     }
 
     pub(super) fn max_bytes(&self) -> u64 {

@@ -1,15 +1,17 @@
 //! Images and what is known about them: store, fetch, list, remove, name.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
 use lablink_storage as core;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use tokio::time::timeout_at;
 
 use super::ImageStore;
-use crate::error::{guard, storage};
+use crate::error::{guard, storage, unavailable};
 use crate::listing::ObjectIterator;
-use crate::options::{duration, optimize_options};
+use crate::options::{duration, key, number, optimize_options, optional_text, text};
 use crate::runtime::wait;
 use crate::{input, results};
 
@@ -40,7 +42,7 @@ impl ImageStore {
         &self,
         py: Python<'py>,
         file: &Bound<'py, PyAny>,
-        filename: Option<String>,
+        filename: Option<&Bound<'py, PyAny>>,
         optimize: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
@@ -53,6 +55,7 @@ impl ImageStore {
                 most = optimize.limits.max_bytes;
                 options = options.with_optimize(optimize);
             }
+            let filename = optional_text("filename", filename)?;
             if let Some(name) = filename.or_else(|| input::name_of(file)) {
                 options = options.with_filename(name);
             }
@@ -75,7 +78,7 @@ impl ImageStore {
     ///     NotFoundError: there is none.
     ///     LimitExceededError: it is larger than the store's input limit.
     #[pyo3(signature = (key))]
-    fn get<'py>(&self, py: Python<'py>, key: &str) -> PyResult<Bound<'py, PyBytes>> {
+    fn get<'py>(&self, py: Python<'py>, key: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
         guard(|| {
             let (client, key) = (self.client(py)?, self.key(py, key)?);
             let object = wait(py, client.get(&key))?.map_err(storage)?;
@@ -97,13 +100,14 @@ impl ImageStore {
     fn get_range<'py>(
         &self,
         py: Python<'py>,
-        key: &str,
-        start: u64,
-        end: u64,
+        key: &Bound<'_, PyAny>,
+        start: &Bound<'py, PyAny>,
+        end: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         guard(|| {
             let (client, key) = (self.client(py)?, self.key(py, key)?);
-            let object = wait(py, client.get_range(&key, start..end))?.map_err(storage)?;
+            let range = number("start", start)?..number("end", end)?;
+            let object = wait(py, client.get_range(&key, range))?.map_err(storage)?;
             Ok(PyBytes::new(py, &object.bytes))
         })
     }
@@ -116,7 +120,7 @@ impl ImageStore {
     /// Raises:
     ///     NotFoundError: there is none.
     #[pyo3(signature = (key))]
-    fn head<'py>(&self, py: Python<'py>, key: &str) -> PyResult<Bound<'py, PyAny>> {
+    fn head<'py>(&self, py: Python<'py>, key: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
             let (client, key) = (self.client(py)?, self.key(py, key)?);
             let info = wait(py, client.head(&key))?.map_err(storage)?;
@@ -126,7 +130,7 @@ impl ImageStore {
 
     /// Whether there is an object under a key or public URL.
     #[pyo3(signature = (key))]
-    fn exists(&self, py: Python<'_>, key: &str) -> PyResult<bool> {
+    fn exists(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
         guard(|| {
             let (client, key) = (self.client(py)?, self.key(py, key)?);
             wait(py, client.exists(&key))?.map_err(storage)
@@ -142,8 +146,13 @@ impl ImageStore {
     ///     An iterator of ObjectInfo; variants have their name in .variant, pending uploads are left out.
     ///     Errors of the backend are raised while iterating.
     #[pyo3(signature = (prefix=None))]
-    fn list(&self, py: Python<'_>, prefix: Option<&str>) -> PyResult<ObjectIterator> {
-        guard(|| Ok(ObjectIterator::new(self.client(py)?.list(prefix))))
+    fn list(&self, py: Python<'_>, prefix: Option<&Bound<'_, PyAny>>) -> PyResult<ObjectIterator> {
+        guard(|| {
+            let prefix = prefix.map(key).transpose()?;
+            Ok(ObjectIterator::new(
+                self.client(py)?.list(prefix.as_deref()),
+            ))
+        })
     }
 
     /// Removes an image and its variants. Removing what is not there is fine.
@@ -154,7 +163,7 @@ impl ImageStore {
     /// Raises:
     ///     ForeignUrlError: a URL that is not this store's.
     #[pyo3(signature = (key))]
-    fn delete(&self, py: Python<'_>, key: &str) -> PyResult<()> {
+    fn delete(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<()> {
         guard(|| {
             let (client, key) = (self.client(py)?, self.key(py, key)?);
             wait(py, client.delete(&key))?.map_err(storage)
@@ -163,7 +172,7 @@ impl ImageStore {
 
     /// The URL under which anyone can fetch an image, if the bucket allows it. Nothing is asked.
     #[pyo3(signature = (key))]
-    fn public_url(&self, py: Python<'_>, key: &str) -> PyResult<String> {
+    fn public_url(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<String> {
         guard(|| Ok(self.client(py)?.public_url(&self.key(py, key)?)))
     }
 
@@ -176,10 +185,15 @@ impl ImageStore {
     /// Raises:
     ///     InvalidArgumentError: the store has no variant of that name.
     #[pyo3(signature = (key, name))]
-    fn variant_url(&self, py: Python<'_>, key: &str, name: &str) -> PyResult<String> {
+    fn variant_url(
+        &self,
+        py: Python<'_>,
+        key: &Bound<'_, PyAny>,
+        name: &Bound<'_, PyAny>,
+    ) -> PyResult<String> {
         guard(|| {
-            let key = self.key(py, key)?;
-            self.client(py)?.variant_url(&key, name).map_err(storage)
+            let (key, name) = (self.key(py, key)?, text("name", name)?);
+            self.client(py)?.variant_url(&key, &name).map_err(storage)
         })
     }
 
@@ -187,10 +201,12 @@ impl ImageStore {
     ///
     /// Raises:
     ///     ForeignUrlError: any other URL.
+    ///     InvalidArgumentError: it is not UTF-8.
     #[pyo3(signature = (url))]
-    fn key_from_url(&self, py: Python<'_>, url: &str) -> PyResult<String> {
+    fn key_from_url(&self, py: Python<'_>, url: &Bound<'_, PyAny>) -> PyResult<String> {
         guard(|| {
-            let key = self.client(py)?.key_from_url(url).map_err(storage)?;
+            let url = text("url", url)?;
+            let key = self.client(py)?.key_from_url(&url).map_err(storage)?;
             Ok(key.as_str().to_owned())
         })
     }
@@ -221,6 +237,28 @@ impl ImageStore {
             let client = self.client(py)?;
             let report = wait(py, client.sweep(older_than, dry_run))?.map_err(storage)?;
             results::sweep_report(py, &report)
+        })
+    }
+
+    /// Raises what status only tells of, as an error of its kind, within the same 5 seconds.
+    fn _check(&self, py: Python<'_>) -> PyResult<()> {
+        guard(|| {
+            let client = self.client(py)?;
+            let until = Instant::now() + Duration::from_secs(5);
+            let (status, again) = wait(py, async {
+                let status = client.status().await;
+                if status.accessible {
+                    return (status, Some(Ok(())));
+                }
+                // What status asks too; its answer has no kind.
+                let again = timeout_at(until.into(), client.list(None).next()).await;
+                let again = again.map(|first| first.transpose().map(drop));
+                (status, again.ok())
+            })?;
+            match again {
+                Some(again) => again.map_err(storage),
+                None => Err(unavailable(status.error.as_deref(), status.hint)),
+            }
         })
     }
 

@@ -9,7 +9,7 @@ use pyo3::types::{PyDict, PyMapping, PyString, PyType};
 
 use super::{ImageStore, Recipe};
 use crate::config::{SECRETS, configure};
-use crate::error::{guard, invalid_argument, not_supported, storage};
+use crate::error::{configuration, guard, invalid_argument, not_supported, storage};
 use crate::options::{plain, text};
 
 fn gives_secret(keywords: Option<&Bound<'_, PyDict>>) -> PyResult<bool> {
@@ -40,23 +40,33 @@ fn environment_module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     PyModule::import(py, "lablink_storage._environment")
 }
 
-/// The entries of a mapping that are text: the environment may hold bytes that are none.
+/// The entries of a mapping. The environment may hold bytes that are no text: they are passed over, unless
+/// they are the value of a variable of ours.
 pub(crate) fn variables(mapping: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
     let mapping = mapping.cast::<PyMapping>()?;
     let mut variables = Vec::new();
     for entry in mapping.items()?.iter() {
         let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = entry.extract()?;
-        let name: String = text("env", &name)?;
-        match value.cast::<PyString>() {
-            Ok(value) => {
-                if let Ok(value) = value.to_str() {
-                    variables.push((name, value.to_owned()));
-                }
-            }
+        let name = name
+            .cast::<PyString>()
+            .map_err(|_| PyTypeError::new_err("env: a name is no str"))?;
+        let Ok(name) = name.to_str() else {
+            continue;
+        };
+        let value = value
+            .cast::<PyString>()
+            .map_err(|_| PyTypeError::new_err(format!("env: the value of {name} is no str")))?;
+        match value.to_str() {
+            Ok(value) => variables.push((name.to_owned(), value.to_owned())),
             Err(_) => {
-                return Err(PyTypeError::new_err(format!(
-                    "env: the value of {name} is no str"
-                )));
+                let ours = environment_module(mapping.py())?.getattr("ALL")?;
+                if ours.contains(name)? {
+                    return Err(configuration(
+                        name,
+                        "is not UTF-8",
+                        "correct it or unset it",
+                    ));
+                }
             }
         }
     }
@@ -101,27 +111,17 @@ impl ImageStore {
     ) -> PyResult<Self> {
         guard(|| {
             let environment = environment_module(py)?;
-            let (given, carried) = match env {
-                Some(env) => (env.clone(), env.clone()),
-                None => (
-                    py.import("os")?.getattr("environ")?,
-                    environment.call_method0("carried")?,
-                ),
+            let given = match env {
+                Some(env) => env.clone(),
+                None => py.import("os")?.getattr("environ")?,
             };
             let config = from_variables(variables(&given)?, keywords)?;
-            let names: Vec<String> = environment.getattr("CREDENTIALS")?.extract()?;
-            let carried = variables(&carried)?;
-            let secret = carried
-                .iter()
-                .any(|(name, value)| !value.is_empty() && names.contains(name));
-            let recipe = if secret || gives_secret(keywords)? {
+            let secret = environment.call_method1("gives_secret", (&given,))?;
+            let recipe = if secret.is_truthy()? || gives_secret(keywords)? {
                 Recipe::Stays(GIVEN_SECRETS)
             } else {
-                let dict = PyDict::new(py);
-                for (name, value) in carried {
-                    dict.set_item(name, value)?;
-                }
-                Recipe::Environment(dict.unbind(), copied(keywords)?)
+                let carried = environment.call_method1("carried", (given,))?;
+                Recipe::Environment(carried.cast_into::<PyDict>()?.unbind(), copied(keywords)?)
             };
             Self::open(py, config, recipe)
         })

@@ -9,9 +9,9 @@ use pyo3::types::PyMapping;
 
 use super::ImageStore;
 use crate::error::{guard, storage};
-use crate::options::{duration, text};
+use crate::options::{duration, number, optional_text, text};
 use crate::runtime::wait;
-use crate::{input, results};
+use crate::{input, options, results};
 
 #[pymethods]
 impl ImageStore {
@@ -36,20 +36,21 @@ impl ImageStore {
     fn presigned_get<'py>(
         &self,
         py: Python<'py>,
-        key: &str,
+        key: &Bound<'py, PyAny>,
         expires_in: Option<&Bound<'py, PyAny>>,
-        download_as: Option<String>,
-        response_content_type: Option<String>,
+        download_as: Option<&Bound<'py, PyAny>>,
+        response_content_type: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
             let mut options = core::PresignGetOptions::default();
             if let Some(expires_in) = expires(expires_in)? {
                 options = options.with_expires_in(expires_in);
             }
-            if let Some(name) = download_as {
+            if let Some(name) = optional_text("download_as", download_as)? {
                 options = options.with_download_as(name);
             }
-            if let Some(content_type) = response_content_type {
+            let content_type = optional_text("response_content_type", response_content_type)?;
+            if let Some(content_type) = content_type {
                 options = options.with_response_content_type(content_type);
             }
             let (client, key) = (self.client(py)?, self.key(py, key)?);
@@ -78,21 +79,22 @@ impl ImageStore {
     fn presigned_put<'py>(
         &self,
         py: Python<'py>,
-        filename: &str,
-        content_type: Option<String>,
+        filename: &Bound<'py, PyAny>,
+        content_type: Option<&Bound<'py, PyAny>>,
         expires_in: Option<&Bound<'py, PyAny>>,
         pending: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
+            let filename = text("filename", filename)?;
             let mut options = core::PresignPutOptions::default().with_pending(pending);
             if let Some(expires_in) = expires(expires_in)? {
                 options = options.with_expires_in(expires_in);
             }
-            if let Some(content_type) = content_type {
+            if let Some(content_type) = optional_text("content_type", content_type)? {
                 options = options.with_content_type(content_type);
             }
             let client = self.client(py)?;
-            let request = wait(py, client.presigned_put(filename, options))?.map_err(storage)?;
+            let request = wait(py, client.presigned_put(&filename, options))?.map_err(storage)?;
             results::presigned_request(py, &request)
         })
     }
@@ -121,31 +123,33 @@ impl ImageStore {
     ///     >>> post.key.startswith("pending/components/"), post.fields["Content-Type"]
     ///     (True, 'image/png')
     #[pyo3(
-        signature = (filename, content_type=None, max_bytes=10_485_760, expires_in=None, pending=true),
+        signature = (filename, content_type=None, max_bytes=None, expires_in=None, pending=true),
         text_signature = "($self, filename, content_type=None, max_bytes=10485760, \
                           expires_in=3600, pending=True)"
     )]
     fn presigned_post<'py>(
         &self,
         py: Python<'py>,
-        filename: &str,
-        content_type: Option<String>,
-        max_bytes: u64,
+        filename: &Bound<'py, PyAny>,
+        content_type: Option<&Bound<'py, PyAny>>,
+        max_bytes: Option<&Bound<'py, PyAny>>,
         expires_in: Option<&Bound<'py, PyAny>>,
         pending: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
-            let mut options = core::PresignPostOptions::default()
-                .with_max_bytes(max_bytes)
-                .with_pending(pending);
+            let filename = text("filename", filename)?;
+            let mut options = core::PresignPostOptions::default().with_pending(pending);
+            if let Some(max_bytes) = max_bytes {
+                options = options.with_max_bytes(number("max_bytes", max_bytes)?);
+            }
             if let Some(expires_in) = expires(expires_in)? {
                 options = options.with_expires_in(expires_in);
             }
-            if let Some(content_type) = content_type {
+            if let Some(content_type) = optional_text("content_type", content_type)? {
                 options = options.with_content_type(content_type);
             }
             let client = self.client(py)?;
-            let post = wait(py, client.presigned_post(filename, options))?.map_err(storage)?;
+            let post = wait(py, client.presigned_post(&filename, options))?.map_err(storage)?;
             results::presigned_post(py, &post)
         })
     }
@@ -170,10 +174,10 @@ impl ImageStore {
     fn signed_url<'py>(
         &self,
         py: Python<'py>,
-        key: &str,
+        key: &Bound<'py, PyAny>,
         expires_in: Option<&Bound<'py, PyAny>>,
         starts_in: Option<&Bound<'py, PyAny>>,
-        ip_range: Option<String>,
+        ip_range: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
             let options = access(expires_in, starts_in, ip_range)?;
@@ -203,15 +207,15 @@ impl ImageStore {
     fn signed_cookies<'py>(
         &self,
         py: Python<'py>,
-        path: Option<String>,
+        path: Option<&Bound<'py, PyAny>>,
         expires_in: Option<&Bound<'py, PyAny>>,
         starts_in: Option<&Bound<'py, PyAny>>,
-        ip_range: Option<String>,
+        ip_range: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
             let access = access(expires_in, starts_in, ip_range)?;
             let mut options = core::SignedCookiesOptions::default().with_access(access);
-            if let Some(path) = path {
+            if let Some(path) = optional_text("path", path)? {
                 options = options.with_path(path);
             }
             let client = self.client(py)?;
@@ -268,12 +272,12 @@ impl ImageStore {
     fn verify_get<'py>(
         &self,
         py: Python<'py>,
-        key: &str,
-        query: &str,
+        key: &Bound<'py, PyAny>,
+        query: &Bound<'py, PyAny>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         guard(|| {
-            let key = self.key(py, key)?;
-            let overrides = self.client(py)?.verify_get(&key, query).map_err(storage)?;
+            let (key, query) = (self.key(py, key)?, text("query", query)?);
+            let overrides = self.client(py)?.verify_get(&key, &query).map_err(storage)?;
             overrides
                 .map(|overrides| results::get_overrides(py, &overrides))
                 .transpose()
@@ -294,9 +298,13 @@ impl ImageStore {
     ///     NotFoundError: nothing was uploaded, or it was promoted before.
     ///     InvalidImageError: what arrived is no acceptable image; it is left for the sweep.
     #[pyo3(signature = (key))]
-    fn promote<'py>(&self, py: Python<'py>, key: &str) -> PyResult<Bound<'py, PyAny>> {
+    fn promote<'py>(
+        &self,
+        py: Python<'py>,
+        key: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
-            let key: ObjectKey = key
+            let key: ObjectKey = options::key(key)?
                 .parse()
                 .map_err(|error: core::InvalidKey| storage(error.into()))?;
             let client = self.client(py)?;
@@ -327,7 +335,7 @@ fn expires(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Duration>> {
 fn access(
     expires_in: Option<&Bound<'_, PyAny>>,
     starts_in: Option<&Bound<'_, PyAny>>,
-    ip_range: Option<String>,
+    ip_range: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<core::SignedUrlOptions> {
     let mut options = core::SignedUrlOptions::default();
     if let Some(expires_in) = expires(expires_in)? {
@@ -336,7 +344,7 @@ fn access(
     if let Some(starts_in) = starts_in {
         options = options.with_starts_in(duration("starts_in", starts_in)?);
     }
-    if let Some(ip_range) = ip_range {
+    if let Some(ip_range) = optional_text("ip_range", ip_range)? {
         options = options.with_ip_range(ip_range);
     }
     Ok(options)
