@@ -15,7 +15,6 @@ mod tests;
 
 pub use error::{ForeignUrl, InvalidAddress, InvalidReference};
 pub use location::{Addressing, Location, S3Location};
-#[cfg(feature = "store")]
 pub(crate) use partition::Partition;
 
 use base::Base;
