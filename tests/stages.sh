@@ -157,7 +157,7 @@ stage_features() {
         cargo clippy --locked --no-default-features --features "$set" -- -D warnings
     done
     echo "${#sets[@]} passed, 0 failed"
-    cargo test --locked --no-default-features --lib --test limits --test vectors
+    cargo test --locked --no-default-features --lib
 }
 
 ABOUT[test]="cargo test, doctests included"

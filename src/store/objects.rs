@@ -48,8 +48,9 @@ impl ImageStore {
     ///
     /// # Errors
     ///
-    /// `NotFound`; `LimitExceeded` for an object larger than the store's input limit, which this store
-    /// cannot have written; and the kinds of the backend.
+    /// `NotFound`; `LimitExceeded` for an object larger than the store's `max_bytes`, which bounds what a
+    /// store reads as well as what it takes: raise it where results may be larger than sources, as large
+    /// PNG files may; and the kinds of the backend.
     pub async fn get(&self, key: &ObjectKey) -> Result<Object> {
         let span = tracing::info_span!("get", %key, bytes = tracing::field::Empty);
         traced(span, async {
