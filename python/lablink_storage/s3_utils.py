@@ -6,7 +6,8 @@ error and returned ``None``, this one logs it (logger ``lablink_storage.s3_utils
 a wrong type and a closed file among them.
 New code is better served by :class:`lablink_storage.ImageStore`, whose errors are exceptions.
 
-The environment is looked at on every call, and the store is built anew only when it has changed.
+The environment is looked at on every call, and the store is built anew only when it has changed. The
+examples are those of an application whose environment has ``AWS_S3_BUCKET`` and credentials.
 """
 
 from __future__ import annotations
@@ -62,6 +63,13 @@ class S3Client:
             CredentialsError, AccessDeniedError: the credentials are missing, wrong, or not enough.
             UnavailableError: it cannot be reached.
             StorageError: another kind of it. The message says why and the hint what to do.
+
+        Example:
+            >>> import os
+            >>> from lablink_storage.s3_utils import get_s3_client
+            >>> client = get_s3_client()
+            >>> client.head_bucket(Bucket=os.environ["AWS_S3_BUCKET"])["BucketRegion"]
+            'us-east-1'
         """
         if Bucket != self._store.bucket:
             raise NoSuchBucketError(f"{Bucket!r} is not the configured bucket", "check AWS_S3_BUCKET")
@@ -95,12 +103,24 @@ def _why(error: Exception) -> str:
 
 
 def is_s3_enabled() -> bool:
-    """Whether ``AWS_S3_BUCKET`` is set."""
+    """Whether ``AWS_S3_BUCKET`` is set.
+
+    Example:
+        >>> from lablink_storage.s3_utils import is_s3_enabled
+        >>> is_s3_enabled()
+        True
+    """
     return bool(os.environ.get("AWS_S3_BUCKET"))
 
 
 def get_s3_client() -> S3Client | None:
-    """An object with ``head_bucket(Bucket=…)``, or ``None`` where S3 is off or misconfigured."""
+    """An object with ``head_bucket(Bucket=…)``, or ``None`` where S3 is off or misconfigured.
+
+    Example:
+        >>> from lablink_storage.s3_utils import get_s3_client
+        >>> get_s3_client() is not None
+        True
+    """
     if not is_s3_enabled():
         return None
     try:
@@ -120,6 +140,14 @@ def upload_image_to_s3(file: ImageInput, original_filename: str | None) -> str |
 
     Returns:
         The public URL, or ``None`` where S3 is off or the upload failed: the log says why.
+
+    Example:
+        >>> from lablink_storage.s3_utils import delete_image_from_s3, upload_image_to_s3
+        >>> url = upload_image_to_s3(photo, "board.png")
+        >>> url.startswith("http") and url.endswith(".jpg")
+        True
+        >>> delete_image_from_s3(url)
+        True
     """
     if not is_s3_enabled():
         return None
@@ -133,8 +161,19 @@ def upload_image_to_s3(file: ImageInput, original_filename: str | None) -> str |
 def delete_image_from_s3(image_url: str | None) -> bool:
     """Deletes the image that a public URL of this store stands for, with its variants.
 
+    Args:
+        image_url: a URL that this store gave out.
+
     Returns:
         Whether it is gone. ``False`` for an empty or foreign URL, and where S3 is off or failed.
+
+    Example:
+        >>> from lablink_storage.s3_utils import delete_image_from_s3, upload_image_to_s3
+        >>> url = upload_image_to_s3(photo, "board.png")
+        >>> delete_image_from_s3(url)
+        True
+        >>> delete_image_from_s3("https://elsewhere.example/board.jpg")
+        False
     """
     if not image_url or not is_s3_enabled():
         return False
@@ -160,6 +199,12 @@ def get_s3_upload_url(filename: str, content_type: str = "image/jpeg") -> Upload
 
     Returns:
         ``{"url", "fields", "file_url"}``, or ``None`` where S3 is off or refused: the log says why.
+
+    Example:
+        >>> from lablink_storage.s3_utils import get_s3_upload_url
+        >>> form = get_s3_upload_url("board.png", "image/png")
+        >>> form["fields"]["Content-Type"], form["file_url"].endswith(form["fields"]["key"])
+        ('image/png', True)
     """
     if not is_s3_enabled():
         return None
@@ -172,7 +217,19 @@ def get_s3_upload_url(filename: str, content_type: str = "image/jpeg") -> Upload
 
 
 def get_image_url(s3_key: str | None) -> str | None:
-    """The public URL of a key, or ``None`` where S3 is off or the key is none."""
+    """The public URL of a key.
+
+    Args:
+        s3_key: the key of an image, such as ``components/board.jpg``.
+
+    Returns:
+        The URL, or ``None`` where S3 is off or the key is none. Whether there is an image is not asked.
+
+    Example:
+        >>> from lablink_storage.s3_utils import get_image_url
+        >>> get_image_url("components/board.jpg")
+        'http...//.../components/board.jpg'
+    """
     if not s3_key or not is_s3_enabled():
         return None
     try:
@@ -199,6 +256,12 @@ def optimize_image(
     Raises:
         InvalidImageError: the bytes are no acceptable image. They are never handed on.
         InvalidArgumentError: an option is outside its range.
+
+    Example:
+        >>> from PIL import Image
+        >>> from lablink_storage.s3_utils import optimize_image
+        >>> Image.open(optimize_image(photo, 640, 480)).size
+        (640, 480)
     """
     image = optimize(file, max_width=max_width, max_height=max_height, quality=quality)
     return io.BytesIO(image.data)
@@ -207,6 +270,24 @@ def optimize_image(
 def compress_image(
     file: ImageInput, max_size: tuple[int, int] = (1024, 1024), quality: int = 85
 ) -> io.BytesIO:
-    """:func:`optimize_image` with the box as one pair, width and height in pixels."""
+    """:func:`optimize_image` with the box as one pair.
+
+    Args:
+        file: bytes, a path object or a binary file object.
+        max_size: width and height of the box in pixels.
+        quality: JPEG quality, 1 to 100.
+
+    Returns:
+        A file object that stands at its beginning.
+
+    Raises:
+        InvalidImageError, InvalidArgumentError: as :func:`optimize_image`.
+
+    Example:
+        >>> from PIL import Image
+        >>> from lablink_storage.s3_utils import compress_image
+        >>> Image.open(compress_image(photo, (320, 320))).format
+        'JPEG'
+    """
     max_width, max_height = max_size
     return optimize_image(file, max_width, max_height, quality)

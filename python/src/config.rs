@@ -23,6 +23,74 @@ pub(crate) const SECRETS: &[&str] = &[
     "secret",
 ];
 
+/// What a constructor is called, and the keywords that it takes beside those of [`ANYWHERE`].
+pub(crate) struct Constructor {
+    name: &'static str,
+    keywords: &'static [&'static str],
+}
+
+const ANYWHERE: &[&str] = &[
+    "prefix",
+    "optimize",
+    "variants",
+    "limits",
+    "cache_control",
+    "create_only",
+    "retry",
+    "deadline",
+    "max_decodes",
+    "decode_wait",
+];
+
+pub(crate) const FROM_ENV: Constructor = Constructor {
+    name: "from_env",
+    keywords: &[],
+};
+
+pub(crate) const S3: Constructor = Constructor {
+    name: "s3",
+    keywords: &[
+        "region",
+        "endpoint_url",
+        "access_key_id",
+        "secret_access_key",
+        "session_token",
+        "cloudfront_domain",
+        "addressing",
+        "accelerate",
+        "dual_stack",
+        "cloudfront_key_pair_id",
+        "cloudfront_private_key",
+        "cloudfront_private_key_path",
+        "sse_kms_key_id",
+        "storage_class",
+    ],
+};
+
+pub(crate) const LOCAL: Constructor = Constructor {
+    name: "local",
+    keywords: &["base_url", "secret", "fsync"],
+};
+
+pub(crate) const MEMORY: Constructor = Constructor {
+    name: "memory",
+    keywords: &["secret"],
+};
+
+impl Constructor {
+    fn takes(&self, keyword: &str) -> bool {
+        ANYWHERE.contains(&keyword) || self.keywords.contains(&keyword)
+    }
+
+    /// As Python says it.
+    fn unexpected(&self, keyword: &str) -> PyErr {
+        let name = self.name;
+        PyTypeError::new_err(format!(
+            "ImageStore.{name}() got an unexpected keyword argument '{keyword}'"
+        ))
+    }
+}
+
 const ADDRESSINGS: &[(&str, Addressing)] = &[
     ("auto", Addressing::Auto),
     ("virtual", Addressing::Virtual),
@@ -47,14 +115,18 @@ struct Pairs {
     limits: Option<Limits>,
 }
 
-/// Applies the keywords and validates the whole.
+/// Applies a constructor's keywords and validates the whole.
 pub(crate) fn configure(
+    constructor: &Constructor,
     mut builder: ConfigBuilder,
     keywords: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Config> {
     let mut pairs = Pairs::default();
     if let Some(keywords) = keywords {
         each_entry("keywords", keywords, |name, value| {
+            if !constructor.takes(name) {
+                return Err(constructor.unexpected(name));
+            }
             if !value.is_none() {
                 builder = set(std::mem::take(&mut builder), &mut pairs, name, value)?;
             }

@@ -6,6 +6,8 @@ import io
 import json
 import os
 import socket
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -127,15 +129,11 @@ class Server:
         self.client().put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
 
     def allow_origin(self, bucket: str, origin: str) -> None:
-        """The CORS rules that a page at ``origin`` needs for direct uploads."""
-        rule = {
-            "AllowedOrigins": [origin],
-            "AllowedMethods": ["GET", "HEAD", "POST"],
-            "AllowedHeaders": ["*"],
-            "ExposeHeaders": ["ETag"],
-            "MaxAgeSeconds": 3000,
-        }
-        self.client().put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [rule]})
+        """The CORS rules that ``lablink-storage setup`` writes for a page at ``origin``."""
+        command = [sys.executable, "-m", "lablink_storage", "setup", "--origin", origin, "--json"]
+        environment = os.environ | self.environment(bucket)
+        made = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout
+        self.client().put_bucket_cors(Bucket=bucket, CORSConfiguration=json.loads(made)["cors"])
 
     @contextmanager
     def bucket(self) -> Iterator[str]:

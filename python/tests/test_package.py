@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import inspect
 import os
 import re
 import statistics
@@ -17,7 +18,7 @@ import pytest
 import lablink_storage
 from lablink_storage import ImageStore, _environment, optimize, s3_utils
 
-from support import ROOT
+from support import ROOT, Server
 
 
 def test_import_takes_under_50_ms_and_never_imports_flask() -> None:
@@ -75,30 +76,68 @@ def test_everything_public_is_documented() -> None:
             assert getattr(ImageStore, name).__doc__, name
 
 
-def _examples() -> list[doctest.DocTest]:
-    finder, parser = doctest.DocTestFinder(), doctest.DocTestParser()
-    found = []
-    for module in (lablink_storage, s3_utils):
-        found += [test for test in finder.find(module) if test.examples]
-    members: list[tuple[str, Any]] = [("optimize", optimize), ("ImageStore", ImageStore)]
-    members += [(f"ImageStore.{n}", getattr(ImageStore, n)) for n in dir(ImageStore)]
-    for name, member in members:
-        doc = member.__doc__ or ""
-        if ">>>" in doc:
-            found.append(parser.get_doctest(doc, {}, name, None, None))
-    return found
+def _public() -> dict[str, Any]:
+    """What is called by name: every method of ImageStore and S3Client, and the functions."""
+    found: dict[str, Any] = {"optimize": optimize, "ImageStore": ImageStore}
+    for kind in (ImageStore, s3_utils.S3Client):
+        found |= {f"{kind.__name__}.{name}": getattr(kind, name) for name in dir(kind) if name[0] != "_"}
+    for name in s3_utils.__all__:
+        member = getattr(s3_utils, name)
+        if not isinstance(member, type):
+            found[f"s3_utils.{name}"] = member
+    return {name: member for name, member in found.items() if callable(member)}
 
 
-@pytest.mark.parametrize("example", _examples(), ids=lambda example: example.name)
-def test_examples_in_docstrings(example: doctest.DocTest, picture: bytes, tmp_path: Path) -> None:
+def _examples() -> dict[str, doctest.DocTest]:
+    parser = doctest.DocTestParser()
+    documented = _public() | {"lablink_storage": lablink_storage, "s3_utils": s3_utils}
+    found = {
+        name: parser.get_doctest(inspect.getdoc(member) or "", {}, name, None, None)
+        for name, member in documented.items()
+    }
+    return {name: example for name, example in found.items() if example.examples}
+
+
+@pytest.fixture(scope="session")
+def private_key(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An RSA key such as CloudFront signs with."""
+    file = tmp_path_factory.mktemp("cloudfront") / "key.pem"
+    command = ["openssl", "genrsa", "-traditional", "-out", str(file), "2048"]
+    subprocess.run(command, check=True, capture_output=True)
+    return file.read_text("ascii")
+
+
+@pytest.mark.parametrize("example", _examples().values(), ids=lambda example: example.name)
+def test_examples_in_docstrings(
+    example: doctest.DocTest,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    picture: bytes,
+    tmp_path: Path,
+) -> None:
+    for name in _environment.ALL:
+        monkeypatch.delenv(name, raising=False)
+    if example.name.startswith(("s3_utils.", "S3Client.")):
+        # Off without a bucket: these run on the real server.
+        server: Server = request.getfixturevalue("server")
+        bucket: str = request.getfixturevalue("session_bucket")
+        for name, value in server.environment(bucket).items():
+            monkeypatch.setenv(name, value)
     example.globs.update(photo=picture, tmp_path=tmp_path)
+    if "private_key" in (example.docstring or ""):
+        example.globs["private_key"] = request.getfixturevalue("private_key")
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
-    assert runner.run(example).failed == 0
+    result = runner.run(example)
+    assert result.failed == 0 and result.attempted == len(example.examples)
 
 
 def test_there_are_examples() -> None:
-    names = {example.name for example in _examples()}
-    assert {"optimize", "ImageStore", "ImageStore.upload", "ImageStore.presigned_post"} <= names
+    """One for all that is called, none of which is skipped."""
+    examples = _examples()
+    assert len(_public()) > 30 and set(_public()) <= set(examples)
+    for name, example in examples.items():
+        for step in example.examples:
+            assert not step.options.get(doctest.SKIP), name
 
 
 def test_a_panic_is_an_exception_like_any_other() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import hashlib
+import inspect
 import io
 import mmap
 import os
@@ -441,14 +442,40 @@ def test_a_wrong_configuration_names_the_remedy() -> None:
     assert "AWS_S3_BUCKET" in f"{wrong.value} {wrong.value.hint}"
     with pytest.raises(ConfigurationError):
         ImageStore.s3("NOT a bucket")
-    with pytest.raises(TypeError, match="no_such_option"):
-        ImageStore.memory(no_such_option=1)  # type: ignore[call-arg]
     with pytest.raises(InvalidArgumentError, match="no option"):
         ImageStore.memory(optimize={"no_such": 1})  # type: ignore[arg-type]
     with pytest.raises(InvalidArgumentError, match="together"):
         ImageStore.s3("bucket", access_key_id="only")
     with pytest.raises(TypeError):
         ImageStore()
+
+
+def test_constructors_take_what_their_signatures_name_and_nothing_else(tmp_path: Path) -> None:
+    constructors: dict[str, tuple[Callable[..., ImageStore], list[Any]]] = {
+        "from_env": (ImageStore.from_env, [{}]),
+        "s3": (ImageStore.s3, ["bucket"]),
+        "local": (ImageStore.local, [tmp_path]),
+        "memory": (ImageStore.memory, []),
+    }
+    named = {
+        name: {
+            parameter.name
+            for parameter in inspect.signature(make).parameters.values()
+            if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        }
+        for name, (make, _) in constructors.items()
+    }
+    assert len(set.union(*named.values())) == 27
+    for name, (make, arguments) in constructors.items():
+        for keyword in sorted(set.union({"no_such_option"}, *named.values())):
+            if keyword in named[name]:
+                make(*arguments, **{keyword: None})
+                continue
+            for value in (None, "x", True):
+                with pytest.raises(TypeError) as wrong:
+                    make(*arguments, **{keyword: value})
+                expected = f"ImageStore.{name}() got an unexpected keyword argument {keyword!r}"
+                assert str(wrong.value) == expected
 
 
 def test_variables_that_are_not_utf_8(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

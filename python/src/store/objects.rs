@@ -77,6 +77,13 @@ impl ImageStore {
     /// Raises:
     ///     NotFoundError: there is none.
     ///     LimitExceededError: it is larger than the store's input limit.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.memory()
+    ///     >>> image = store.upload(photo)
+    ///     >>> len(store.get(image.key)) == image.size
+    ///     True
     #[pyo3(signature = (key))]
     fn get<'py>(&self, py: Python<'py>, key: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
         guard(|| {
@@ -96,6 +103,13 @@ impl ImageStore {
     /// Raises:
     ///     InvalidArgumentError: the range is empty or begins beyond the object.
     ///     NotFoundError: there is no such object.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.memory()
+    ///     >>> image = store.upload(photo)
+    ///     >>> store.get_range(image.key, 0, 3)
+    ///     b'\xff\xd8\xff'
     #[pyo3(signature = (key, start, end))]
     fn get_range<'py>(
         &self,
@@ -119,6 +133,14 @@ impl ImageStore {
     ///
     /// Raises:
     ///     NotFoundError: there is none.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.memory()
+    ///     >>> image = store.upload(photo)
+    ///     >>> info = store.head(image.key)
+    ///     >>> info.content_type, info.size == image.size
+    ///     ('image/jpeg', True)
     #[pyo3(signature = (key))]
     fn head<'py>(&self, py: Python<'py>, key: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
@@ -129,6 +151,22 @@ impl ImageStore {
     }
 
     /// Whether there is an object under a key or public URL.
+    ///
+    /// Args:
+    ///     key: key or public URL.
+    ///
+    /// Raises:
+    ///     InvalidKeyError, ForeignUrlError: no key, or a URL that is not this store's.
+    ///     StorageError: another kind of it, where the backend did not say.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.memory()
+    ///     >>> image = store.upload(photo)
+    ///     >>> store.exists(image.key), store.exists(image.url)
+    ///     (True, True)
+    ///     >>> store.exists("components/other.jpg")
+    ///     False
     #[pyo3(signature = (key))]
     fn exists(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
         guard(|| {
@@ -145,6 +183,13 @@ impl ImageStore {
     /// Returns:
     ///     An iterator of ObjectInfo; variants have their name in .variant, pending uploads are left out.
     ///     Errors of the backend are raised while iterating.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.memory()
+    ///     >>> image = store.upload(photo)
+    ///     >>> [info.key == image.key for info in store.list()]
+    ///     [True]
     #[pyo3(signature = (prefix=None))]
     fn list(&self, py: Python<'_>, prefix: Option<&Bound<'_, PyAny>>) -> PyResult<ObjectIterator> {
         guard(|| {
@@ -162,6 +207,14 @@ impl ImageStore {
     ///
     /// Raises:
     ///     ForeignUrlError: a URL that is not this store's.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.memory()
+    ///     >>> image = store.upload(photo)
+    ///     >>> store.delete(image.url)
+    ///     >>> store.exists(image.key)
+    ///     False
     #[pyo3(signature = (key))]
     fn delete(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<()> {
         guard(|| {
@@ -171,6 +224,17 @@ impl ImageStore {
     }
 
     /// The URL under which anyone can fetch an image, if the bucket allows it. Nothing is asked.
+    ///
+    /// Args:
+    ///     key: key or public URL.
+    ///
+    /// Raises:
+    ///     InvalidKeyError, ForeignUrlError: no key, or a URL that is not this store's.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> ImageStore.memory().public_url("components/board.jpg")
+    ///     'memory://lablink/components/board.jpg'
     #[pyo3(signature = (key))]
     fn public_url(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<String> {
         guard(|| Ok(self.client(py)?.public_url(&self.key(py, key)?)))
@@ -184,6 +248,13 @@ impl ImageStore {
     ///
     /// Raises:
     ///     InvalidArgumentError: the store has no variant of that name.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.memory(variants={"thumb": {"max_width": 320}})
+    ///     >>> image = store.upload(photo)
+    ///     >>> store.variant_url(image.key, "thumb") == image.variants["thumb"].url
+    ///     True
     #[pyo3(signature = (key, name))]
     fn variant_url(
         &self,
@@ -199,9 +270,18 @@ impl ImageStore {
 
     /// The key that a public URL of this store stands for. It never guesses.
     ///
+    /// Args:
+    ///     url: public URL.
+    ///
     /// Raises:
     ///     ForeignUrlError: any other URL.
     ///     InvalidArgumentError: it is not UTF-8.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.memory()
+    ///     >>> store.key_from_url("memory://lablink/components/board.jpg")
+    ///     'components/board.jpg'
     #[pyo3(signature = (url))]
     fn key_from_url(&self, py: Python<'_>, url: &Bound<'_, PyAny>) -> PyResult<String> {
         guard(|| {
@@ -218,7 +298,21 @@ impl ImageStore {
     ///     dry_run: False removes them.
     ///
     /// Returns:
-    ///     SweepReport.
+    ///     SweepReport: what could not be removed is in its failures.
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: no duration.
+    ///     StorageError: another kind of it, where the backend could not be listed.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.memory(secret="0123456789abcdef0123456789abcdef")
+    ///     >>> post = store.presigned_post("board.jpg")
+    ///     >>> received = store.receive_post(post.fields, photo)
+    ///     >>> len(store.sweep(older_than=0).found)
+    ///     1
+    ///     >>> store.sweep(older_than=0, dry_run=False).removed
+    ///     1
     #[pyo3(
         signature = (older_than=None, dry_run=true),
         text_signature = "($self, older_than=86400, dry_run=True)"
@@ -262,7 +356,19 @@ impl ImageStore {
         })
     }
 
-    /// Whether the backend answers: Status, within 5 seconds, never an error. Nothing is written.
+    /// Whether the backend answers, within 5 seconds. Nothing is written.
+    ///
+    /// Returns:
+    ///     Status: what went wrong and what to do about it are in its error and hint.
+    ///
+    /// Raises:
+    ///     InternalError: a defect of this package's. What the backend does is never raised.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> status = ImageStore.memory().status()
+    ///     >>> status.backend, status.accessible
+    ///     ('memory', True)
     fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
             let client = self.client(py)?;

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString, PyType};
 
 use super::{ImageStore, Recipe};
-use crate::config::{SECRETS, configure};
+use crate::config::{FROM_ENV, LOCAL, MEMORY, S3, SECRETS, configure};
 use crate::error::{configuration, guard, invalid_argument, not_supported, storage};
 use crate::options::{plain, text};
 
@@ -78,7 +78,7 @@ fn from_variables(
     keywords: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Config> {
     let builder = ConfigBuilder::from_vars(variables).map_err(|error| storage(error.into()))?;
-    configure(builder, keywords)
+    configure(&FROM_ENV, builder, keywords)
 }
 
 #[pymethods]
@@ -87,10 +87,12 @@ impl ImageStore {
     ///
     /// Args:
     ///     env: variables to look at instead of os.environ.
-    ///     **keywords: refine it; see s3 and local.
+    ///     optimize, variants, limits, prefix, cache_control, create_only, retry, deadline,
+    ///         max_decodes, decode_wait: as s3. Where, and with which secrets, only the variables say.
     ///
     /// Raises:
-    ///     ConfigurationError: names the variable and the remedy.
+    ///     ConfigurationError: names the variable or the keyword, and the remedy.
+    ///     TypeError: an unexpected keyword.
     ///
     /// Example:
     ///     >>> from lablink_storage import ImageStore
@@ -117,7 +119,7 @@ impl ImageStore {
             };
             let config = from_variables(variables(&given)?, keywords)?;
             let secret = environment.call_method1("gives_secret", (&given,))?;
-            let recipe = if secret.is_truthy()? || gives_secret(keywords)? {
+            let recipe = if secret.is_truthy()? {
                 Recipe::Stays(GIVEN_SECRETS)
             } else {
                 let carried = environment.call_method1("carried", (given,))?;
@@ -152,6 +154,7 @@ impl ImageStore {
     ///
     /// Raises:
     ///     ConfigurationError: names the keyword and the remedy.
+    ///     TypeError: an unexpected keyword, one of local's own among them.
     ///
     /// Example:
     ///     >>> from lablink_storage import ImageStore
@@ -179,7 +182,7 @@ impl ImageStore {
     ) -> PyResult<Self> {
         guard(|| {
             let builder = Config::builder().s3(text("bucket", bucket)?);
-            let config = configure(builder, keywords)?;
+            let config = configure(&S3, builder, keywords)?;
             let recipe = if gives_secret(keywords)? {
                 Recipe::Stays(GIVEN_SECRETS)
             } else {
@@ -195,11 +198,13 @@ impl ImageStore {
     ///     directory: str or path object.
     ///     base_url: where the application serves it: a path or an http(s) URL.
     ///     secret: 32 bytes at least; with it, presigned requests work without S3.
-    ///     prefix, optimize, variants, limits, ...: as s3.
     ///     fsync: flush every file to the disk before it counts as stored.
+    ///     optimize, variants, limits, prefix, cache_control, create_only, retry, deadline,
+    ///         max_decodes, decode_wait: as s3.
     ///
     /// Raises:
     ///     ConfigurationError: names the keyword and the remedy.
+    ///     TypeError: an unexpected keyword, one of s3's own among them.
     ///
     /// Example:
     ///     >>> from lablink_storage import ImageStore
@@ -225,7 +230,7 @@ impl ImageStore {
             if path.to_str().is_none() {
                 return Err(invalid_argument("directory", "it is not UTF-8"));
             }
-            let config = configure(Config::builder().local(&path), keywords)?;
+            let config = configure(&LOCAL, Config::builder().local(&path), keywords)?;
             let recipe = if gives_secret(keywords)? {
                 Recipe::Stays(GIVEN_SECRETS)
             } else {
@@ -240,7 +245,12 @@ impl ImageStore {
     ///
     /// Args:
     ///     secret: 32 bytes at least; with it, presigned requests work.
-    ///     prefix, optimize, variants, limits, ...: as s3.
+    ///     optimize, variants, limits, prefix, cache_control, create_only, retry, deadline,
+    ///         max_decodes, decode_wait: as s3.
+    ///
+    /// Raises:
+    ///     ConfigurationError: names the keyword and the remedy.
+    ///     TypeError: an unexpected keyword, one of s3's own among them.
     ///
     /// Example:
     ///     >>> from lablink_storage import ImageStore
@@ -259,7 +269,7 @@ impl ImageStore {
         keywords: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         guard(|| {
-            let config = configure(Config::builder().memory(), keywords)?;
+            let config = configure(&MEMORY, Config::builder().memory(), keywords)?;
             Self::open(
                 py,
                 config,

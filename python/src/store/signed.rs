@@ -29,6 +29,14 @@ impl ImageStore {
     /// Raises:
     ///     InvalidArgumentError: the duration is outside its range.
     ///     NotSupportedError: a local or memory store without a secret.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.memory(secret="0123456789abcdef0123456789abcdef")
+    ///     >>> image = store.upload(photo)
+    ///     >>> request = store.presigned_get(image.key, expires_in=600, download_as="board.jpg")
+    ///     >>> request.method, request.url.startswith(image.url + "?")
+    ///     ('GET', True)
     #[pyo3(
         signature = (key, expires_in=None, download_as=None, response_content_type=None),
         text_signature = "($self, key, expires_in=3600, download_as=None, response_content_type=None)"
@@ -71,7 +79,16 @@ impl ImageStore {
     ///     PresignedRequest; its headers have to be sent.
     ///
     /// Raises:
-    ///     NotSupportedError: a local store.
+    ///     UnsupportedFormatError or InvalidArgumentError: a type that the store does not accept.
+    ///     NotSupportedError: a local or memory store.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.s3("lab-images", access_key_id="AKIDEXAMPLE",
+    ///     ...                       secret_access_key="example")
+    ///     >>> request = store.presigned_put("board.png")
+    ///     >>> request.method, request.headers["content-type"]
+    ///     ('PUT', 'image/png')
     #[pyo3(
         signature = (filename, content_type=None, expires_in=None, pending=true),
         text_signature = "($self, filename, content_type=None, expires_in=3600, pending=True)"
@@ -167,6 +184,14 @@ impl ImageStore {
     ///
     /// Raises:
     ///     NotSupportedError: no CloudFront domain or key is configured.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.s3("lab-images", cloudfront_domain="images.lab.example",
+    ///     ...                       cloudfront_key_pair_id="K2JCJMDEHXQW5F",
+    ///     ...                       cloudfront_private_key=private_key)
+    ///     >>> store.signed_url("components/board.jpg", expires_in=600).url
+    ///     'https://images.lab.example/components/board.jpg?Expires=...&Signature=...'
     #[pyo3(
         signature = (key, expires_in=None, starts_in=None, ip_range=None),
         text_signature = "($self, key, expires_in=3600, starts_in=None, ip_range=None)"
@@ -200,6 +225,14 @@ impl ImageStore {
     ///
     /// Raises:
     ///     NotSupportedError: no CloudFront domain or key is configured.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.s3("lab-images", cloudfront_domain="images.lab.example",
+    ///     ...                       cloudfront_key_pair_id="K2JCJMDEHXQW5F",
+    ///     ...                       cloudfront_private_key=private_key)
+    ///     >>> "CloudFront-Policy" in store.signed_cookies().cookies
+    ///     True
     #[pyo3(
         signature = (path=None, expires_in=None, starts_in=None, ip_range=None),
         text_signature = "($self, path=None, expires_in=3600, starts_in=None, ip_range=None)"
@@ -239,6 +272,14 @@ impl ImageStore {
     /// Raises:
     ///     PolicyViolationError: the message says which condition failed.
     ///     NotSupportedError: the store is on S3, or has no secret.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.memory(secret="0123456789abcdef0123456789abcdef")
+    ///     >>> post = store.presigned_post("board.jpg")
+    ///     >>> received = store.receive_post(post.fields, photo)
+    ///     >>> received.status, received.key == post.key
+    ///     (201, True)
     #[pyo3(signature = (fields, file))]
     fn receive_post<'py>(
         &self,
@@ -268,6 +309,15 @@ impl ImageStore {
     ///
     /// Raises:
     ///     PolicyViolationError: forged, altered or expired.
+    ///
+    /// Example:
+    ///     >>> from urllib.parse import urlsplit
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.memory(secret="0123456789abcdef0123456789abcdef")
+    ///     >>> image = store.upload(photo)
+    ///     >>> request = store.presigned_get(image.key, response_content_type="image/png")
+    ///     >>> store.verify_get(image.key, urlsplit(request.url).query).content_type
+    ///     'image/png'
     #[pyo3(signature = (key, query))]
     fn verify_get<'py>(
         &self,
@@ -297,6 +347,14 @@ impl ImageStore {
     ///     InvalidKeyError: not a pending key of this store.
     ///     NotFoundError: nothing was uploaded, or it was promoted before.
     ///     InvalidImageError: what arrived is no acceptable image; it is left for the sweep.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.memory(secret="0123456789abcdef0123456789abcdef")
+    ///     >>> post = store.presigned_post("board.jpg")
+    ///     >>> received = store.receive_post(post.fields, photo)
+    ///     >>> store.promote(post.key).url == post.file_url
+    ///     True
     #[pyo3(signature = (key))]
     fn promote<'py>(
         &self,
