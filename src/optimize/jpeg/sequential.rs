@@ -37,7 +37,8 @@ pub(super) fn decode(
             break;
         }
         if seen.iter().all(|&seen| seen) {
-            reader.spare |= !matches!(reader.next_scan(), Ok(None));
+            // Without an end marker the image is whole nevertheless.
+            reader.spare |= !matches!(reader.next_scan(), Ok(None) | Err(Error::Truncated));
             break;
         }
         match reader.next_scan() {
