@@ -8,6 +8,7 @@
 #[cfg_attr(not(feature = "s3"), allow(dead_code))]
 mod call;
 mod classify;
+mod deadline;
 mod error;
 mod hint;
 #[cfg(feature = "local")]

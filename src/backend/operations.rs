@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
@@ -15,7 +15,7 @@ use object_store::{
 };
 
 use super::call::{Call, Failure, Problem};
-use super::classify::Context;
+use super::deadline::Outcome;
 use super::error::{Operation, StorageError};
 use super::object::{ObjectInfo, PutOptions, PutOutcome, bare_e_tag};
 use super::{Backend, HEALTH_DEADLINE, Kind};
@@ -23,15 +23,8 @@ use crate::format::ImageFormat;
 use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
 
-tokio::task_local! {
-    /// When what a caller asked for has to be over, of which an operation is one step.
-    static END: Instant;
-}
-
 /// How often a create-only put is repeated after S3 found another write of the key in flight.
 const CONFLICT_RETRIES: usize = 3;
-
-type Outcome<T> = Result<T, StorageError>;
 
 /// The stored path of a key: the same for every operation and every backend.
 fn stored_path(key: &ObjectKey) -> Result<Path, Error> {
@@ -366,56 +359,6 @@ impl Backend {
                 Ok(0)
             }
         }
-    }
-
-    fn context<'a>(&'a self, operation: Operation, key: Option<&'a ObjectKey>) -> Context<'a> {
-        Context {
-            operation,
-            key,
-            backend: self,
-            deadline: self.inner.deadline,
-        }
-    }
-
-    /// Runs several operations within one deadline: each has what those before it left.
-    pub(crate) async fn within<T>(&self, operations: impl Future<Output = T>) -> T {
-        let end = END.try_with(|&end| end);
-        let own = Instant::now() + self.inner.deadline;
-        END.scope(end.map_or(own, |end| end.min(own)), operations)
-            .await
-    }
-
-    /// Runs one operation within its deadline, and puts what went wrong into words.
-    async fn bounded<T>(
-        &self,
-        call: &Arc<Call>,
-        context: Context<'_>,
-        operation: impl Future<Output = Result<T, Error>>,
-    ) -> Outcome<T> {
-        let started = Instant::now();
-        let left = END.try_with(|end| end.saturating_duration_since(started));
-        let deadline = left.map_or(context.deadline, |left| left.min(context.deadline));
-        let outcome = tokio::time::timeout(deadline, call.scope(operation)).await;
-        let outcome = outcome.map_or_else(
-            |_| Err(context.timed_out(call)),
-            |outcome| outcome.map_err(|error| context.failed(call, error)),
-        );
-        let code = outcome.as_ref().err().map(StorageError::code);
-        if matches!(code, None | Some(Some("NoSuchKey"))) {
-            self.inner.answered.store(true, Ordering::Relaxed);
-        }
-        // Of a listing, what is no page is the next object of one.
-        if context.operation != Operation::List || call.tries() > 0 || outcome.is_err() {
-            tracing::debug!(
-                operation = context.operation.as_str(),
-                key = context.key.map(ObjectKey::as_str),
-                bytes = call.bytes(),
-                tries = call.tries(),
-                elapsed = ?started.elapsed(),
-                error = outcome.as_ref().err().map(tracing::field::display),
-            );
-        }
-        outcome
     }
 
     /// What an object is written with, where the store takes it.
