@@ -8,13 +8,16 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{error, fmt};
 
+use super::deadline::Deadline;
+
 tokio::task_local! {
     static CALL: Arc<Call>;
 }
 
 /// The record of one operation.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Call {
+    deadline: Deadline,
     tries: AtomicU32,
     bytes: AtomicU64,
     failure: Mutex<Option<Failure>>,
@@ -74,6 +77,20 @@ impl fmt::Display for Problem {
 impl error::Error for Problem {}
 
 impl Call {
+    pub(super) fn new(deadline: Deadline) -> Self {
+        Self {
+            deadline,
+            tries: AtomicU32::new(0),
+            bytes: AtomicU64::new(0),
+            failure: Mutex::default(),
+        }
+    }
+
+    /// When the operation has to be over: what retries and waiting have to spend.
+    pub(super) fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
     /// Runs `operation` with this record within reach of the HTTP layer.
     pub(super) async fn scope<F: Future>(self: &Arc<Self>, operation: F) -> F::Output {
         CALL.scope(Arc::clone(self), operation).await

@@ -2,7 +2,6 @@
 
 use std::error::Error as _;
 use std::io;
-use std::time::Duration;
 
 use object_store::Error;
 #[cfg(feature = "s3")]
@@ -18,13 +17,12 @@ use crate::kind::ErrorKind;
 /// The words for what has no better ones.
 const FAILED: &str = "it failed";
 
-/// What was being done, to what, and for how long at most.
+/// What was being done, and to what.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     pub(super) operation: Operation,
     pub(super) key: Option<&'a ObjectKey>,
     pub(super) backend: &'a Backend,
-    pub(super) deadline: Duration,
 }
 
 impl Context<'_> {
@@ -34,7 +32,7 @@ impl Context<'_> {
             // It was being repeated: what the server kept saying tells more than that time ran out.
             Some(Failure::Answer(answer)) => self.answered(call, &answer),
             _ => {
-                let problem = format!("not done within {:?}", self.deadline);
+                let problem = format!("not done within {:?}", call.deadline().allowed());
                 let error = self.error(ErrorKind::Timeout, problem, call);
                 match hint::of_timeout(self) {
                     Some(hint) => error.with_hint(hint),

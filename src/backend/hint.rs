@@ -167,8 +167,6 @@ pub(super) fn of_files(
 
 #[cfg(all(test, feature = "s3"))]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::config::Config;
 
@@ -183,7 +181,6 @@ mod tests {
             operation,
             key: None,
             backend: &backend,
-            deadline: Duration::from_secs(30),
         };
         let slow_down = Answer {
             status: 503,

@@ -9,7 +9,7 @@ use futures_util::stream::{self, BoxStream, StreamExt};
 use tracing::Instrument;
 
 use super::{ImageStore, failed, milliseconds, traced};
-use crate::backend::ObjectInfo;
+use crate::backend::{Backend, ObjectInfo};
 use crate::error::{Error, Result};
 use crate::key::{InvalidKey, ObjectKey};
 use crate::kind::ErrorKind;
@@ -245,14 +245,15 @@ impl ImageStore {
     /// The kinds of the backend.
     pub async fn delete(&self, key: &ObjectKey) -> Result<()> {
         let span = tracing::info_span!("delete", %key);
-        let delete = self.inner.backend.within(async {
-            for variant in self.variants_beside(key).await? {
-                self.inner.backend.delete(&variant).await?;
+        traced(span, async {
+            let backend = self.inner.backend.until(self.inner.backend.deadline());
+            for variant in self.variants_beside(&backend, key).await? {
+                backend.delete(&variant).await?;
             }
-            self.inner.backend.delete(key).await?;
+            backend.delete(key).await?;
             Ok(())
-        });
-        traced(span, delete).await
+        })
+        .await
     }
 
     /// Removes the image that a public URL of this store stands for, as [`delete`](Self::delete) does.
@@ -282,7 +283,11 @@ impl ImageStore {
     }
 
     /// The variants that lie beside an upload, those of an earlier configuration too.
-    async fn variants_beside(&self, key: &ObjectKey) -> Result<BTreeSet<ObjectKey>> {
+    async fn variants_beside(
+        &self,
+        backend: &Backend,
+        key: &ObjectKey,
+    ) -> Result<BTreeSet<ObjectKey>> {
         let mut found = BTreeSet::new();
         let Some(folder) = variants_of(key) else {
             return Ok(found);
@@ -290,7 +295,7 @@ impl ImageStore {
         for variant in self.inner.config.variants() {
             found.insert(variant_key(key, variant.name())?);
         }
-        let mut listed = self.inner.backend.list(folder.trim_end_matches('/'));
+        let mut listed = backend.list(folder.trim_end_matches('/'));
         while let Some(item) = listed.next().await {
             match item {
                 Ok(info) => {

@@ -54,9 +54,9 @@ impl ImageStore {
             let (id, declared) = self.pending_upload(key)?;
             let most = self.inner.config.optimize().limits.max_bytes;
             // Reading, storing and removing share one deadline; waiting for a turn and decoding have theirs.
-            let (deadline, began) = (self.inner.config.deadline(), Instant::now());
-            let (_, bytes) = self.inner.backend.get(key, most).await?;
-            let left = deadline.saturating_sub(began.elapsed());
+            let deadline = self.inner.backend.deadline();
+            let (_, bytes) = self.inner.backend.until(deadline).get(key, most).await?;
+            let decoding = Instant::now();
             tracing::Span::current().record("bytes", bytes.len());
             if bytes.is_empty() {
                 return Err(OptimizeError::InvalidImage {
@@ -69,14 +69,13 @@ impl ImageStore {
             let options = options.clone().with_format(format);
             let prepared = self.prepare(bytes, Some(&options)).await?;
             let promoted = ObjectKey::for_upload(self.inner.prefix(), id, prepared.main.format)?;
-            let began = Instant::now();
-            let image = self.place(promoted, prepared, Existing::Same, left).await?;
-            let left = left.saturating_sub(began.elapsed());
+            let deadline = deadline.extended(decoding.elapsed());
+            let image = self
+                .place(promoted, prepared, Existing::Same, deadline)
+                .await?;
             // The image is there; a pending object that stays is one that the sweep will find.
-            match tokio::time::timeout(left, self.inner.backend.delete(key)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "could not remove the pending object"),
-                Err(_) => tracing::warn!("no time was left to remove the pending object"),
+            if let Err(error) = self.inner.backend.until(deadline).delete(key).await {
+                tracing::warn!(%error, "could not remove the pending object");
             }
             Ok(image)
         })

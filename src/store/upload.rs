@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::image::{StoredImage, StoredVariant};
 use super::options::UploadOptions;
 use super::{ImageStore, Inner, traced};
+use crate::backend::Deadline;
 use crate::error::{Error, Result};
 use crate::format::ImageFormat;
 use crate::key::ObjectKey;
@@ -96,7 +95,7 @@ impl ImageStore {
                 prepared.main.format,
             )?;
             tracing::Span::current().record("key", key.as_str());
-            let deadline = self.inner.config.deadline();
+            let deadline = self.inner.backend.deadline();
             self.place(key, prepared, Existing::Refuse, deadline).await
         })
         .await
@@ -114,7 +113,7 @@ impl ImageStore {
         traced(span, async {
             let prepared = self.prepare(bytes, None).await?;
             let key = ObjectKey::for_upload(prefix, id, prepared.main.format)?;
-            let deadline = self.inner.config.deadline();
+            let deadline = self.inner.backend.deadline();
             self.place(key, prepared, Existing::Same, deadline).await
         })
         .await
@@ -166,7 +165,7 @@ impl ImageStore {
         key: ObjectKey,
         prepared: Prepared,
         existing: Existing,
-        deadline: Duration,
+        deadline: Deadline,
     ) -> Result<StoredImage> {
         let inner = Arc::clone(&self.inner);
         let (answer, answered) = oneshot::channel();
@@ -203,7 +202,7 @@ async fn write(
     key: ObjectKey,
     prepared: Prepared,
     existing: Existing,
-    deadline: Duration,
+    deadline: Deadline,
     answer: &oneshot::Sender<Result<StoredImage>>,
 ) -> Result<StoredImage> {
     let mut parts = Vec::with_capacity(prepared.variants.len() + 1);
@@ -214,12 +213,11 @@ async fn write(
 
     let mut placed = Vec::with_capacity(parts.len());
     // The last of the deadline is for taking back what a write that fails has left.
-    let (end, limit) = (Instant::now() + deadline, deadline * 5 / 6);
     let placing = place_parts(inner, &parts, &mut placed, existing, answer);
-    let outcome = tokio::time::timeout(limit, placing).await;
+    let outcome = tokio::time::timeout(deadline.reserve().remaining(), placing).await;
     if let Err(error) = outcome.unwrap_or(Err(Error::Timeout {
         operation: "upload",
-        after: limit,
+        after: deadline.allowed(),
     })) {
         let (inner, failure) = (Arc::clone(inner), error.kind());
         let taking_back = tokio::spawn(
@@ -227,7 +225,7 @@ async fn write(
                 .in_current_span(),
         );
         // What takes longer goes on, but nobody waits for it.
-        let _ = tokio::time::timeout_at(end, taking_back).await;
+        let _ = tokio::time::timeout(deadline.remaining(), taking_back).await;
         return Err(error);
     }
 
