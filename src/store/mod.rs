@@ -11,8 +11,10 @@ mod signer;
 mod sources;
 mod status;
 mod sweep;
+mod tombstone;
 mod upload;
 mod work;
+mod write;
 
 pub use builder::ImageStoreBuilder;
 pub use image::{ReceivedPost, Status, StoredImage, StoredVariant, SweepReport, SweptObject};

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use tracing::Instrument;
 
+use super::write::AT_ONCE;
 use super::{ImageStore, failed, milliseconds, traced};
 use crate::backend::{Backend, ObjectInfo};
 use crate::error::{Error, Result};
@@ -220,7 +221,12 @@ impl ImageStore {
 
     /// Removes an object and, where it is an upload's, its variants. Removing what is not there is fine.
     ///
-    /// The variants go first, so that a removal which fails can be repeated.
+    /// The image goes first and its variants after it. A removal that fails can be repeated, and what one
+    /// that was cut off left is found by a sweep.
+    ///
+    /// An upload may have come by a form that is still valid. So that the form, used again, brings no other
+    /// picture under the old URL, an empty `pending/<prefix>/<uuid>.gone` stays: [`promote`](Self::promote)
+    /// answers `NotFound` to that upload. A sweep removes it after 8 days, when no form is valid any more.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -247,10 +253,16 @@ impl ImageStore {
         let span = tracing::info_span!("delete", %key);
         traced(span, async {
             let backend = self.inner.backend.until(self.inner.backend.deadline());
-            for variant in self.variants_beside(&backend, key).await? {
-                backend.delete(&variant).await?;
-            }
+            self.inner.bury(&backend, key).await?;
             backend.delete(key).await?;
+            let variants = self.variants_beside(&backend, key).await?;
+            let removals = variants.iter().map(|variant| backend.delete(variant));
+            let removals: Vec<_> = removals.collect();
+            let removed: Vec<_> = stream::iter(removals)
+                .buffer_unordered(AT_ONCE)
+                .collect()
+                .await;
+            removed.into_iter().collect::<Result<(), _>>()?;
             Ok(())
         })
         .await
