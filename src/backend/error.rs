@@ -182,12 +182,12 @@ impl StorageError {
                 ErrorKind::AlreadyExists => {
                     "choose another key: what is stored is never overwritten"
                 }
-                ErrorKind::LimitExceeded => "read it in ranges, or raise the limit on bytes",
+                ErrorKind::LimitExceeded => "read it in ranges",
                 ErrorKind::Unavailable => {
-                    "try again later; a batch job waits longer with the batch preset"
+                    "try again later; a batch job waits longer with a longer LABLINK_STORAGE_DEADLINE"
                 }
                 ErrorKind::Timeout => {
-                    "try again; for slow links or large batches use the batch preset"
+                    "try again; for slow links or large batches set a longer LABLINK_STORAGE_DEADLINE"
                 }
                 ErrorKind::Internal => "look into the log, at the error's source",
                 _ => return None,

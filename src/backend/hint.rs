@@ -22,9 +22,10 @@ pub(super) fn of_answer(context: &Context<'_>, kind: ErrorKind, answer: &Answer)
         ErrorKind::Configuration if (300..400).contains(&answer.status) => Some(
             "set AWS_ENDPOINT_URL_S3 to the server's own address, or unset it for AWS".to_owned(),
         ),
-        ErrorKind::NotSupported if context.operation == Operation::Put => {
-            Some("if the server refuses If-None-Match, turn create_only off".to_owned())
-        }
+        ErrorKind::NotSupported if context.operation == Operation::Put => Some(
+            "if the server refuses If-None-Match, set LABLINK_STORAGE_CREATE_ONLY to false"
+                .to_owned(),
+        ),
         _ => None,
     }
 }
@@ -113,7 +114,7 @@ fn unavailable(context: &Context<'_>, answer: &Answer) -> String {
     let retried = "it was tried again within the deadline; try later";
     let throttled = match answer.code.as_deref() {
         Some("SlowDown" | "Throttling" | "ThrottlingException" | "TooManyRequests") => {
-            " and send less at once; a batch job uses the batch preset"
+            " and send less at once; give a batch job a longer LABLINK_STORAGE_DEADLINE"
         }
         _ => "",
     };
@@ -123,8 +124,9 @@ fn unavailable(context: &Context<'_>, answer: &Answer) -> String {
 /// The hint for an operation that its deadline ended.
 pub(super) fn of_timeout(context: &Context<'_>) -> Option<String> {
     let acceleration = acceleration(context);
-    (!acceleration.is_empty())
-        .then(|| format!("try again; a batch job uses the batch preset{acceleration}"))
+    (!acceleration.is_empty()).then(|| {
+        format!("try again; give slow links a longer LABLINK_STORAGE_DEADLINE{acceleration}")
+    })
 }
 
 /// What makes uploads faster, where it can be had: on AWS alone.
@@ -144,19 +146,28 @@ pub(super) fn of_files(
 ) -> Option<String> {
     #[cfg(feature = "local")]
     if let super::Kind::Local(files) = &backend.inner.kind {
-        let root = files.root().display();
+        let root = files.root();
         return match (kind, io_kind) {
+            (ErrorKind::AccessDenied, Some(io::ErrorKind::ReadOnlyFilesystem)) => {
+                Some(format!("mount the file system of {root:?} writable"))
+            }
             (ErrorKind::AccessDenied, _) => Some(format!(
-                "let this process read and write {root}, and keep symbolic links out of it"
+                "let this process read and write {root:?}, and keep symbolic links out of it"
+            )),
+            (ErrorKind::InvalidKey, _) => Some(format!(
+                "keep {root:?} on a file system that takes names of 255 bytes and all their characters"
             )),
             (ErrorKind::Configuration, _) => Some(format!(
-                "set LABLINK_STORAGE_DIR to a directory: {root} is none"
+                "set LABLINK_STORAGE_DIR to a directory, which {root:?} is not"
+            )),
+            (_, Some(io::ErrorKind::StorageFull)) if files.lacks_inodes() => Some(format!(
+                "remove files that are not needed: the file system of {root:?} has room, but no inodes left"
             )),
             (_, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) => {
-                Some(format!("make room on the disk that {root} is on"))
+                Some(format!("make room on the disk that {root:?} is on"))
             }
             (ErrorKind::Internal, Some(_)) => {
-                Some(format!("look at {root} and the disk that it is on"))
+                Some(format!("look at {root:?} and the disk that it is on"))
             }
             _ => None,
         };

@@ -9,6 +9,8 @@
 mod call;
 mod classify;
 mod deadline;
+#[cfg(feature = "local")]
+mod directory;
 mod error;
 mod hint;
 #[cfg(feature = "local")]

@@ -468,6 +468,6 @@ fn content_type_of(key: &ObjectKey) -> &'static str {
 fn truncated(expected: u64, got: usize) -> Error {
     Error::Generic {
         store: "object store",
-        source: Problem(format!("{got} of {expected} bytes came")).into(),
+        source: Problem::new(format!("{got} of {expected} bytes came")).into(),
     }
 }
