@@ -10,12 +10,14 @@ const DEEPEST: usize = 16;
 /// many libraries' errors do, is left out.
 pub(crate) fn chain(error: &dyn Error) -> Vec<String> {
     let mut chain: Vec<String> = Vec::new();
-    let behind = std::iter::successors(Some(error), |error| error.source());
-    for error in behind.take(DEEPEST) {
-        let words = error.to_string();
+    let mut next = Some(error);
+    for _ in 0..DEEPEST {
+        let Some(error) = next else { break };
+        let words = one_line(&error.to_string()).into_owned();
         if !chain.iter().any(|said| said.contains(&words)) {
-            chain.push(one_line(&words).into_owned());
+            chain.push(words);
         }
+        next = error.source();
     }
     chain
 }
