@@ -304,12 +304,12 @@ impl ObjectStore for LocalFiles {
             let stored = store.put(&location, &payload, create);
             stored.map_err(|error| match error.kind() {
                 // An object lies where this key needs a directory.
-                ErrorKind::NotADirectory => Error::AlreadyExists {
+                ErrorKind::NotADirectory if store.root.is_dir() => Error::AlreadyExists {
                     path: location.to_string(),
                     source: error.into(),
                 },
                 // It is not the object that is missing: its directory cannot be made.
-                ErrorKind::NotFound => generic(error),
+                ErrorKind::NotFound | ErrorKind::NotADirectory => generic(error),
                 _ => as_store_error(error, &location),
             })
         })
