@@ -10,7 +10,7 @@ use crate::kind::ErrorKind;
 
 impl Inner {
     /// Leaves the tombstone of an image, where it may have come from a direct upload: its key says no more
-    /// than that.
+    /// than that. Whoever may not write among the pending uploads cannot have let anybody else do so.
     pub(super) async fn bury(&self, backend: &Backend, key: &ObjectKey) -> Result<()> {
         let Some(tombstone) = key.tombstone(self.prefix()) else {
             return Ok(());
@@ -20,8 +20,10 @@ impl Inner {
             cache_control: "private, no-store".to_owned(),
             create: false,
         };
-        backend.put(&tombstone, Bytes::new(), &options).await?;
-        Ok(())
+        match backend.put(&tombstone, Bytes::new(), &options).await {
+            Err(error) if error.kind() != ErrorKind::AccessDenied => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the image with this key was deleted while a form for it may still be valid.
