@@ -22,10 +22,9 @@ pub(super) fn of_answer(context: &Context<'_>, kind: ErrorKind, answer: &Answer)
         ErrorKind::Configuration if (300..400).contains(&answer.status) => Some(
             "set AWS_ENDPOINT_URL_S3 to the server's own address, or unset it for AWS".to_owned(),
         ),
-        ErrorKind::NotSupported if context.operation == Operation::Put => Some(
-            "if the server refuses If-None-Match, set LABLINK_STORAGE_CREATE_ONLY to false"
-                .to_owned(),
-        ),
+        ErrorKind::NotSupported if context.operation == Operation::Put => {
+            Some("if the server refuses If-None-Match, set LABLINK_STORAGE_CREATE_ONLY=false (create_only in code)".to_owned())
+        }
         _ => None,
     }
 }
@@ -114,7 +113,7 @@ fn unavailable(context: &Context<'_>, answer: &Answer) -> String {
     let retried = "it was tried again within the deadline; try later";
     let throttled = match answer.code.as_deref() {
         Some("SlowDown" | "Throttling" | "ThrottlingException" | "TooManyRequests") => {
-            " and send less at once; give a batch job a longer LABLINK_STORAGE_DEADLINE"
+            " and send less at once; LABLINK_STORAGE_DEADLINE lets a batch job wait longer"
         }
         _ => "",
     };
@@ -125,7 +124,7 @@ fn unavailable(context: &Context<'_>, answer: &Answer) -> String {
 pub(super) fn of_timeout(context: &Context<'_>) -> Option<String> {
     let acceleration = acceleration(context);
     (!acceleration.is_empty()).then(|| {
-        format!("try again; give slow links a longer LABLINK_STORAGE_DEADLINE{acceleration}")
+        format!("try again; LABLINK_STORAGE_DEADLINE gives an operation more time{acceleration}")
     })
 }
 

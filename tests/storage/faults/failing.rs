@@ -239,7 +239,7 @@ async fn deleting_survives_a_lost_answer() {
     let store = open(config(&server));
     let key = upload(&store).await.expect("uploaded");
     within(5, store.delete(&key)).await.expect("deleted");
-    let left = server.objects();
+    let left: Vec<String> = server.objects().into_keys().collect();
     assert!(left.len() == 1 && left[0].ends_with(".gone"), "{left:?}");
 }
 
