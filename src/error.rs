@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use crate::config::ConfigError;
+use crate::format::Unrecognized;
 use crate::key::InvalidKey;
 use crate::kind::ErrorKind;
 use crate::optimize::OptimizeError;
 use crate::sign::{PolicyViolation, SignError};
-use crate::url::{ForeignUrl, InvalidReference};
+use crate::url::{ForeignUrl, InvalidAddress, InvalidReference};
+use crate::variant::InvalidVariant;
 
 /// A result whose error is this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -210,6 +212,30 @@ fn optimize_hint(error: &OptimizeError) -> &'static str {
         OptimizeError::UnsupportedFormat { .. } => "send a JPEG, PNG, WebP or GIF",
         OptimizeError::LimitExceeded { .. } => "send a smaller image",
         OptimizeError::InvalidOption { .. } => "correct the option",
+    }
+}
+
+impl From<InvalidVariant> for Error {
+    fn from(error: InvalidVariant) -> Self {
+        Self::InvalidArgument {
+            name: "variant",
+            reason: error.to_string(),
+        }
+    }
+}
+
+impl From<InvalidAddress> for Error {
+    fn from(error: InvalidAddress) -> Self {
+        Self::InvalidArgument {
+            name: "address",
+            reason: error.to_string(),
+        }
+    }
+}
+
+impl From<Unrecognized> for Error {
+    fn from(error: Unrecognized) -> Self {
+        OptimizeError::from(error).into()
     }
 }
 

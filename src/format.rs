@@ -89,6 +89,21 @@ impl ImageFormat {
     }
 }
 
+/// As its MIME type.
+impl serde::Serialize for ImageFormat {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.mime_type())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for ImageFormat {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::from_mime_type(&name)
+            .ok_or_else(|| serde::de::Error::custom("it is not the type of an accepted image"))
+    }
+}
+
 impl fmt::Display for ImageFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -305,6 +305,12 @@ impl serde::Serialize for ObjectKey {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for ObjectKey {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
 impl TryFrom<String> for ObjectKey {
     type Error = InvalidKey;
 

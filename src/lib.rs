@@ -117,6 +117,9 @@ pub use error::{Error, Result};
 pub use format::{ImageFormat, Unrecognized};
 pub use key::{InvalidKey, ObjectKey};
 pub use kind::ErrorKind;
+/// What [`ImageStoreBuilder::object_store`] takes, in the version that this crate uses.
+#[cfg(feature = "store")]
+pub use object_store;
 pub use optimize::{
     Animation, Fit, Gravity, Limits, OptimizeError, OptimizeOptions, OptimizedImage, OutputFormat,
     SourceInfo, optimize, optimize_with_variants,
@@ -125,8 +128,8 @@ pub use secret::Secret;
 pub use sign::{PolicyViolation, PresignedPost, PresignedRequest, SignError, SignedCookies};
 #[cfg(feature = "store")]
 pub use store::{
-    ImageStore, ImageStoreBuilder, Object, PresignGetOptions, PresignPostOptions,
-    PresignPutOptions, ReceivedPost, SignedCookiesOptions, SignedUrlOptions, Status, StoredImage,
-    StoredVariant, SweepReport, SweptObject, UploadOptions,
+    ImageStore, ImageStoreBuilder, KeyOrUrl, Object, ObjectStream, PresignGetOptions,
+    PresignPostOptions, PresignPutOptions, ReceivedPost, SignedCookiesOptions, SignedUrlOptions,
+    Status, StoredImage, StoredVariant, SweepReport, SweptObject, UploadOptions,
 };
 pub use variant::{InvalidVariant, Variant, variant_key, variant_parent, variants_of};

@@ -58,7 +58,7 @@ impl OptimizedImage {
 }
 
 /// What an image was before it was optimized.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct SourceInfo {
     /// Its format.

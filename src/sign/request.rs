@@ -3,6 +3,9 @@
 use std::fmt;
 use std::time::SystemTime;
 
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Serialize, Serializer};
+
 use crate::key::ObjectKey;
 
 /// The HTTP method that a presigned request is for.
@@ -34,7 +37,7 @@ impl fmt::Display for Method {
 /// A request that whoever holds it may make until it expires.
 ///
 /// The URL carries the signature and maybe a session token, so `Debug` shows it without its query.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PresignedRequest {
     /// The method that was signed; no other works.
@@ -42,12 +45,14 @@ pub struct PresignedRequest {
     /// The URL with its signature.
     pub url: String,
     /// Headers that were signed and have to be sent exactly like this; none for a GET.
+    #[serde(serialize_with = "as_map")]
     pub headers: Vec<(String, String)>,
     /// The key.
     pub key: ObjectKey,
     /// Of a PUT that a store hands out, the public URL: of a pending key, the one after `promote`.
     pub file_url: Option<String>,
     /// When it ends: the earlier of what was asked and when the credentials end.
+    #[serde(serialize_with = "as_rfc_3339")]
     pub expires_at: SystemTime,
 }
 
@@ -82,19 +87,22 @@ impl fmt::Debug for PresignedRequest {
 /// A browser form that uploads one file until it expires.
 ///
 /// Send the fields in their order and the file last, in a part called `file`, as
-/// `multipart/form-data`. It can be used again until it expires. `Debug` shows the fields' names only.
-#[derive(Clone, PartialEq, Eq)]
+/// `multipart/form-data`. It can be used again until it expires. `Debug` shows the fields' names only. It
+/// serializes as a page wants it: the fields as an object in their order, the time as RFC 3339.
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PresignedPost {
     /// Where the form is posted to.
     pub url: String,
     /// The form's fields in the order to send them in, before the file.
+    #[serde(serialize_with = "as_map")]
     pub fields: Vec<(String, String)>,
     /// The key that the upload gets.
     pub key: ObjectKey,
     /// The public URL: of a pending key, the one after `promote`.
     pub file_url: String,
     /// When it ends: the earlier of what was asked and when the credentials end.
+    #[serde(serialize_with = "as_rfc_3339")]
     pub expires_at: SystemTime,
 }
 
@@ -132,14 +140,16 @@ impl fmt::Debug for PresignedPost {
 /// Cookies that open a CloudFront distribution, or a part of it, until they expire.
 ///
 /// Set them for the CDN's domain, `Secure` and `HttpOnly`. `Debug` shows their names only.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SignedCookies {
     /// Names and values.
+    #[serde(serialize_with = "as_map")]
     pub cookies: Vec<(String, String)>,
     /// The URLs that they open; may have `*` and `?`.
     pub resource: String,
     /// When they end.
+    #[serde(serialize_with = "as_rfc_3339")]
     pub expires_at: SystemTime,
 }
 
@@ -151,6 +161,23 @@ impl fmt::Debug for SignedCookies {
             .field("expires_at", &self.expires_at)
             .finish()
     }
+}
+
+impl Serialize for Method {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// An object whose members keep their order.
+fn as_map<S: Serializer>(pairs: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(pairs.iter().map(|(name, value)| (name, value)))
+}
+
+/// In UTC, to the second.
+fn as_rfc_3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    let time = DateTime::<Utc>::from(*time);
+    serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Secs, true))
 }
 
 fn without_query(url: &str) -> &str {

@@ -2,13 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::format::ImageFormat;
 use crate::key::ObjectKey;
 use crate::optimize::{OptimizedImage, SourceInfo};
 
+/// One of a few, so that serde is not to borrow it from what it reads.
+type MimeType = &'static str;
+
 /// An image that has been stored, with all that an application keeps of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+///
+/// Serializes to JSON and back, as a database keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StoredImage {
     /// Its key: `<prefix>/<uuid>.<ext>`.
@@ -16,7 +22,8 @@ pub struct StoredImage {
     /// Its public URL; `delete_url` takes it back.
     pub url: String,
     /// The MIME type of what is stored.
-    pub content_type: &'static str,
+    #[serde(deserialize_with = "content_type")]
+    pub content_type: MimeType,
     /// Bytes stored, variants not counted.
     pub size: u64,
     /// Width in pixels.
@@ -32,12 +39,11 @@ pub struct StoredImage {
     /// The variants stored beside it, by name.
     pub variants: BTreeMap<String, StoredVariant>,
     /// What came in.
-    #[serde(serialize_with = "serialize_source")]
     pub source: SourceInfo,
 }
 
 /// A named version of a stored image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StoredVariant {
     /// Its key: `<prefix>/<uuid>/<name>.<ext>`.
@@ -45,7 +51,8 @@ pub struct StoredVariant {
     /// Its public URL.
     pub url: String,
     /// The MIME type of what is stored.
-    pub content_type: &'static str,
+    #[serde(deserialize_with = "content_type")]
+    pub content_type: MimeType,
     /// Bytes stored.
     pub size: u64,
     /// Width in pixels.
@@ -135,17 +142,7 @@ pub struct SweptObject {
     pub size: u64,
 }
 
-fn serialize_source<S: Serializer>(source: &SourceInfo, serializer: S) -> Result<S::Ok, S::Error> {
-    use serde::ser::SerializeStruct;
-    let mut out = serializer.serialize_struct("SourceInfo", 9)?;
-    out.serialize_field("format", source.format.mime_type())?;
-    out.serialize_field("size", &source.size)?;
-    out.serialize_field("width", &source.width)?;
-    out.serialize_field("height", &source.height)?;
-    out.serialize_field("orientation", &source.orientation)?;
-    out.serialize_field("frames", &source.frames)?;
-    out.serialize_field("frames_dropped", &source.frames_dropped)?;
-    out.serialize_field("metadata_stripped", &source.metadata_stripped)?;
-    out.serialize_field("damaged", &source.damaged)?;
-    out.end()
+/// The type of a format, which is what is stored.
+fn content_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<&'static str, D::Error> {
+    ImageFormat::deserialize(deserializer).map(ImageFormat::mime_type)
 }

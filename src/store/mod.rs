@@ -7,9 +7,11 @@ mod options;
 mod presign;
 mod promote;
 mod receive;
+mod reference;
 mod signer;
 mod sources;
 mod status;
+mod stream;
 mod sweep;
 mod tombstone;
 mod upload;
@@ -23,6 +25,8 @@ pub use options::{
     PresignGetOptions, PresignPostOptions, PresignPutOptions, SignedCookiesOptions,
     SignedUrlOptions, UploadOptions,
 };
+pub use reference::KeyOrUrl;
+pub use stream::ObjectStream;
 
 use std::fmt;
 use std::sync::Arc;
@@ -35,7 +39,7 @@ use crate::causes::one_line;
 use crate::config::{Config, DirectUpload};
 use crate::error::{Error, Result};
 use crate::format::ImageFormat;
-use crate::key::ObjectKey;
+use crate::key::{InvalidKey, ObjectKey};
 use crate::variant::variant_key;
 use signer::{RequestSigner, Signers};
 use sources::Sources;
@@ -246,6 +250,31 @@ impl ImageStore {
     /// `ForeignUrl` or `InvalidKey`.
     pub fn resolve(&self, key_or_url: &str) -> Result<ObjectKey> {
         Ok(self.inner.config.urls().parse_key_or_url(key_or_url)?)
+    }
+
+    /// The key that may be served under a public path: one below the store's prefix, that is neither a pending
+    /// upload nor an original.
+    ///
+    /// ```
+    /// use lablink_storage::{ErrorKind, ImageStore};
+    ///
+    /// let store = ImageStore::builder().memory().build()?;
+    /// assert_eq!(store.public_key("components/board.jpg")?.as_str(), "components/board.jpg");
+    /// for path in ["pending/components/board.jpg", "backups/board.jpg", "components/../secret"] {
+    ///     assert_eq!(store.public_key(path).unwrap_err().kind(), ErrorKind::InvalidKey);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `InvalidKey` for any other.
+    pub fn public_key(&self, path: &str) -> Result<ObjectKey> {
+        let key = ObjectKey::parse(path)?;
+        if key.is_under(self.inner.prefix()) && !key.is_pending() && !key.is_under("originals") {
+            return Ok(key);
+        }
+        Err(InvalidKey::new(path, "it is not a public key of this store").into())
     }
 
     pub(crate) fn backend(&self) -> &Backend {

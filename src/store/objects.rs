@@ -5,9 +5,10 @@ use std::ops::Range;
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures_util::stream::{self, BoxStream, StreamExt};
+use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use tracing::Instrument;
 
+use super::reference::KeyOrUrl;
 use super::write::AT_ONCE;
 use super::{ImageStore, failed, milliseconds, traced};
 use crate::backend::{Backend, ObjectInfo};
@@ -52,11 +53,16 @@ impl ImageStore {
     /// `NotFound`; `LimitExceeded` for an object larger than the store's `max_bytes`, which bounds what a
     /// store reads as well as what it takes: raise it where results may be larger than sources, as large
     /// PNG files may; and the kinds of the backend.
-    pub async fn get(&self, key: &ObjectKey) -> Result<Object> {
-        let span = tracing::info_span!("get", %key, bytes = tracing::field::Empty);
+    pub async fn get(&self, key: impl Into<KeyOrUrl<'_>>) -> Result<Object> {
+        let span = tracing::info_span!(
+            "get",
+            key = tracing::field::Empty,
+            bytes = tracing::field::Empty
+        );
         traced(span, async {
+            let key = self.key_of(key)?;
             let most = self.inner.config.optimize().limits.max_bytes;
-            let (info, bytes) = self.inner.backend.get(key, most).await?;
+            let (info, bytes) = self.inner.backend.get(&key, most).await?;
             tracing::Span::current().record("bytes", bytes.len());
             Ok(Object { info, bytes })
         })
@@ -87,10 +93,20 @@ impl ImageStore {
     ///
     /// `InvalidArgument` for a range that is empty or begins beyond the object; else as
     /// [`get`](Self::get).
-    pub async fn get_range(&self, key: &ObjectKey, range: Range<u64>) -> Result<Object> {
-        let span = tracing::info_span!("get_range", %key, ?range, bytes = tracing::field::Empty);
+    pub async fn get_range(
+        &self,
+        key: impl Into<KeyOrUrl<'_>>,
+        range: Range<u64>,
+    ) -> Result<Object> {
+        let span = tracing::info_span!(
+            "get_range",
+            key = tracing::field::Empty,
+            ?range,
+            bytes = tracing::field::Empty
+        );
         traced(span, async {
-            let (info, bytes) = self.inner.backend.get_range(key, range).await?;
+            let key = self.key_of(key)?;
+            let (info, bytes) = self.inner.backend.get_range(&key, range).await?;
             tracing::Span::current().record("bytes", bytes.len());
             Ok(Object { info, bytes })
         })
@@ -117,9 +133,13 @@ impl ImageStore {
     /// # Errors
     ///
     /// `NotFound`, and the kinds of the backend.
-    pub async fn head(&self, key: &ObjectKey) -> Result<ObjectInfo> {
-        let span = tracing::info_span!("head", %key);
-        traced(span, async { Ok(self.inner.backend.head(key).await?) }).await
+    pub async fn head(&self, key: impl Into<KeyOrUrl<'_>>) -> Result<ObjectInfo> {
+        let span = tracing::info_span!("head", key = tracing::field::Empty);
+        traced(span, async {
+            let key = self.key_of(key)?;
+            Ok(self.inner.backend.head(&key).await?)
+        })
+        .await
     }
 
     /// Whether there is an object under the key.
@@ -142,10 +162,11 @@ impl ImageStore {
     ///
     /// The kinds of the backend. Without the permission to list the bucket, S3 answers 403 for an object
     /// that is not there, and so this is `AccessDenied`.
-    pub async fn exists(&self, key: &ObjectKey) -> Result<bool> {
-        let span = tracing::info_span!("exists", %key);
+    pub async fn exists(&self, key: impl Into<KeyOrUrl<'_>>) -> Result<bool> {
+        let span = tracing::info_span!("exists", key = tracing::field::Empty);
         traced(span, async {
-            match self.inner.backend.head(key).await {
+            let key = self.key_of(key)?;
+            match self.inner.backend.head(&key).await {
                 Ok(_) => Ok(true),
                 Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
                 Err(error) => Err(error.into()),
@@ -219,6 +240,24 @@ impl ImageStore {
         told(tracing::info_span!("list", prefix), listed)
     }
 
+    /// The same as a `Vec`, for stores whose listing fits into memory.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> lablink_storage::Result<()> {
+    /// let store = lablink_storage::ImageStore::builder().memory().build()?;
+    /// assert!(store.list_all(None).await?.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`list`](Self::list).
+    pub async fn list_all(&self, prefix: Option<&str>) -> Result<Vec<ObjectInfo>> {
+        self.list(prefix).try_collect().await
+    }
+
     /// Removes an object and, where it is an upload's, its variants. Removing what is not there is fine.
     ///
     /// The image goes first and its variants after it. A removal that fails can be repeated, and what one
@@ -249,13 +288,14 @@ impl ImageStore {
     /// # Errors
     ///
     /// The kinds of the backend.
-    pub async fn delete(&self, key: &ObjectKey) -> Result<()> {
-        let span = tracing::info_span!("delete", %key);
+    pub async fn delete(&self, key: impl Into<KeyOrUrl<'_>>) -> Result<()> {
+        let span = tracing::info_span!("delete", key = tracing::field::Empty);
         traced(span, async {
             let backend = self.inner.backend.until(self.inner.backend.deadline());
-            self.inner.bury(&backend, key).await?;
-            backend.delete(key).await?;
-            let variants = self.variants_beside(&backend, key).await?;
+            let key = self.key_of(key)?;
+            self.inner.bury(&backend, &key).await?;
+            backend.delete(&key).await?;
+            let variants = self.variants_beside(&backend, &key).await?;
             let removals = variants.iter().map(|variant| backend.delete(variant));
             let removals: Vec<_> = removals.collect();
             let removed: Vec<_> = stream::iter(removals)

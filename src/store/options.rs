@@ -21,6 +21,13 @@ pub struct UploadOptions {
     pub optimize: Option<OptimizeOptions>,
 }
 
+/// The store's own options.
+impl From<()> for UploadOptions {
+    fn from((): ()) -> Self {
+        Self::default()
+    }
+}
+
 impl UploadOptions {
     /// Sets the name that the file had at its user's.
     #[must_use]

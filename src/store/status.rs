@@ -2,9 +2,30 @@
 
 use super::image::Status;
 use super::{ImageStore, traced};
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 impl ImageStore {
+    /// Asks the backend for one bounded read, as [`status`](Self::status) does, and fails as it fails.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> lablink_storage::Result<()> {
+    /// let store = lablink_storage::ImageStore::builder().memory().build()?;
+    /// store.check().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The kinds of the backend, after 5 seconds at most.
+    pub async fn check(&self) -> Result<()> {
+        traced(tracing::info_span!("status"), async {
+            Ok(self.inner.backend.health(self.inner.prefix()).await?)
+        })
+        .await
+    }
+
     /// Tells whether the backend answers, with one bounded read: nothing is created or written. It takes
     /// at most 5 seconds.
     ///
@@ -19,10 +40,7 @@ impl ImageStore {
     /// # }
     /// ```
     pub async fn status(&self) -> Status {
-        let health = traced(tracing::info_span!("status"), async {
-            Ok(self.inner.backend.health(self.inner.prefix()).await?)
-        })
-        .await;
+        let health = self.check().await;
         let s3 = self.inner.config.s3();
         let message = match (s3.is_some(), health.is_ok()) {
             (true, true) => "S3 is configured and accessible",

@@ -23,6 +23,8 @@ impl ImageStore {
     /// Optimizes an image, stores it with its variants under a new key and answers with all that there
     /// is to know about it.
     ///
+    /// `options` are [`UploadOptions`], or `()` for the store's own.
+    ///
     /// Nothing is overwritten, and nothing is left behind by an upload that fails or whose caller goes
     /// away before it is done.
     ///
@@ -47,9 +49,9 @@ impl ImageStore {
     pub async fn upload(
         &self,
         bytes: impl Into<Bytes>,
-        options: UploadOptions,
+        options: impl Into<UploadOptions>,
     ) -> Result<StoredImage> {
-        let bytes = bytes.into();
+        let (bytes, options) = (bytes.into(), options.into());
         let span = tracing::info_span!(
             "upload",
             bytes = bytes.len(),

@@ -94,7 +94,7 @@ async fn without_any_source_the_answer_comes_in_time_and_says_where_was_looked()
                 assert!(status.enabled && !status.accessible);
                 (status.error.expect("an error"), status.hint)
             } else {
-                let upload = store.upload(photo.clone(), Default::default()).await;
+                let upload = store.upload(photo.clone(), ()).await;
                 let error = upload.map(drop).expect_err("nobody signs");
                 assert_eq!(error.kind(), ErrorKind::Credentials, "{error}");
                 (error.to_string(), error.hint())

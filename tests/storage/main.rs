@@ -4,6 +4,7 @@
 mod common;
 
 mod all_or_nothing;
+mod api;
 mod conformance;
 mod crash;
 mod credentials;

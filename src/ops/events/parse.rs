@@ -44,6 +44,15 @@ pub struct InvalidEvent {
     pub reason: String,
 }
 
+impl From<InvalidEvent> for crate::error::Error {
+    fn from(error: InvalidEvent) -> Self {
+        Self::InvalidArgument {
+            name: "event",
+            reason: error.to_string(),
+        }
+    }
+}
+
 fn invalid(reason: impl Into<String>) -> InvalidEvent {
     InvalidEvent {
         reason: reason.into(),

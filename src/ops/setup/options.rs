@@ -46,6 +46,15 @@ pub struct InvalidSetup {
     pub reason: &'static str,
 }
 
+impl From<InvalidSetup> for crate::error::Error {
+    fn from(error: InvalidSetup) -> Self {
+        Self::InvalidArgument {
+            name: "setup",
+            reason: error.to_string(),
+        }
+    }
+}
+
 /// What the bucket and its surroundings are to be like.
 ///
 /// By default: a bucket whose images under the prefix anyone may read, and nothing else; pending uploads
