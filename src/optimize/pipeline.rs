@@ -55,6 +55,7 @@ pub(super) fn run(
             .map(Credits::read)
             .unwrap_or_default(),
         resizer: Resizer::new(),
+        placeholder: None,
         budget: &budget,
         header,
         pixels,
@@ -79,6 +80,8 @@ struct Job<'a> {
     converter: Option<Converter>,
     credits: Credits,
     resizer: Resizer,
+    /// Of the first result, for all of them.
+    placeholder: Option<String>,
     budget: &'a Budget<'a>,
 }
 
@@ -104,7 +107,13 @@ impl Job<'_> {
         let frame = self.frame(&plan, planar)?;
         self.budget.check_time()?;
         let frame = self.finish(frame, &plan, format, options);
-        let placeholder = placeholder(&frame, &mut self.resizer)?;
+        let placeholder = match &self.placeholder {
+            Some(made) => made.clone(),
+            None => {
+                let made = placeholder(&frame, &mut self.resizer)?;
+                self.placeholder.insert(made).clone()
+            }
+        };
 
         let exif = if options.keep_copyright {
             self.credits.to_tiff()
@@ -136,7 +145,7 @@ impl Job<'_> {
     fn kept_source(&self, exif: Option<&[u8]>) -> Option<Vec<u8>> {
         let plain = match &self.header.details {
             Details::Jpeg(jpeg) => jpeg.components.len() < 4 && !jpeg.is_rgb(),
-            Details::Png(_) | Details::WebP(_) | Details::Gif => true,
+            Details::Png(_) | Details::WebP(_) | Details::Gif(_) => true,
         };
         if !plain
             || self.converter.is_some()
