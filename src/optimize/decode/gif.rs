@@ -72,10 +72,8 @@ pub(super) fn decode(
         }
     }
     let raster = Raster::new(Layout::Rgba, width, height, canvas.into_flattened());
-    Ok(Decoded {
-        pixels: Pixels::Packed(Component::whole(raster)),
-        color: ColorTag::Srgb,
-    })
+    let pixels = Pixels::Packed(Component::whole(raster));
+    Ok(Decoded::whole(pixels, ColorTag::Srgb))
 }
 
 /// A file of this frame alone. The decoder insists on colours, and in a file without any the indices are

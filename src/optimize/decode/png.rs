@@ -81,7 +81,7 @@ pub(super) fn decode(
         raster = alpha::placed(&raster, canvas, (frame.left, frame.top));
     }
     let pixels = Pixels::Packed(Component::whole(raster));
-    Ok(Decoded { pixels, color })
+    Ok(Decoded::whole(pixels, color))
 }
 
 /// Adam7: the passes are woven together by the decoder.

@@ -33,7 +33,7 @@ pub(super) fn decode(
         Some(profile) => ColorTag::Icc(profile.to_vec()),
         None => ColorTag::Srgb,
     };
-    Ok(Decoded { pixels, color })
+    Ok(Decoded::whole(pixels, color))
 }
 
 /// Whether a picture does not decode as a whole.
