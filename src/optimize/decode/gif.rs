@@ -43,9 +43,11 @@ pub(super) fn decode(
             + byte_count(frame.width.into(), frame.height.into(), 1),
     )?;
 
+    let mut truncated = false;
     let mut indices = vec![0; frame_width * frame_height];
     if !gif.is_empty && decoder.read_into_buffer(&mut indices).is_err() {
         budget.truncated("the GIF's first frame is cut off or damaged")?;
+        truncated = true;
     }
     budget.check_time()?;
     let mut colors = [[0, 0, 0, 255]; 256];
@@ -73,7 +75,10 @@ pub(super) fn decode(
     }
     let raster = Raster::new(Layout::Rgba, width, height, canvas.into_flattened());
     let pixels = Pixels::Packed(Component::whole(raster));
-    Ok(Decoded::whole(pixels, ColorTag::Srgb))
+    Ok(Decoded {
+        truncated,
+        ..Decoded::whole(pixels, ColorTag::Srgb)
+    })
 }
 
 /// A file of this frame alone. The decoder insists on colours, and in a file without any the indices are

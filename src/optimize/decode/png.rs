@@ -14,6 +14,7 @@ use super::super::raster::{Component, Layout, Pixels, Raster};
 use super::{Decoded, byte_count};
 
 const DAMAGED: &str = "damaged PNG: its image data does not decode";
+const ENDS_EARLY: &str = "the PNG's image data ends early";
 /// How many rows go by between two looks at the clock.
 const ROWS_PER_CHECK: usize = 64;
 
@@ -50,8 +51,9 @@ pub(super) fn decode(
     let (width, height) = (size.0 as usize, size.1 as usize);
     budget.check_memory(byte_count(size.0, size.1, layout.channels()))?;
     let sixteen = depth == BitDepth::Sixteen;
+    let mut truncated = false;
     let data = if png.interlaced {
-        interlaced(&mut reader, size, layout, sixteen, budget)?
+        interlaced(&mut reader, size, layout, sixteen, &mut truncated, budget)?
     } else {
         let row_bytes = width * layout.channels();
         let mut data = Vec::with_capacity(row_bytes * height);
@@ -64,7 +66,8 @@ pub(super) fn decode(
                 Ok(Some(row)) => data.extend_from_slice(row.data()),
                 Ok(None) => return Err(OptimizeError::invalid(DAMAGED)),
                 Err(error) if y > 0 && is_end(&error) => {
-                    budget.truncated("the PNG's image data ends early")?;
+                    budget.truncated(ENDS_EARLY)?;
+                    truncated = true;
                     break;
                 }
                 Err(error) => return Err(damaged(error)),
@@ -81,7 +84,10 @@ pub(super) fn decode(
         raster = alpha::placed(&raster, canvas, (frame.left, frame.top));
     }
     let pixels = Pixels::Packed(Component::whole(raster));
-    Ok(Decoded::whole(pixels, color))
+    Ok(Decoded {
+        truncated,
+        ..Decoded::whole(pixels, color)
+    })
 }
 
 /// Adam7: the passes are woven together by the decoder.
@@ -90,6 +96,7 @@ fn interlaced(
     size: (u32, u32),
     layout: Layout,
     sixteen: bool,
+    truncated: &mut bool,
     budget: &Budget<'_>,
 ) -> Result<Vec<u8>, OptimizeError> {
     let sample = layout.channels() * if sixteen { 2 } else { 1 };
@@ -118,7 +125,8 @@ fn interlaced(
             }
             Ok(None) => return Err(OptimizeError::invalid(DAMAGED)),
             Err(error) if row > 0 && is_end(&error) => {
-                budget.truncated("the PNG's image data ends early")?;
+                budget.truncated(ENDS_EARLY)?;
+                *truncated = true;
                 break;
             }
             Err(error) => return Err(damaged(error)),

@@ -24,7 +24,7 @@ pub(super) fn decode(
     let frame = webp
         .offset
         .filter(|_| (picture.width, picture.height) != size);
-    let mut pixels = decode_picture(picture, frame.is_some(), budget)?;
+    let (mut pixels, truncated) = decode_picture(picture, frame.is_some(), budget)?;
     budget.check_time()?;
     if let (Some(corner), Pixels::Packed(frame)) = (frame, &pixels) {
         pixels = Pixels::Packed(Component::whole(placed(&frame.raster, size, corner)));
@@ -33,7 +33,10 @@ pub(super) fn decode(
         Some(profile) => ColorTag::Icc(profile.to_vec()),
         None => ColorTag::Srgb,
     };
-    Ok(Decoded::whole(pixels, color))
+    Ok(Decoded {
+        truncated,
+        ..Decoded::whole(pixels, color)
+    })
 }
 
 /// Whether a picture does not decode as a whole.
@@ -52,13 +55,13 @@ pub(in super::super) fn ends_early(picture: &Picture<'_>, budget: &Budget<'_>) -
     decode_picture(picture, false, budget).is_err()
 }
 
-/// Decodes to planes where the file has them, unless it is wanted `packed`.
+/// Decodes to planes where the file has them, unless it is wanted `packed`; and whether it ends early.
 #[cfg(feature = "webp")]
 fn decode_picture(
     picture: &Picture<'_>,
     packed: bool,
     budget: &Budget<'_>,
-) -> Result<Pixels, OptimizeError> {
+) -> Result<(Pixels, bool), OptimizeError> {
     use super::super::libwebp::{self, Target};
     use super::super::raster::Range;
 
@@ -66,26 +69,27 @@ fn decode_picture(
     let mut tick = || budget.check_time();
     // A bare bitstream does not tell its length, which the decoder needs to take it in portions.
     let file = webp_file(picture, None);
-    let mut run = |target| -> Result<(), OptimizeError> {
-        if !libwebp::decode(&file, width, height, target, &mut tick)? {
+    let mut run = |target| -> Result<bool, OptimizeError> {
+        let whole = libwebp::decode(&file, width, height, target, &mut tick)?;
+        if !whole {
             budget.truncated("the WebP's image data ends early")?;
         }
-        Ok(())
+        Ok(!whole)
     };
     if picture.has_alpha {
         let mut data = Vec::new();
-        run(Target::Rgba(&mut data))?;
+        let truncated = run(Target::Rgba(&mut data))?;
         let raster = Raster::new(Layout::Rgba, width, height, data);
-        return Ok(Pixels::Packed(Component::whole(raster)));
+        return Ok((Pixels::Packed(Component::whole(raster)), truncated));
     }
     if picture.lossless || packed {
         let mut data = Vec::new();
-        run(Target::Rgb(&mut data))?;
+        let truncated = run(Target::Rgb(&mut data))?;
         let raster = Raster::new(Layout::Rgb, width, height, data);
-        return Ok(Pixels::Packed(Component::whole(raster)));
+        return Ok((Pixels::Packed(Component::whole(raster)), truncated));
     }
     let mut planes = [const { Vec::new() }; 3];
-    run(Target::Yuv(&mut planes))?;
+    let truncated = run(Target::Yuv(&mut planes))?;
     let [y, u, v] = planes;
     let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
     let half = |data| Component {
@@ -93,10 +97,8 @@ fn decode_picture(
         extent: (width as f64 / 2.0, height as f64 / 2.0),
     };
     let luma = Component::whole(Raster::new(Layout::Gray, width, height, y));
-    Ok(Pixels::Ycc(
-        Box::new([luma, half(u), half(v)]),
-        Range::Limited,
-    ))
+    let planes = Box::new([luma, half(u), half(v)]);
+    Ok((Pixels::Ycc(planes, Range::Limited), truncated))
 }
 
 #[cfg(not(feature = "webp"))]
@@ -104,7 +106,7 @@ fn decode_picture(
     picture: &Picture<'_>,
     _packed: bool,
     budget: &Budget<'_>,
-) -> Result<Pixels, OptimizeError> {
+) -> Result<(Pixels, bool), OptimizeError> {
     let damaged = |error| match error {
         image_webp::DecodingError::IoError(_) => OptimizeError::invalid("truncated WebP"),
         _ => OptimizeError::invalid("damaged WebP: its image data does not decode"),
@@ -121,5 +123,5 @@ fn decode_picture(
     let mut data = vec![0; width * height * layout.channels()];
     decoder.read_image(&mut data).map_err(damaged)?;
     let raster = Raster::new(layout, width, height, data);
-    Ok(Pixels::Packed(Component::whole(raster)))
+    Ok((Pixels::Packed(Component::whole(raster)), false))
 }
