@@ -13,6 +13,7 @@ mod kept;
 mod metadata;
 mod mutants;
 mod odd;
+mod odd_jpeg;
 mod orientation;
 mod placeholder;
 mod regressions;
