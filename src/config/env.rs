@@ -11,7 +11,7 @@ use crate::secret::Secret;
 use crate::url::Addressing;
 
 /// Every variable that is read.
-pub(super) const NAMES: [&str; 32] = [
+pub(super) const NAMES: [&str; 34] = [
     "AWS_S3_BUCKET",
     "AWS_REGION",
     "AWS_DEFAULT_REGION",
@@ -19,6 +19,8 @@ pub(super) const NAMES: [&str; 32] = [
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
     "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_CONFIG_FILE",
     "AWS_SHARED_CREDENTIALS_FILE",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_ROLE_ARN",
@@ -155,13 +157,13 @@ impl Vars {
 
     fn chain(&self) -> Result<CredentialsChain, ConfigError> {
         let home = self.get("HOME").or_else(|| self.get("USERPROFILE"));
-        let credentials_file = self
-            .get("AWS_SHARED_CREDENTIALS_FILE")
-            .map(PathBuf::from)
-            .or_else(|| home.map(|home| PathBuf::from(home).join(".aws").join("credentials")));
         Ok(CredentialsChain {
-            profile: self.get("AWS_PROFILE"),
-            credentials_file,
+            profile: self
+                .get("AWS_PROFILE")
+                .or_else(|| self.get("AWS_DEFAULT_PROFILE")),
+            credentials_file: self.get("AWS_SHARED_CREDENTIALS_FILE").map(PathBuf::from),
+            config_file: self.get("AWS_CONFIG_FILE").map(PathBuf::from),
+            home: home.map(PathBuf::from),
             web_identity_token_file: self.get("AWS_WEB_IDENTITY_TOKEN_FILE").map(PathBuf::from),
             role_arn: self.get("AWS_ROLE_ARN"),
             role_session_name: self.get("AWS_ROLE_SESSION_NAME"),
