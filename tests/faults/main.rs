@@ -4,10 +4,17 @@
 
 #[path = "../common/faulty.rs"]
 mod faulty;
+// Of the server that tests/run starts, the table wants a part.
+#[allow(dead_code)]
+#[path = "../common/s3.rs"]
+mod s3;
 
 mod failing;
+mod odd;
+mod proxy;
 mod refusing;
 mod settings;
+mod table;
 
 use std::time::{Duration, Instant};
 

@@ -21,9 +21,6 @@ pub(in super::super) struct Told {
 /// Whether this may be the answer of an S3 server: anything else that answers 200 (a console, a page for
 /// every path, a captive portal) is not to be believed.
 pub(super) fn is_of_s3(method: &Method, parts: &Parts) -> bool {
-    if has_amazon_header(&parts.headers) {
-        return true;
-    }
     let is_page = parts.headers.get(CONTENT_TYPE).is_some_and(|value| {
         value
             .as_bytes()
@@ -34,7 +31,7 @@ pub(super) fn is_of_s3(method: &Method, parts: &Parts) -> bool {
     let about_an_object = [ETAG, LAST_MODIFIED]
         .iter()
         .any(|name| parts.headers.contains_key(name));
-    !is_page && (about_an_object || !is_read)
+    (about_an_object || !is_read) && (!is_page || has_amazon_header(&parts.headers))
 }
 
 pub(super) fn has_amazon_header(headers: &HeaderMap) -> bool {
