@@ -150,6 +150,7 @@ fn set(
         "animation" => options.with_animation(choice(key, value, ANIMATIONS)?),
         "keep_copyright" => options.with_keep_copyright(flag(key, value)?),
         "accept_truncated" => options.with_accept_truncated(flag(key, value)?),
+        "max_damage" => options.with_max_damage(plain(key, "a number", value)?),
         "limits" => {
             let before = options.limits.clone();
             options.with_limits(limits(key, value, before)?)
@@ -159,7 +160,7 @@ fn set(
 }
 
 /// `Limits` with the entries of a mapping set.
-pub(crate) fn limits(name: &str, mapping: &Bound<'_, PyAny>, before: Limits) -> PyResult<Limits> {
+fn limits(name: &str, mapping: &Bound<'_, PyAny>, before: Limits) -> PyResult<Limits> {
     let mut limits = before;
     each_entry(name, mapping, |key, value| {
         if value.is_none() {
@@ -212,11 +213,7 @@ const ANIMATIONS: &[(&str, Animation)] = &[
 ];
 
 /// One of the words of a table.
-pub(crate) fn choice<T: Copy>(
-    name: &str,
-    value: &Bound<'_, PyAny>,
-    choices: &[(&str, T)],
-) -> PyResult<T> {
+fn choice<T: Copy>(name: &str, value: &Bound<'_, PyAny>, choices: &[(&str, T)]) -> PyResult<T> {
     let word = text(name, value)?;
     choices
         .iter()

@@ -18,6 +18,7 @@ use super::super::call::{Broken, Call, Failure, Problem};
 use super::super::error::{Operation, StorageError};
 use super::listing::{self, NoPage};
 use super::{answer, headers};
+use crate::config::CaBundle;
 use crate::kind::ErrorKind;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
@@ -45,7 +46,11 @@ const MAX_DAMAGED: u32 = 3;
 
 /// A client for `https`, or, where the machine has no CA certificates, for `http` alone if that is all
 /// that is needed. It never follows a redirect: reqwest would repeat `x-amz-security-token` to any host.
-pub(super) fn client(needs_tls: bool) -> Result<reqwest::Client, StorageError> {
+pub(super) fn client(
+    needs_tls: bool,
+    authority: Option<&CaBundle>,
+) -> Result<reqwest::Client, StorageError> {
+    let certificates = authority.map(certificates).transpose()?.unwrap_or_default();
     let builder = || {
         let builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -57,8 +62,10 @@ pub(super) fn client(needs_tls: bool) -> Result<reqwest::Client, StorageError> {
             builder
         }
     };
-    let client = match builder().build() {
+    let client = match builder().tls_certs_merge(certificates.clone()).build() {
         Err(_) if !needs_tls => builder().tls_certs_only([]).build(),
+        // With certificates of its own it can do without the machine's.
+        Err(_) if !certificates.is_empty() => builder().tls_certs_only(certificates).build(),
         client => client,
     };
     client.map_err(|error| {
@@ -78,6 +85,23 @@ fn no_proxy_at_all() -> bool {
         .iter()
         .filter_map(|name| std::env::var(name).ok())
         .any(|hosts| hosts.split(',').any(|host| host.trim() == "*"))
+}
+
+/// The certificates of a private authority.
+fn certificates(authority: &CaBundle) -> Result<Vec<reqwest::Certificate>, StorageError> {
+    let found = reqwest::Certificate::from_pem_bundle(&authority.pem).unwrap_or_default();
+    if found.is_empty() {
+        let setting = authority.setting;
+        return Err(StorageError::new(
+            ErrorKind::Configuration,
+            Operation::Open,
+            format!("the file that {setting} names has no certificate in PEM"),
+        )
+        .with_hint(format!(
+            "set {setting} to a PEM file of certificates, or unset it"
+        )));
+    }
+    Ok(found)
 }
 
 /// Hands the one client to object_store.
