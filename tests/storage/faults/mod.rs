@@ -7,6 +7,7 @@ mod odd;
 mod proxy;
 mod refusing;
 mod settings;
+mod stage;
 mod table;
 
 use std::time::{Duration, Instant};
