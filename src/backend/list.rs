@@ -13,7 +13,6 @@ use object_store::path::Path;
 use super::Backend;
 #[cfg(feature = "s3")]
 use super::Kind;
-use super::call::Call;
 use super::deadline::Outcome;
 use super::error::Operation;
 #[cfg(feature = "s3")]
@@ -33,7 +32,7 @@ impl Backend {
             Ok(path) => path,
             Err(error) => {
                 let context = self.context(Operation::List, None);
-                let error = context.failed(&Call::default(), error.into());
+                let error = context.failed(&self.call(), error.into());
                 return stream::once(async { Err(error) }).boxed();
             }
         };
@@ -82,7 +81,7 @@ impl Backend {
             let backend = backend.clone();
             async move {
                 let mut listed = listed?;
-                let call = Arc::new(Call::default());
+                let call = backend.call();
                 let context = backend.context(Operation::List, None);
                 match backend.bounded(&call, context, listed.try_next()).await {
                     Ok(Some(meta)) => Some((Ok(meta), Some(listed))),
@@ -112,7 +111,7 @@ impl Backend {
                 let Kind::S3(s3) = &backend.inner.kind else {
                     return None;
                 };
-                let call = Arc::new(Call::default());
+                let call = backend.call();
                 let context = backend.context(Operation::List, None);
                 let page = || s3.page(&prefix, from.clone(), None);
                 let page = match backend.renewing(&call, context, page).await {

@@ -39,7 +39,7 @@ impl Backend {
         key: &ObjectKey,
         max_bytes: u64,
     ) -> Outcome<(ObjectInfo, Bytes)> {
-        self.read(key, None, Call::reading(max_bytes)).await
+        self.read(key, None, self.call().reading(max_bytes)).await
     }
 
     /// Reads a range of an object, cut to what the object has; the info tells the whole object's size.
@@ -56,7 +56,7 @@ impl Backend {
             return Err(self.bad_range(key));
         }
         let most = range.end - range.start;
-        self.read(key, Some(range), Call::reading(most)).await
+        self.read(key, Some(range), self.call().reading(most)).await
     }
 
     pub(super) async fn read(
@@ -126,7 +126,7 @@ impl Backend {
     ///
     /// `NotFound`, and the kinds of the backend.
     pub(crate) async fn head(&self, key: &ObjectKey) -> Outcome<ObjectInfo> {
-        let call = Arc::new(Call::default());
+        let call = self.call();
         let context = self.context(Operation::Head, Some(key));
         let head = || async {
             let options = GetOptions::new().with_head(true);
@@ -134,23 +134,21 @@ impl Backend {
             let found = self.inner.store.get_opts(&path, options).await?;
             Ok((self.info(key, &found), names_size(&found)))
         };
-        let two_steps = async {
-            match self.renewing(&call, context, head).await {
-                Ok((info, true)) => Ok(info),
-                // Proxies that compress leave the length out.
-                Ok((_, false)) => {
-                    let whole = self.read(key, None, Call::reading(MAX_MEASURED));
-                    let (info, _) = Box::pin(whole).await?;
-                    Ok(info)
-                }
-                Err(error) if self.leaves_open(&call) => match self.asked_for(key).await {
-                    Err(explained) if explained.code().is_none() => Err(error),
-                    outcome => outcome,
-                },
-                Err(error) => Err(error),
+        let same = self.until(call.deadline());
+        match self.renewing(&call, context, head).await {
+            Ok((info, true)) => Ok(info),
+            // Proxies that compress leave the length out.
+            Ok((_, false)) => {
+                let whole = same.read(key, None, same.call().reading(MAX_MEASURED));
+                let (info, _) = Box::pin(whole).await?;
+                Ok(info)
             }
-        };
-        self.within(two_steps).await
+            Err(error) if self.leaves_open(&call) => match same.asked_for(key).await {
+                Err(explained) if explained.code().is_none() => Err(error),
+                outcome => outcome,
+            },
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether an answer to HEAD, which has no body, leaves open what went wrong: a missing object or
@@ -170,7 +168,7 @@ impl Backend {
 
     /// Asks again for the first byte: that answer has words.
     async fn asked_for(&self, key: &ObjectKey) -> Outcome<ObjectInfo> {
-        let call = Arc::new(Call::default());
+        let call = self.call();
         let context = self.context(Operation::Head, Some(key));
         let read = || async {
             let mut options = GetOptions::new();
@@ -188,18 +186,17 @@ impl Backend {
     ///
     /// The kinds of the backend, `NotFound` never.
     pub(crate) async fn delete(&self, key: &ObjectKey) -> Outcome<()> {
-        let call = Arc::new(Call::default());
+        let call = self.call();
         let context = self.context(Operation::Delete, Some(key));
         let delete = || async { self.inner.store.delete(&stored_path(key)?).await };
-        let two_steps = async {
-            match self.renewing(&call, context, delete).await {
-                Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-                // S3 says 204. Whoever says something else may have removed nothing.
-                Ok(()) if ![0, 204].contains(&call.status()) => self.gone(key).await,
-                outcome => outcome,
+        match self.renewing(&call, context, delete).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            // S3 says 204. Whoever says something else may have removed nothing.
+            Ok(()) if ![0, 204].contains(&call.status()) => {
+                self.until(call.deadline()).gone(key).await
             }
-        };
-        self.within(two_steps).await
+            outcome => outcome,
+        }
     }
 
     async fn gone(&self, key: &ObjectKey) -> Outcome<()> {
@@ -248,9 +245,8 @@ impl Backend {
     ///
     /// The kinds of the backend, after 5 s at most.
     pub(crate) async fn health(&self, prefix: &str) -> Outcome<()> {
-        let call = Arc::new(Call::default());
-        let mut context = self.context(Operation::Health, None);
-        context.deadline = context.deadline.min(HEALTH_DEADLINE);
+        let call = Arc::new(Call::new(self.deadline().at_most(HEALTH_DEADLINE)));
+        let context = self.context(Operation::Health, None);
         self.renewing(&call, context, || self.look(prefix)).await
     }
 
@@ -287,7 +283,7 @@ impl Backend {
             #[cfg(feature = "local")]
             Kind::Local(files) => {
                 let files = files.clone();
-                let call = Arc::new(Call::default());
+                let call = self.call();
                 let context = self.context(Operation::Sweep, None);
                 let sweep = super::local::blocking(move || {
                     let swept = files.sweep(older_than, dry_run);
@@ -372,6 +368,6 @@ fn names_size(found: &GetResult) -> bool {
 fn truncated(expected: u64, got: usize) -> Error {
     Error::Generic {
         store: "object store",
-        source: Problem(format!("{got} of {expected} bytes came")).into(),
+        source: Problem::new(format!("{got} of {expected} bytes came")).into(),
     }
 }

@@ -1,6 +1,5 @@
 //! Writing an object, and making sure that it is there.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -32,7 +31,8 @@ impl Backend {
         bytes: Bytes,
         options: &PutOptions,
     ) -> Outcome<PutOutcome> {
-        self.within(self.put_and_look(key, bytes, options)).await
+        let same = self.until(self.deadline());
+        same.put_and_look(key, bytes, options).await
     }
 
     async fn put_and_look(
@@ -41,7 +41,7 @@ impl Backend {
         bytes: Bytes,
         options: &PutOptions,
     ) -> Outcome<PutOutcome> {
-        let call = Arc::new(Call::default());
+        let call = self.call();
         call.moves(bytes.len());
         let context = self.context(Operation::Put, Some(key));
         let put = || self.try_put(&call, key, &bytes, options);
@@ -56,7 +56,7 @@ impl Backend {
             {
                 let most = bytes.len() as u64;
                 match self
-                    .read(key, None, Call::reading(most).with_any_e_tag())
+                    .read(key, None, self.call().reading(most).with_any_e_tag())
                     .await
                 {
                     Ok((info, found)) if found == bytes => Ok(PutOutcome { e_tag: info.e_tag }),
@@ -82,7 +82,7 @@ impl Backend {
                 "try again; if it stays so, look at the proxy before the server, and its disks",
             )
         };
-        let call = Call::reading(bytes.len() as u64).with_any_e_tag();
+        let call = self.call().reading(bytes.len() as u64).with_any_e_tag();
         match self.read(key, None, call).await {
             Ok((info, found)) if found == bytes => Ok(PutOutcome { e_tag: info.e_tag }),
             // Not everyone who may write may read.

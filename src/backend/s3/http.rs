@@ -293,7 +293,7 @@ fn foreign() -> HttpError {
     Call::note(|call| call.failed(Failure::Foreign));
     error_of(
         HttpErrorKind::Decode,
-        Problem("the answer is not that of an S3 server".to_owned()),
+        Problem::new("the answer is not that of an S3 server"),
     )
 }
 
@@ -306,7 +306,7 @@ fn damaged(call: &Call) -> HttpError {
     };
     error_of(
         kind,
-        Problem("the bytes are not those of the entity tag".to_owned()),
+        Problem::new("the bytes are not those of the entity tag"),
     )
 }
 

@@ -7,8 +7,8 @@ use bytes::BytesMut;
 use chrono::DateTime;
 use serde::Deserialize;
 
-use super::super::super::call::Problem;
 use super::Trouble;
+use crate::causes;
 use crate::secret::Secret;
 use crate::sign::Credentials;
 
@@ -39,7 +39,7 @@ async fn fetch_once(request: reqwest::RequestBuilder) -> Result<BytesMut, Troubl
     let failed = |error: reqwest::Error| Trouble {
         // Nobody listens where nothing is set up, and what was silent once stays so.
         passing: !error.is_connect() && !error.is_timeout() && !error.is_builder(),
-        problem: Problem::of(&error.without_url()).to_string(),
+        problem: causes::words(&error.without_url()),
         unnamed: false,
     };
     let mut response = request.send().await.map_err(failed)?;
