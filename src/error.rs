@@ -76,15 +76,6 @@ pub enum Error {
         /// How long the caller waited.
         waited: Duration,
     },
-    /// An operation of several steps was not done within its deadline.
-    #[error("{operation} was not done within {after:?}")]
-    #[non_exhaustive]
-    Timeout {
-        /// The operation.
-        operation: &'static str,
-        /// Its deadline.
-        after: Duration,
-    },
     /// Something that should not happen.
     #[error("internal error: {reason}")]
     #[non_exhaustive]
@@ -123,7 +114,6 @@ impl Error {
             Self::InvalidArgument { .. } => ErrorKind::InvalidArgument,
             Self::NotSupported { .. } => ErrorKind::NotSupported,
             Self::Busy { .. } => ErrorKind::Unavailable,
-            Self::Timeout { .. } => ErrorKind::Timeout,
             Self::Internal { .. } => ErrorKind::Internal,
         }
     }
@@ -136,7 +126,7 @@ impl Error {
                 "use a key that this store gave out: 1 to 1024 bytes, segments joined by '/'"
             }
             Self::ForeignUrl(_) => {
-                "use a URL that this store gave out, or configure the bucket or CloudFront domain that it belongs to"
+                "use a URL that this store gave out; an address that the store once had goes into LABLINK_STORAGE_FORMER_URLS"
             }
             Self::Optimize(error) => optimize_hint(error),
             Self::Sign(error) => match error {
@@ -153,11 +143,28 @@ impl Error {
             Self::Storage(error) => return error.hint(),
             Self::InvalidArgument { .. } => "correct the argument",
             Self::NotSupported { remedy, .. } => remedy,
-            Self::Busy { .. } => "try again shortly, or allow more decodes at once",
-            Self::Timeout { .. } => "try again; for large batches use the batch preset",
+            Self::Busy { .. } => {
+                "try again shortly; LABLINK_STORAGE_MAX_DECODES allows more decodes at once"
+            }
             Self::Internal { .. } => "look into the log",
         };
         Some(hint.to_owned())
+    }
+
+    /// What is behind it, outermost first, each in a line of its own without control characters: what
+    /// [`source`](std::error::Error::source) and the sources behind it say.
+    ///
+    /// ```no_run
+    /// # async fn example(store: lablink_storage::ImageStore, key: lablink_storage::ObjectKey) {
+    /// if let Err(error) = store.head(&key).await {
+    ///     eprintln!("{error}: {}", error.causes().join(": "));
+    ///     // head of components/a.jpg in bucket lab: the server cannot be reached: … Connection refused
+    /// }
+    /// # }
+    /// ```
+    pub fn causes(&self) -> Vec<String> {
+        let source = std::error::Error::source(self);
+        source.map(crate::causes::chain).unwrap_or_default()
     }
 
     /// Whether the same call may succeed later without anything being changed.
@@ -196,8 +203,12 @@ fn optimize_hint(error: &OptimizeError) -> &'static str {
         OptimizeError::UnsupportedFormat {
             name: "HEIC" | "AVIF" | "TIFF" | "BMP",
         } => "convert to JPEG; JPEG, PNG, WebP and GIF are accepted",
+        OptimizeError::UnsupportedFormat { name } if name.contains("JPEG") => {
+            "convert to a baseline or progressive JPEG of 8 bits: open it in an image program and \
+             export it anew as JPEG"
+        }
         OptimizeError::UnsupportedFormat { .. } => "send a JPEG, PNG, WebP or GIF",
-        OptimizeError::LimitExceeded { .. } => "send a smaller image, or raise the limit",
+        OptimizeError::LimitExceeded { .. } => "send a smaller image",
         OptimizeError::InvalidOption { .. } => "correct the option",
     }
 }

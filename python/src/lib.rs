@@ -26,6 +26,8 @@ mod _lablink_storage {
     #[pymodule_export]
     use crate::cli::run_cli;
     #[pymodule_export]
+    use crate::config::settings;
+    #[pymodule_export]
     use crate::listing::ObjectIterator;
     #[pymodule_export]
     use crate::optimize::optimize;
@@ -37,6 +39,7 @@ mod _lablink_storage {
         let py = module.py();
         crate::error::init(py)?;
         crate::logging::init();
+        lablink_storage::silence_caught_panics();
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -9,13 +9,17 @@
 mod call;
 mod classify;
 mod deadline;
+#[cfg(feature = "local")]
+mod directory;
 mod error;
 mod hint;
+mod list;
 #[cfg(feature = "local")]
 mod local;
 mod object;
 mod operations;
 mod presigner;
+mod put;
 #[cfg(feature = "s3")]
 mod s3;
 #[cfg(all(test, feature = "local"))]
@@ -23,6 +27,7 @@ mod tests;
 #[cfg(feature = "local")]
 mod walk;
 
+pub(crate) use deadline::Deadline;
 pub(crate) use error::Operation;
 pub use error::StorageError;
 pub use object::ObjectInfo;
@@ -46,6 +51,8 @@ const HEALTH_DEADLINE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub(crate) struct Backend {
     inner: Arc<Inner>,
+    /// When what is being done has to be over; without one each operation has the configured time.
+    deadline: Option<Deadline>,
 }
 
 #[derive(Debug)]
@@ -136,6 +143,7 @@ impl Backend {
                 cache_control: config.cache_control().to_owned(),
                 answered: AtomicBool::new(false),
             }),
+            deadline: None,
         }
     }
 

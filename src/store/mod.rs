@@ -11,8 +11,10 @@ mod signer;
 mod sources;
 mod status;
 mod sweep;
+mod tombstone;
 mod upload;
 mod work;
+mod write;
 
 pub use builder::ImageStoreBuilder;
 pub use image::{ReceivedPost, Status, StoredImage, StoredVariant, SweepReport, SweptObject};
@@ -29,7 +31,8 @@ use std::time::Instant;
 use tracing::{Instrument, Span};
 
 use crate::backend::{Backend, PutOptions};
-use crate::config::Config;
+use crate::causes::one_line;
+use crate::config::{Config, DirectUpload};
 use crate::error::{Error, Result};
 use crate::format::ImageFormat;
 use crate::key::ObjectKey;
@@ -148,10 +151,17 @@ impl ImageStore {
         &self.inner.config
     }
 
+    /// How browsers upload straight to this store: [`DirectUpload::Put`] says to hand out
+    /// [`presigned_put`](Self::presigned_put), because the server takes no forms. By a form wherever the
+    /// store is not on S3.
+    pub fn direct_upload(&self) -> DirectUpload {
+        self.inner.config.direct_upload()
+    }
+
     /// The URL under which anyone can fetch the image, if the bucket allows it. Pure: nothing is asked.
     ///
     /// A pending key never appears in a public URL: what comes out for it is the URL that the image will
-    /// have once it is promoted without a change of format.
+    /// have once it is promoted.
     pub fn public_url(&self, key: &ObjectKey) -> String {
         self.inner.config.urls().public_url(key)
     }
@@ -290,7 +300,11 @@ fn tell<T>(outcome: &Result<T>, started: Instant) {
 
 fn failed(error: &Error, started: Instant) {
     let milliseconds = milliseconds(started);
-    tracing::warn!(milliseconds, kind = %error.kind(), %error, "failed");
+    let causes = error.causes().join(": ");
+    let cause = (!causes.is_empty()).then_some(tracing::field::display(causes));
+    let words = error.to_string();
+    let error_words = one_line(&words);
+    tracing::warn!(milliseconds, kind = %error.kind(), error = %error_words, cause, "failed");
 }
 
 fn milliseconds(started: Instant) -> u64 {
