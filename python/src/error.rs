@@ -3,9 +3,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use lablink_storage::{Error, ErrorKind, OptimizeError};
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyModule;
+
+use crate::logging;
 
 static EXCEPTIONS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 
@@ -73,7 +76,32 @@ pub(crate) fn storage(error: Error) -> PyErr {
         code: error.code(),
         request_id: error.request_id(),
     };
-    raise(error.kind(), &error.to_string(), details)
+    let exception = raise(error.kind(), &error.to_string(), details);
+    if let Some(source) = std::error::Error::source(&error) {
+        Python::attach(|py| exception.set_cause(py, Some(cause(py, source, MOST_CAUSES))));
+    }
+    exception
+}
+
+/// How many causes beneath one another are told.
+const MOST_CAUSES: usize = 16;
+
+/// What lies beneath an error, and beneath that, as a chain of exceptions.
+fn cause(py: Python<'_>, source: &dyn std::error::Error, most: usize) -> PyErr {
+    let message = source.to_string();
+    let class = EXCEPTIONS
+        .get(py)
+        .and_then(|module| module.bind(py).getattr("Cause").ok());
+    let exception = match class.and_then(|class| class.call1((&message,)).ok()) {
+        Some(exception) => PyErr::from_value(exception),
+        None => PyException::new_err(message),
+    };
+    if let Some(next) = source.source()
+        && most > 1
+    {
+        exception.set_cause(py, Some(cause(py, next, most - 1)));
+    }
+    exception
 }
 
 pub(crate) fn optimize(error: OptimizeError) -> PyErr {
@@ -148,12 +176,24 @@ pub(crate) fn internal(message: &str) -> PyErr {
     raise(ErrorKind::Internal, message, Details::default())
 }
 
-/// Turns a panic into `InternalError`: `PanicException` is no `Exception` and would end a worker.
+/// Runs a call that Python makes: turns a panic into `InternalError`, because `PanicException` is no
+/// `Exception` and would end a worker, and hands the events of the call to the logger.
 pub(crate) fn guard<T>(call: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
-    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
+    let warnings = logging::warnings();
+    let outcome = catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
         // The message of a panic may quote what it was working on: it goes to stderr only.
         Err(internal(
             "a defect in lablink-storage was hit; please report it",
         ))
-    })
+    });
+    Python::attach(|py| {
+        if let Err(error) = &outcome
+            && logging::warnings() != warnings
+        {
+            // Whoever answers it need not log it again. What takes no attribute is logged twice.
+            error.value(py).setattr("_is_logged", true).ok();
+        }
+        logging::deliver(py);
+    });
+    outcome
 }

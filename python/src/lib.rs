@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod error;
 mod input;
+mod interpreter;
 mod listing;
 mod logging;
 mod memory;
@@ -35,6 +36,7 @@ mod _lablink_storage {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let py = module.py();
+        crate::interpreter::claim(py)?;
         crate::error::init(py)?;
         crate::logging::init();
         module.add("__version__", env!("CARGO_PKG_VERSION"))
