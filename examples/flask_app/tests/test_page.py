@@ -194,8 +194,8 @@ def end_login(page: Page, lab: Lab, how: str) -> None:
     if how == "expired":
         key = (lab.directory / "session.key").read_text("ascii")
         old = URLSafeTimedSerializer(key, salt="token", signer=OldSigner)
-        token = str(old.dumps(old.loads(page.evaluate("sessionStorage.getItem('lablink-token')"))))
-    page.evaluate("token => sessionStorage.setItem('lablink-token', token)", token)
+        token = str(old.dumps(old.loads(page.evaluate("localStorage.getItem('lablink-token')"))))
+    page.evaluate("token => localStorage.setItem('lablink-token', token)", token)
 
 
 class OldSigner(TimestampSigner):
