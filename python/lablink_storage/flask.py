@@ -11,9 +11,13 @@
         return {"url": image.url}
 
 Configuration comes from ``app.config`` under the names of the environment variables
-(``LABLINK_STORAGE_DIR``, ``AWS_S3_BUCKET``, …), then from the environment. ``LABLINK_STORAGE_OPTIMIZE``,
-``LABLINK_STORAGE_VARIANTS`` and ``LABLINK_STORAGE_LIMITS`` in ``app.config`` take the mappings of
-``ImageStore.from_env``'s keywords of those names.
+(``LABLINK_STORAGE_DIR``, ``AWS_S3_BUCKET``, …), then from the environment. ``app.config`` takes Python's
+own values as well: a mapping for ``LABLINK_STORAGE_OPTIMIZE``, ``LABLINK_STORAGE_VARIANTS`` and
+``LABLINK_STORAGE_LIMITS``, a list, a number, ``True``, a timedelta.
+
+Behind a path prefix (gunicorn's ``SCRIPT_NAME``, nginx with ``ProxyFix(x_prefix=1)``), or for a page on
+another origin than the API, set ``LABLINK_STORAGE_BASE_URL`` to the address where browsers find the images:
+``/lab/uploads``, or ``https://api.lab.example/uploads``. Stored URLs begin with it.
 
 Views of the application's own that call the store may raise: the extension answers every
 ``StorageError`` as JSON. Behind a decorator that catches whatever its view raises, they answer it
@@ -31,7 +35,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
@@ -101,8 +104,8 @@ class LablinkStorage:
         """
         environment = None
         if store is None:
-            environment = _environment_of(app.config)
-            store = _configured(environment, app.config)
+            environment = _environment.configured(app.config)
+            store = ImageStore.from_env(environment)
         if self._store is None:
             self._store = store
         app.extensions["lablink_storage"] = _Bound(store)
@@ -133,25 +136,6 @@ class _Bound(LablinkStorage):
     def store(self) -> ImageStore:
         assert self._store is not None
         return self._store
-
-
-def _environment_of(config: Mapping[str, Any]) -> dict[str, str]:
-    """The process's variables, with the application's own in their place."""
-    environment = dict(os.environ)
-    for name in _environment.ALL:
-        value = config.get(name)
-        if value is not None:
-            environment[name] = str(value).lower() if isinstance(value, bool) else str(value)
-    return environment
-
-
-def _configured(environment: Mapping[str, str], config: Mapping[str, Any]) -> ImageStore:
-    return ImageStore.from_env(
-        environment,
-        optimize=config.get("LABLINK_STORAGE_OPTIMIZE"),
-        variants=config.get("LABLINK_STORAGE_VARIANTS"),
-        limits=config.get("LABLINK_STORAGE_LIMITS"),
-    )
 
 
 def _guarded(view: _View, guard: Guard) -> _View:

@@ -195,7 +195,8 @@ def upload_image_to_s3(file: ImageInput, original_filename: str | None) -> str |
         original_filename: the name at the user's; key and type come from the bytes.
 
     Returns:
-        The public URL, or ``None`` where S3 is off or the upload failed: the log and :func:`last_error` say why.
+        The public URL, or ``None`` where S3 is off or the upload failed: the log and :func:`last_error`
+        say why.
 
     Example:
         >>> from lablink_storage.s3_utils import delete_image_from_s3, upload_image_to_s3

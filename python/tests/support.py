@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from PIL import Image
-
 from flask import Flask
+from PIL import Image
 
 from lablink_storage import ImageStore
 from lablink_storage.flask import LablinkStorage

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +21,6 @@ from lablink_storage import ImageStore, StorageError
 from lablink_storage.flask import LablinkStorage
 
 from support import SECRET, Server, make_app, opened, photo, store_of
-
 
 # --- status, upload-url, promote
 
@@ -531,6 +532,52 @@ def test_a_base_url_without_a_path(tmp_path: Path, base_url: str) -> None:
     assert promoted is not None and client.get(promoted["url"]).status_code == 200
     assert client.get("/").text == "the application's own page"
     assert client.get("/missing").status_code == 404
+
+
+def test_every_setting_may_be_in_the_applications_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    app = make_app(
+        tmp_path,
+        AWS_S3_BUCKET="lab-images",
+        AWS_DEFAULT_REGION="eu-central-1",  # before the environment's, whatever its name there
+        AWS_ACCESS_KEY_ID="AKIDEXAMPLE",
+        AWS_SECRET_ACCESS_KEY="example",
+        AWS_USE_DUALSTACK_ENDPOINT=True,
+        LABLINK_STORAGE_FORMER_URLS=["https://old.example/images/", "/uploads"],
+        LABLINK_STORAGE_MAX_UPLOAD_BYTES=5000,
+        LABLINK_STORAGE_DEADLINE=timedelta(seconds=7),
+        LABLINK_STORAGE_STORAGE_CLASS="STANDARD_IA",
+        LABLINK_STORAGE_CACHE_CONTROL="no-cache",
+        LABLINK_STORAGE_OPTIMIZE={"format": "webp", "background": (1, 2, 3)},
+        LABLINK_STORAGE_VARIANTS='{"card": {"max_width": 640}}',
+        LABLINK_STORAGE_LIMITS={"max_bytes": 6000, "max_duration": timedelta(seconds=3)},
+    )
+    store = store_of(app)
+    assert (store.region, store.variants, store.max_bytes) == ("eu-central-1", ["card"], 6000)
+    assert store.key_from_url("https://old.example/images/components/a.jpg") == "components/a.jpg"
+    form = app.test_client().post("/api/s3/upload-url", json={"filename": "a.jpg"}).json
+    assert form is not None and form["file_url"].endswith(".webp")
+    assert form["url"].startswith("https://lab-images.s3.dualstack.eu-central-1.amazonaws.com")
+    assert form["fields"]["x-amz-storage-class"] == "STANDARD_IA"
+    assert form["fields"]["Cache-Control"] == "no-cache"
+    policy = json.loads(base64.b64decode(form["fields"]["policy"]))
+    assert ["content-length-range", 1, 5000] in policy["conditions"]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"LABLINK_STORAGE_OPTIMIZE": {"max_widht": 100}},
+        {"LABLINK_STORAGE_LIMITS": '{"max_bytes": 10'},
+        {"LABLINK_STORAGE_DEADLINE": "soon"},
+        {"LABLINK_STORAGE_REQUIRE_S3": "maybe"},
+    ],
+)
+def test_a_setting_that_is_wrong_is_named(tmp_path: Path, config: dict[str, Any]) -> None:
+    with pytest.raises(lablink_storage.ConfigurationError, match=next(iter(config))):
+        make_app(tmp_path, **config)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from flask import Flask, request
 from flask.testing import FlaskClient
 from werkzeug.test import run_wsgi_app
 
-from support import SECRET, make_app, opened, photo, store_of
+from support import make_app, photo, store_of
 
 MB = 1024 * 1024
 Parts = list[tuple[str, bytes]]

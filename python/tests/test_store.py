@@ -478,9 +478,7 @@ def test_constructors_take_what_their_signatures_name_and_nothing_else(tmp_path:
         for name, (make, _) in constructors.items()
     }
     for name, keywords in named.items():
-        assert keywords == {
-            setting["keyword"] for setting in settings() if name in setting["constructors"]
-        }
+        assert keywords == {setting["keyword"] for setting in settings() if name in setting["constructors"]}
     for name, (make, arguments) in constructors.items():
         for keyword in sorted(set.union({"no_such_option"}, *named.values())):
             if keyword in named[name]:

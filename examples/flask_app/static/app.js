@@ -139,6 +139,7 @@ async function add(event) {
     upload = new AbortController();
     say("#add-message", "");
     const direct = form.way.value === "direct" && file;
+    if (file) progress(0, direct ? "Uploading to storage" : "Uploading");
     const component = await (direct ? addDirectly : addThroughServer)(form, file);
     components.unshift(component);
     const way = form.way.value;
