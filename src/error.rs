@@ -196,6 +196,10 @@ fn optimize_hint(error: &OptimizeError) -> &'static str {
         OptimizeError::UnsupportedFormat {
             name: "HEIC" | "AVIF" | "TIFF" | "BMP",
         } => "convert to JPEG; JPEG, PNG, WebP and GIF are accepted",
+        OptimizeError::UnsupportedFormat { name } if name.contains("JPEG") => {
+            "convert to a baseline or progressive JPEG of 8 bits: open it in an image program and \
+             export it anew as JPEG"
+        }
         OptimizeError::UnsupportedFormat { .. } => "send a JPEG, PNG, WebP or GIF",
         OptimizeError::LimitExceeded { .. } => "send a smaller image, or raise the limit",
         OptimizeError::InvalidOption { .. } => "correct the option",
