@@ -210,14 +210,16 @@ def _routes(store: ImageStore, guard: Guard, url_prefix: str, app: Flask) -> Blu
 
 def _upload_request(store: ImageStore, prefix: Prefix, body: Mapping[str, Any]) -> dict[str, Any]:
     """What the browser has to send, in one shape for a form and for a PUT."""
-    filename = _text(body, "filename")
-    post = store.presigned_post(filename, _content_type(body))
-    return {
-        "method": "POST",
-        "url": prefix.absolute(post.url),
-        "headers": {},
-        **{name: value for name, value in post.to_dict().items() if name != "url"},
-    }
+    filename, content_type, size = _text(body, "filename"), _content_type(body), _size(body)
+    if store.direct_upload == "put":
+        if size is None:
+            raise InvalidArgumentError(
+                "size is missing", "send the file's size in bytes, as file.size has it"
+            )
+        put = store.presigned_put(filename, content_type, content_length=size)
+        return {"fields": {}, **put.to_dict()}
+    post = store.presigned_post(filename, content_type)
+    return {"method": "POST", "headers": {}, **post.to_dict(), "url": prefix.absolute(post.url)}
 
 
 def _status_body(store: ImageStore) -> tuple[dict[str, Any], int]:
@@ -268,3 +270,10 @@ def _content_type(body: Mapping[str, Any]) -> str | None:
     if value is None or isinstance(value, str):
         return value
     raise InvalidArgumentError("content_type must be a string", "send what file.type says")
+
+
+def _size(body: Mapping[str, Any]) -> int | None:
+    value = body.get("size")
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 63):
+        return value
+    raise InvalidArgumentError("size must be a number of bytes, at least 1", "send what file.size says")

@@ -29,7 +29,7 @@ from contextvars import ContextVar
 from typing import Any, NamedTuple, ParamSpec, TypedDict, TypeVar
 
 from . import _environment
-from ._exceptions import NoSuchBucketError
+from ._exceptions import NoSuchBucketError, NotSupportedError
 from ._lablink_storage import ImageStore, optimize
 from ._typing import ImageInput
 
@@ -259,7 +259,12 @@ def get_s3_upload_url(filename: str, content_type: str = "image/jpeg") -> Upload
     """
     if not is_s3_enabled():
         return None
-    post = _store().presigned_post(filename, content_type, pending=False)
+    store = _store()
+    if store.direct_upload == "put":
+        raise NotSupportedError(
+            "this storage takes no form uploads", "sign a PUT with ImageStore.presigned_put"
+        )
+    post = store.presigned_post(filename, content_type, pending=False)
     return {"url": post.url, "fields": dict(post.fields), "file_url": post.file_url}
 
 

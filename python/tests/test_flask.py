@@ -87,6 +87,38 @@ def test_a_direct_upload_on_s3(tmp_path: Path, server: Server, bucket: str, pict
     assert client.post("/uploads").status_code in (404, 405)
 
 
+def test_a_direct_upload_by_put(tmp_path: Path, server: Server, bucket: str) -> None:
+    """For servers without POST Object: Cloudflare R2, Backblaze B2."""
+    import requests
+
+    config = server.environment(bucket) | {"LABLINK_STORAGE_DIRECT_UPLOAD": "put"}
+    client, data = make_app(tmp_path, **config).test_client(), photo(40, 30)
+    for missing in (
+        {},
+        {"size": None},
+        {"size": 0},
+        {"size": -1},
+        {"size": "9"},
+        {"size": True},
+        {"size": 1.5},
+    ):
+        refused = client.post("/api/s3/upload-url", json={"filename": "a.jpg"} | missing)
+        assert refused.status_code == 400 and refused.json is not None and "size" in refused.json["message"]
+    too_large = client.post("/api/s3/upload-url", json={"filename": "a.jpg", "size": 1 << 40})
+    assert too_large.status_code == 413
+    wanted = {"filename": "a.jpg", "content_type": "", "size": len(data)}
+    put = client.post("/api/s3/upload-url", json=wanted).json
+    assert put is not None
+    assert set(put) == {"method", "url", "headers", "fields", "key", "file_url", "expires_at"}
+    assert (put["method"], put["fields"]) == ("PUT", {})
+    longer = requests.put(put["url"], data=data + b"x", headers=put["headers"], timeout=30)
+    assert longer.status_code >= 400
+    sent = requests.put(put["url"], data=data, headers=put["headers"], timeout=30)
+    assert sent.status_code == 200, sent.text
+    promoted = client.post("/api/s3/promote", json={"key": put["key"]}).json
+    assert promoted is not None and promoted["url"] == put["file_url"]
+
+
 @pytest.mark.parametrize(
     "path, body, status, kind",
     [

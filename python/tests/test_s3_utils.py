@@ -178,6 +178,14 @@ def test_the_client_of_a_wrong_configuration(on_s3: str, monkeypatch: pytest.Mon
     assert "AWS_S3_BUCKET" in f"{wrong.value} {wrong.value.hint}"
 
 
+def test_a_storage_without_form_uploads(
+    on_s3: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("LABLINK_STORAGE_DIRECT_UPLOAD", "put")
+    assert s3_utils.get_s3_upload_url("board.jpg") is None
+    assert "form uploads" in str(s3_utils.last_error()) and len(caplog.records) == 1
+
+
 def test_why_a_call_answered_none(on_s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert s3_utils.upload_image_to_s3(b"<svg xmlns='http://www.w3.org/2000/svg'/>", "a.svg") is None
     mistake = s3_utils.last_error()

@@ -68,7 +68,9 @@ function send(method, url, body, headers, onProgress) {
       silence = setTimeout(() => { request.abort(); fail(SILENT); }, PATIENCE);
     };
     request.open(method, url);
-    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+    for (const [name, value] of Object.entries(headers)) {
+      if (name.toLowerCase() !== "content-length") request.setRequestHeader(name, value); // the browser's own
+    }
     request.upload.onprogress = (event) => {
       listen();
       if (event.lengthComputable) onProgress(event.loaded / event.total);
