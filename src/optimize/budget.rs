@@ -32,9 +32,7 @@ impl<'a> Budget<'a> {
     /// A file that ends early: an error, unless such files are accepted.
     pub(super) fn truncated(&self, what: &str) -> Result<(), OptimizeError> {
         if !self.accept_truncated {
-            return Err(OptimizeError::invalid(format!(
-                "truncated file: {what} (accept_truncated takes what decodes)"
-            )));
+            return Err(OptimizeError::invalid(format!("truncated file: {what}")));
         }
         self.truncated.set(true);
         Ok(())
