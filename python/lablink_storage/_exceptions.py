@@ -52,10 +52,6 @@ class StorageError(Exception):
         return type(self), arguments
 
 
-class Cause(Exception):
-    """What failed underneath a :class:`StorageError`, in the words of the layer that failed."""
-
-
 class ConfigurationError(StorageError):
     """The configuration is wrong or incomplete; the hint names the variable and the remedy."""
 

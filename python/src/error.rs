@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use lablink_storage::{Error, ErrorKind, OptimizeError};
-use pyo3::exceptions::PyException;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyModule;
@@ -76,32 +76,18 @@ pub(crate) fn storage(error: Error) -> PyErr {
         code: error.code(),
         request_id: error.request_id(),
     };
-    let exception = raise(error.kind(), &error.to_string(), details);
-    if let Some(source) = std::error::Error::source(&error) {
-        Python::attach(|py| exception.set_cause(py, Some(cause(py, source, MOST_CAUSES))));
-    }
-    exception
+    let raised = raise(error.kind(), &error.to_string(), details);
+    Python::attach(|py| raised.set_cause(py, cause(py, &error.causes())));
+    raised
 }
 
-/// How many causes beneath one another are told.
-const MOST_CAUSES: usize = 16;
-
-/// What lies beneath an error, and beneath that, as a chain of exceptions.
-fn cause(py: Python<'_>, source: &dyn std::error::Error, most: usize) -> PyErr {
-    let message = source.to_string();
-    let class = EXCEPTIONS
-        .get(py)
-        .and_then(|module| module.bind(py).getattr("Cause").ok());
-    let exception = match class.and_then(|class| class.call1((&message,)).ok()) {
-        Some(exception) => PyErr::from_value(exception),
-        None => PyException::new_err(message),
-    };
-    if let Some(next) = source.source()
-        && most > 1
-    {
-        exception.set_cause(py, Some(cause(py, next, most - 1)));
-    }
-    exception
+/// What is behind an error, as the chain of exceptions that `__cause__` leads along.
+fn cause(py: Python<'_>, causes: &[String]) -> Option<PyErr> {
+    causes.iter().rev().fold(None, |behind, words| {
+        let raised = PyRuntimeError::new_err(words.clone());
+        raised.set_cause(py, behind);
+        Some(raised)
+    })
 }
 
 pub(crate) fn optimize(error: OptimizeError) -> PyErr {
