@@ -41,6 +41,7 @@ mod _lablink_storage {
         crate::interpreter::claim(py)?;
         crate::error::init(py)?;
         crate::logging::init();
+        lablink_storage::silence_caught_panics();
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }
