@@ -84,6 +84,7 @@ struct Readme;
 
 #[cfg(feature = "store")]
 mod backend;
+mod causes;
 #[cfg(feature = "cli")]
 #[allow(clippy::print_stdout, clippy::print_stderr)]
 pub mod cli;

@@ -8,13 +8,17 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{error, fmt};
 
+use super::deadline::Deadline;
+use crate::causes;
+
 tokio::task_local! {
     static CALL: Arc<Call>;
 }
 
 /// The record of one operation.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Call {
+    deadline: Deadline,
     tries: AtomicU32,
     bytes: AtomicU64,
     failure: Mutex<Option<Failure>>,
@@ -44,36 +48,63 @@ pub(super) struct Answer {
     pub(super) clock_ahead: Option<i64>,
 }
 
-/// A failure in words, outermost first, as a source for errors.
+/// A failure in words, with what is behind it, as a source for errors: the words alone, because the errors
+/// of other crates hold more than may be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Problem(pub(super) String);
+pub(super) struct Problem {
+    words: String,
+    source: Option<Box<Problem>>,
+}
 
 impl Problem {
-    /// The words of an error and of all that are behind it, each once.
-    pub(super) fn of(error: &dyn error::Error) -> Self {
-        let mut words = error.to_string();
-        let mut source = error.source();
-        while let Some(inner) = source {
-            let more = inner.to_string();
-            if !words.contains(&more) {
-                words.push_str(": ");
-                words.push_str(&more);
-            }
-            source = inner.source();
+    pub(super) fn new(words: impl Into<String>) -> Self {
+        Self {
+            words: words.into(),
+            source: None,
         }
-        Self(words)
+    }
+
+    /// An error and all that is behind it.
+    pub(super) fn of(error: &dyn error::Error) -> Self {
+        let chain = causes::chain(error).into_iter().rev();
+        let whole = chain.fold(None, |source: Option<Self>, words| {
+            Some(Self {
+                words,
+                source: source.map(Box::new),
+            })
+        });
+        whole.unwrap_or_else(|| Self::new("it failed"))
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.words)
     }
 }
 
-impl error::Error for Problem {}
+impl error::Error for Problem {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        let source = self.source.as_deref()?;
+        Some(source)
+    }
+}
 
 impl Call {
+    pub(super) fn new(deadline: Deadline) -> Self {
+        Self {
+            deadline,
+            tries: AtomicU32::new(0),
+            bytes: AtomicU64::new(0),
+            failure: Mutex::default(),
+        }
+    }
+
+    /// When the operation has to be over: what retries and waiting have to spend.
+    pub(super) fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
     /// Runs `operation` with this record within reach of the HTTP layer.
     pub(super) async fn scope<F: Future>(self: &Arc<Self>, operation: F) -> F::Output {
         CALL.scope(Arc::clone(self), operation).await

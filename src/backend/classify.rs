@@ -2,7 +2,6 @@
 
 use std::error::Error as _;
 use std::io;
-use std::time::Duration;
 
 use object_store::Error;
 #[cfg(feature = "s3")]
@@ -12,19 +11,19 @@ use super::Backend;
 use super::call::{Answer, Call, Failure, Problem};
 use super::error::{Operation, StorageError};
 use super::hint;
+use crate::causes;
 use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
 
 /// The words for what has no better ones.
 const FAILED: &str = "it failed";
 
-/// What was being done, to what, and for how long at most.
+/// What was being done, and to what.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     pub(super) operation: Operation,
     pub(super) key: Option<&'a ObjectKey>,
     pub(super) backend: &'a Backend,
-    pub(super) deadline: Duration,
 }
 
 impl Context<'_> {
@@ -34,7 +33,7 @@ impl Context<'_> {
             // It was being repeated: what the server kept saying tells more than that time ran out.
             Some(Failure::Answer(answer)) => self.answered(call, &answer),
             _ => {
-                let problem = format!("not done within {:?}", self.deadline);
+                let problem = format!("not done within {:?}", call.deadline().allowed());
                 let error = self.error(ErrorKind::Timeout, problem, call);
                 match hint::of_timeout(self) {
                     Some(hint) => error.with_hint(hint),
@@ -106,8 +105,18 @@ impl Context<'_> {
             }
             Error::InvalidPath { .. } => (ErrorKind::InvalidKey, "the store cannot hold this key"),
             _ => match io_kind {
-                Some(io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {
-                    (ErrorKind::AccessDenied, "access denied")
+                Some(io::ErrorKind::PermissionDenied) => (ErrorKind::AccessDenied, "access denied"),
+                Some(io::ErrorKind::ReadOnlyFilesystem) => {
+                    (ErrorKind::AccessDenied, "the file system is read-only")
+                }
+                // Names that are too long, or have characters that it does not know.
+                Some(io::ErrorKind::InvalidFilename | io::ErrorKind::InvalidInput)
+                    if self.backend.name() == "local" && self.operation == Operation::Put =>
+                {
+                    (
+                        ErrorKind::InvalidKey,
+                        "the file system cannot hold a file of this name",
+                    )
                 }
                 // In files that a caller's own store keeps, folders and what would lie below a file.
                 Some(io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory)
@@ -120,7 +129,7 @@ impl Context<'_> {
                     (ErrorKind::NotFound, "there is no such object")
                 }
                 Some(io::ErrorKind::NotADirectory) => {
-                    (ErrorKind::Configuration, "the directory is none")
+                    (ErrorKind::Configuration, "it is not a directory")
                 }
                 Some(io::ErrorKind::StorageFull) => (ErrorKind::Internal, "the disk is full"),
                 Some(io::ErrorKind::QuotaExceeded) => {
@@ -160,7 +169,7 @@ impl Context<'_> {
             error = error.with_hint(hint);
         }
         match &answer.message {
-            Some(message) => error.with_source(Problem(message.clone())),
+            Some(message) => error.with_source(Problem::new(causes::one_line(message))),
             None => error,
         }
     }

@@ -145,19 +145,28 @@ pub(super) fn of_files(
 ) -> Option<String> {
     #[cfg(feature = "local")]
     if let super::Kind::Local(files) = &backend.inner.kind {
-        let root = files.root().display();
+        let root = files.root();
         return match (kind, io_kind) {
+            (ErrorKind::AccessDenied, Some(io::ErrorKind::ReadOnlyFilesystem)) => {
+                Some(format!("mount the file system of {root:?} writable"))
+            }
             (ErrorKind::AccessDenied, _) => Some(format!(
-                "let this process read and write {root}, and keep symbolic links out of it"
+                "let this process read and write {root:?}, and keep symbolic links out of it"
+            )),
+            (ErrorKind::InvalidKey, _) => Some(format!(
+                "keep {root:?} on a file system that takes names of 255 bytes and all their characters"
             )),
             (ErrorKind::Configuration, _) => Some(format!(
-                "set LABLINK_STORAGE_DIR to a directory: {root} is none"
+                "set LABLINK_STORAGE_DIR to a directory, which {root:?} is not"
+            )),
+            (_, Some(io::ErrorKind::StorageFull)) if files.lacks_inodes() => Some(format!(
+                "remove files that are not needed: the file system of {root:?} has room, but no inodes left"
             )),
             (_, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) => {
-                Some(format!("make room on the disk that {root} is on"))
+                Some(format!("make room on the disk that {root:?} is on"))
             }
             (ErrorKind::Internal, Some(_)) => {
-                Some(format!("look at {root} and the disk that it is on"))
+                Some(format!("look at {root:?} and the disk that it is on"))
             }
             _ => None,
         };
@@ -168,8 +177,6 @@ pub(super) fn of_files(
 
 #[cfg(all(test, feature = "s3"))]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::config::Config;
 
@@ -184,7 +191,6 @@ mod tests {
             operation,
             key: None,
             backend: &backend,
-            deadline: Duration::from_secs(30),
         };
         let slow_down = Answer {
             status: 503,

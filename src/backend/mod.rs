@@ -9,6 +9,8 @@
 mod call;
 mod classify;
 mod deadline;
+#[cfg(feature = "local")]
+mod directory;
 mod error;
 mod hint;
 #[cfg(feature = "local")]
@@ -23,6 +25,7 @@ mod tests;
 #[cfg(feature = "local")]
 mod walk;
 
+pub(crate) use deadline::Deadline;
 pub(crate) use error::Operation;
 pub use error::StorageError;
 pub use object::ObjectInfo;
@@ -46,6 +49,8 @@ const HEALTH_DEADLINE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub(crate) struct Backend {
     inner: Arc<Inner>,
+    /// When what is being done has to be over; without one each operation has the configured time.
+    deadline: Option<Deadline>,
 }
 
 #[derive(Debug)]
@@ -136,6 +141,7 @@ impl Backend {
                 cache_control: config.cache_control().to_owned(),
                 answered: AtomicBool::new(false),
             }),
+            deadline: None,
         }
     }
 

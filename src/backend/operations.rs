@@ -44,7 +44,7 @@ impl Backend {
         bytes: Bytes,
         options: &PutOptions,
     ) -> Outcome<PutOutcome> {
-        let call = Arc::new(Call::default());
+        let call = self.call();
         call.moves(bytes.len());
         let context = self.context(Operation::Put, Some(key));
         let stored = self
@@ -137,7 +137,7 @@ impl Backend {
         range: Option<Range<u64>>,
         max_bytes: u64,
     ) -> Outcome<(ObjectInfo, Bytes)> {
-        let call = Arc::new(Call::default());
+        let call = self.call();
         let context = self.context(Operation::Get, Some(key));
         let start = range.as_ref().map(|range| range.start);
         let read = async {
@@ -198,7 +198,7 @@ impl Backend {
     ///
     /// `NotFound`, and the kinds of the backend.
     pub(crate) async fn head(&self, key: &ObjectKey) -> Outcome<ObjectInfo> {
-        let call = Arc::new(Call::default());
+        let call = self.call();
         let context = self.context(Operation::Head, Some(key));
         let head = async {
             let options = GetOptions::new().with_head(true);
@@ -206,13 +206,12 @@ impl Backend {
             let found = self.inner.store.get_opts(&path, options).await?;
             Ok(self.info(key, &found))
         };
-        let two_steps = async {
-            match self.bounded(&call, context, head).await {
-                Err(error) if self.leaves_open(&call) => self.explained(key, error).await,
-                outcome => outcome,
+        match self.bounded(&call, context, head).await {
+            Err(error) if self.leaves_open(&call) => {
+                self.until(call.deadline()).explained(key, error).await
             }
-        };
-        self.within(two_steps).await
+            outcome => outcome,
+        }
     }
 
     /// Whether an answer to HEAD, which has no body, leaves open what went wrong: a missing object or
@@ -232,7 +231,7 @@ impl Backend {
 
     /// Asks again for the first byte: that answer has words.
     async fn explained(&self, key: &ObjectKey, error: StorageError) -> Outcome<ObjectInfo> {
-        let call = Arc::new(Call::default());
+        let call = self.call();
         let context = self.context(Operation::Head, Some(key));
         let read = async {
             let mut options = GetOptions::new();
@@ -253,7 +252,7 @@ impl Backend {
     ///
     /// The kinds of the backend, `NotFound` never.
     pub(crate) async fn delete(&self, key: &ObjectKey) -> Outcome<()> {
-        let call = Arc::new(Call::default());
+        let call = self.call();
         let context = self.context(Operation::Delete, Some(key));
         let delete = async { self.inner.store.delete(&stored_path(key)?).await };
         match self.bounded(&call, context, delete).await {
@@ -272,7 +271,7 @@ impl Backend {
             Ok(path) => path,
             Err(error) => {
                 let context = self.context(Operation::List, None);
-                let error = context.failed(&Call::default(), error.into());
+                let error = context.failed(&self.call(), error.into());
                 return stream::once(async { Err(error) }).boxed();
             }
         };
@@ -282,7 +281,7 @@ impl Backend {
             let backend = backend.clone();
             async move {
                 let mut listed = listed?;
-                let call = Arc::new(Call::default());
+                let call = backend.call();
                 let context = backend.context(Operation::List, None);
                 match backend.bounded(&call, context, listed.try_next()).await {
                     Ok(Some(meta)) => Some((Ok(meta), Some(listed))),
@@ -307,9 +306,8 @@ impl Backend {
     ///
     /// The kinds of the backend, after 5 s at most.
     pub(crate) async fn health(&self, prefix: &str) -> Outcome<()> {
-        let call = Arc::new(Call::default());
-        let mut context = self.context(Operation::Health, None);
-        context.deadline = context.deadline.min(HEALTH_DEADLINE);
+        let call = Arc::new(Call::new(self.deadline().at_most(HEALTH_DEADLINE)));
+        let context = self.context(Operation::Health, None);
         self.bounded(&call, context, self.look(prefix)).await
     }
 
@@ -346,7 +344,7 @@ impl Backend {
             #[cfg(feature = "local")]
             Kind::Local(files) => {
                 let files = files.clone();
-                let call = Arc::new(Call::default());
+                let call = self.call();
                 let context = self.context(Operation::Sweep, None);
                 let sweep = super::local::blocking(move || {
                     let swept = files.sweep(older_than, dry_run);
@@ -470,6 +468,6 @@ fn content_type_of(key: &ObjectKey) -> &'static str {
 fn truncated(expected: u64, got: usize) -> Error {
     Error::Generic {
         store: "object store",
-        source: Problem(format!("{got} of {expected} bytes came")).into(),
+        source: Problem::new(format!("{got} of {expected} bytes came")).into(),
     }
 }

@@ -7,7 +7,10 @@ use futures_util::StreamExt;
 use super::image::{SweepReport, SweptObject};
 use super::{ImageStore, traced};
 use crate::error::Result;
-use crate::key::PENDING;
+use crate::key::{PENDING, TOMBSTONE};
+
+/// How long the tombstone of a deleted image stays: longer than any form for its key is valid.
+const TOMBSTONE_AGE: Duration = Duration::from_secs(8 * 86_400);
 
 impl ImageStore {
     /// Finds the pending uploads that nobody promoted within `older_than`, and the local backend's
@@ -46,11 +49,17 @@ impl ImageStore {
                 "" => PENDING.to_owned(),
                 prefix => format!("{PENDING}/{prefix}"),
             };
-            let before = self.inner.sources.now().checked_sub(older_than);
+            let now = self.inner.sources.now();
             let mut report = SweepReport::default();
             let mut listed = self.inner.backend.list(&prefix);
             while let Some(info) = listed.next().await.transpose()? {
-                if before.is_none_or(|before| info.last_modified > before) {
+                let is_tombstone = info.key.extension() == Some(TOMBSTONE);
+                let enough = if is_tombstone {
+                    TOMBSTONE_AGE
+                } else {
+                    older_than
+                };
+                if now.duration_since(info.last_modified).unwrap_or_default() < enough {
                     continue;
                 }
                 if !dry_run {

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use chrono::DateTime;
 use serde::Deserialize;
 
-use super::super::super::call::Problem;
+use crate::causes;
 use crate::secret::Secret;
 use crate::sign::Credentials;
 
@@ -16,7 +16,7 @@ const MAX_BYTES: usize = 64 << 10;
 
 /// Sends a request and reads the answer of a success.
 pub(super) async fn fetch(request: reqwest::RequestBuilder) -> Result<BytesMut, String> {
-    let failed = |error: reqwest::Error| Problem::of(&error.without_url()).to_string();
+    let failed = |error: reqwest::Error| causes::words(&error.without_url());
     let mut response = request.send().await.map_err(failed)?;
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
