@@ -4,8 +4,8 @@
 //! whatever secret the server repeats. The HTTP layer writes here what matters of every answer, and
 //! the operation that is waiting on the same task reads it.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{error, fmt};
 
 use super::deadline::Deadline;
@@ -21,22 +21,48 @@ pub(super) struct Call {
     deadline: Deadline,
     tries: AtomicU32,
     bytes: AtomicU64,
-    failure: Mutex<Option<Failure>>,
+    /// Largest body that is wanted; 0 where none is.
+    most: AtomicU64,
+    /// Whether the bytes are compared with something better than their entity tag.
+    any_e_tag: AtomicBool,
+    /// How often bytes came that are not those of their entity tag.
+    damaged: AtomicU32,
+    /// Status of the last success.
+    status: AtomicU16,
+    /// What the last request failed with, and the last before it.
+    failures: Mutex<(Option<Failure>, Option<Failure>)>,
 }
 
-/// What the last request failed with.
+/// What a request failed with.
 #[derive(Debug, Clone)]
 pub(super) enum Failure {
     /// The server answered, with an error.
     Answer(Answer),
-    /// No answer came.
-    Transport { timed_out: bool, problem: Problem },
+    /// No whole answer came.
+    Transport { how: Broken, problem: Problem },
+    /// What answered is no S3 server.
+    Foreign,
+    /// The bytes that came are not those of their entity tag.
+    Damaged,
+}
+
+/// How a connection failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// It was never made.
+    Unreachable,
+    /// It ended too early.
+    Off,
+    /// It stayed silent.
+    Silent,
 }
 
 /// An error that a server answered with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) status: u16,
+    /// Whether an S3 server said so, as far as the answer shows, and no proxy before it.
+    pub(super) of_s3: bool,
     pub(super) code: Option<String>,
     pub(super) message: Option<String>,
     pub(super) request_id: Option<String>,
@@ -96,7 +122,11 @@ impl Call {
             deadline,
             tries: AtomicU32::new(0),
             bytes: AtomicU64::new(0),
-            failure: Mutex::default(),
+            most: AtomicU64::new(0),
+            any_e_tag: AtomicBool::new(false),
+            damaged: AtomicU32::new(0),
+            status: AtomicU16::new(0),
+            failures: Mutex::default(),
         }
     }
 
@@ -115,22 +145,69 @@ impl Call {
         let _ = CALL.try_with(|call| note(call));
     }
 
+    /// Wants a body of at most `most` bytes.
+    pub(super) fn reading(self: Arc<Self>, most: u64) -> Arc<Self> {
+        self.most.store(most, Ordering::Relaxed);
+        self
+    }
+
+    /// Takes whatever entity tag the bytes come with.
+    pub(super) fn with_any_e_tag(self: Arc<Self>) -> Arc<Self> {
+        self.any_e_tag.store(true, Ordering::Relaxed);
+        self
+    }
+
+    /// The record within reach, if there is one.
+    pub(super) fn current() -> Option<Arc<Self>> {
+        CALL.try_with(Arc::clone).ok()
+    }
+
+    pub(super) fn most(&self) -> u64 {
+        self.most.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn takes_any_e_tag(&self) -> bool {
+        self.any_e_tag.load(Ordering::Relaxed)
+    }
+
+    /// Notes damaged bytes, and tells how often there were some.
+    pub(super) fn damaged(&self) -> u32 {
+        self.failed(Failure::Damaged);
+        self.damaged.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(super) fn succeeded(&self, status: u16) {
+        self.status.store(status, Ordering::Relaxed);
+    }
+
+    pub(super) fn status(&self) -> u16 {
+        self.status.load(Ordering::Relaxed)
+    }
+
     pub(super) fn sent(&self) {
         self.tries.fetch_add(1, Ordering::Relaxed);
-        self.set(None);
+        let mut failures = self.failures();
+        if let Some(failure) = failures.0.take() {
+            failures.1 = Some(failure);
+        }
     }
 
     pub(super) fn failed(&self, failure: Failure) {
-        self.set(Some(failure));
+        self.failures().0 = Some(failure);
     }
 
-    fn set(&self, failure: Option<Failure>) {
-        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+    fn failures(&self) -> MutexGuard<'_, (Option<Failure>, Option<Failure>)> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn failure(&self) -> Option<Failure> {
-        let failure = self.failure.lock();
-        failure.unwrap_or_else(PoisonError::into_inner).clone()
+        self.failures().0.clone()
+    }
+
+    /// The failure of the request that is under way, or else of the one before it.
+    pub(super) fn last_failure(&self) -> Option<Failure> {
+        let failures = self.failures();
+        failures.0.clone().or_else(|| failures.1.clone())
     }
 
     /// Whether S3 found another write of the same key in flight, and wants this one repeated.

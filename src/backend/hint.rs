@@ -14,8 +14,32 @@ const MAX_SKEW: i64 = 15 * 60;
 
 /// The hint for an error that a server answered with.
 pub(super) fn of_answer(context: &Context<'_>, kind: ErrorKind, answer: &Answer) -> Option<String> {
+    match answer.code.as_deref() {
+        Some("QuotaExceeded" | "XMinioAdminBucketQuotaExceeded") => {
+            return Some(
+                "raise the quota of the bucket or of its owner, or remove what nobody uses"
+                    .to_owned(),
+            );
+        }
+        Some("XMinioStorageFull") => return Some("make room on the server's disks".to_owned()),
+        Some("InvalidObjectState") => {
+            return Some(
+                "restore the object from its archive (aws s3api restore-object), then read it"
+                    .to_owned(),
+            );
+        }
+        _ => {}
+    }
     match kind {
         ErrorKind::Credentials => Some(credentials(answer)),
+        ErrorKind::LimitExceeded if context.operation == Operation::Put => {
+            Some(match answer.of_s3 {
+                true => "store smaller files: the server takes none of this size".to_owned(),
+                false => "raise the limit of the proxy before the server: in nginx it is \
+                      client_max_body_size"
+                    .to_owned(),
+            })
+        }
         ErrorKind::AccessDenied => access(context, answer),
         ErrorKind::NoSuchBucket => Some(bucket(context, answer)),
         ErrorKind::Unavailable => Some(unavailable(context, answer)),

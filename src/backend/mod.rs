@@ -13,11 +13,13 @@ mod deadline;
 mod directory;
 mod error;
 mod hint;
+mod list;
 #[cfg(feature = "local")]
 mod local;
 mod object;
 mod operations;
 mod presigner;
+mod put;
 #[cfg(feature = "s3")]
 mod s3;
 #[cfg(all(test, feature = "local"))]
