@@ -14,6 +14,10 @@ use crate::format::ImageFormat;
 /// First segment of the keys of direct uploads that nobody has verified yet.
 pub(crate) const PENDING: &str = "pending";
 
+/// First segment of the keys of originals, which are kept beside what was made of them.
+#[cfg(feature = "store")]
+pub(crate) const ORIGINALS: &str = "originals";
+
 /// Longest key that S3 takes, in bytes of UTF-8
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>).
 const MAX_KEY_BYTES: usize = 1024;

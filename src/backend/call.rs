@@ -4,7 +4,7 @@
 //! whatever secret the server repeats. The HTTP layer writes here what matters of every answer, and
 //! the operation that is waiting on the same task reads it.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::{error, fmt};
 
@@ -17,6 +17,7 @@ tokio::task_local! {
 pub(super) struct Call {
     tries: AtomicU32,
     bytes: AtomicU64,
+    opaque_e_tag: AtomicBool,
     failure: Mutex<Option<Failure>>,
 }
 
@@ -115,6 +116,15 @@ impl Call {
     /// Notes how many bytes of an object go there or come from there.
     pub(super) fn moves(&self, bytes: usize) {
         self.bytes.store(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Notes that the object's entity tag is no digest of its bytes: it is encrypted with a key of its own.
+    pub(super) fn found_opaque_e_tag(&self) {
+        self.opaque_e_tag.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_opaque_e_tag(&self) -> bool {
+        self.opaque_e_tag.load(Ordering::Relaxed)
     }
 
     pub(super) fn bytes(&self) -> Option<u64> {

@@ -8,7 +8,7 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path as FsPath, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
@@ -19,9 +19,8 @@ use object_store::{
     MultipartUpload, ObjectMeta, ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload,
     PutResult, Result,
 };
-use uuid::Uuid;
 
-use super::walk::{Walk, is_staging, list};
+use super::walk::{list, staging_name};
 use crate::config::LocalConfig;
 
 /// How often a write starts over when the directory it goes to is removed under it.
@@ -63,30 +62,6 @@ impl LocalFiles {
             }
         }
         Err(ErrorKind::NotFound.into())
-    }
-
-    /// Removes files that a write left which did not live to finish, and counts them.
-    pub(super) fn sweep(&self, older_than: Duration, dry_run: bool) -> io::Result<usize> {
-        let now = SystemTime::now();
-        let mut swept = 0;
-        for entry in Walk::new(self.root.clone()) {
-            let (path, metadata) = entry?;
-            let name = path.file_name().and_then(|name| name.to_str());
-            let age = now.duration_since(metadata.modified()?).unwrap_or_default();
-            if !name.is_some_and(is_staging) || age < older_than {
-                continue;
-            }
-            match if dry_run {
-                Ok(())
-            } else {
-                fs::remove_file(&path)
-            } {
-                Ok(()) => swept += 1,
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(swept)
     }
 
     /// The file of a key, once it is sure that no link on the way leads out of the root.
@@ -171,8 +146,7 @@ impl LocalFiles {
     fn try_put(&self, location: &Path, payload: &PutPayload, create: bool) -> io::Result<String> {
         let path = self.resolve(location, true)?;
         let directory = path.parent().unwrap_or(&self.root);
-        // The number at the end makes it no valid key: it is neither listed nor read.
-        let staging = directory.join(format!(".{}#1", Uuid::new_v4()));
+        let staging = directory.join(staging_name());
         let written = self.write_staging(&staging, payload).and_then(|e_tag| {
             if create {
                 fs::hard_link(&staging, &path)?;

@@ -11,6 +11,7 @@ mod classify;
 mod deadline;
 mod error;
 mod hint;
+mod listed;
 #[cfg(feature = "local")]
 mod local;
 mod object;

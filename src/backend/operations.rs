@@ -111,7 +111,7 @@ impl Backend {
         key: &ObjectKey,
         max_bytes: u64,
     ) -> Outcome<(ObjectInfo, Bytes)> {
-        self.read(key, None, max_bytes).await
+        self.read(&Arc::default(), key, None, max_bytes).await
     }
 
     /// Reads a range of an object, cut to what the object has; the info tells the whole object's size.
@@ -128,16 +128,16 @@ impl Backend {
             return Err(self.bad_range(key));
         }
         let most = range.end - range.start;
-        self.read(key, Some(range), most).await
+        self.read(&Arc::default(), key, Some(range), most).await
     }
 
-    async fn read(
+    pub(super) async fn read(
         &self,
+        call: &Arc<Call>,
         key: &ObjectKey,
         range: Option<Range<u64>>,
         max_bytes: u64,
     ) -> Outcome<(ObjectInfo, Bytes)> {
-        let call = Arc::new(Call::default());
         let context = self.context(Operation::Get, Some(key));
         let start = range.as_ref().map(|range| range.start);
         let read = async {
@@ -160,7 +160,7 @@ impl Backend {
             call.moves(bytes.len());
             Ok(Ok((info, bytes)))
         };
-        match self.bounded(&call, context, read).await {
+        match self.bounded(call, context, read).await {
             Ok(Ok(found)) => Ok(found),
             Ok(Err(size)) => Err(StorageError::new(
                 ErrorKind::LimitExceeded,
@@ -331,8 +331,9 @@ impl Backend {
         }
     }
 
-    /// Removes what unfinished writes left that are older than `older_than`, and counts it; only counts
-    /// in a dry run. Backends whose server sees to that itself have nothing to remove.
+    /// Removes what unfinished writes left that are older than `older_than`, unless it is a dry run, and
+    /// counts it in `found` as it goes. Backends whose server sees to that itself have nothing to remove.
+    /// The deadline is for each batch of directory entries and each removal, not for all of them.
     ///
     /// # Errors
     ///
@@ -341,24 +342,37 @@ impl Backend {
         &self,
         older_than: Duration,
         dry_run: bool,
-    ) -> Outcome<usize> {
-        match &self.inner.kind {
-            #[cfg(feature = "local")]
-            Kind::Local(files) => {
-                let files = files.clone();
-                let call = Arc::new(Call::default());
-                let context = self.context(Operation::Sweep, None);
-                let sweep = super::local::blocking(move || {
-                    let swept = files.sweep(older_than, dry_run);
-                    swept.map_err(super::local::generic)
-                });
-                self.bounded(&call, context, sweep).await
-            }
-            _ => {
-                let _ = (older_than, dry_run);
-                Ok(0)
+        found: &mut usize,
+    ) -> Outcome<()> {
+        #[cfg(feature = "local")]
+        if let Kind::Local(files) = &self.inner.kind {
+            let mut walk = Some(super::walk::Walk::new(files.root().to_owned()));
+            while let Some(rest) = walk.take() {
+                let (batch, rest) = self.off_thread(move || rest.staging(older_than)).await?;
+                for path in batch {
+                    if !dry_run {
+                        self.off_thread(move || unless_gone(std::fs::remove_file(path)))
+                            .await?;
+                    }
+                    *found += 1;
+                }
+                walk = rest;
             }
         }
+        let _ = (older_than, dry_run, found);
+        Ok(())
+    }
+
+    /// One step of a sweep through files.
+    #[cfg(feature = "local")]
+    async fn off_thread<T: Send + 'static>(
+        &self,
+        step: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+    ) -> Outcome<T> {
+        let call = Arc::new(Call::default());
+        let context = self.context(Operation::Sweep, None);
+        let step = super::local::blocking(move || step().map_err(super::local::generic));
+        self.bounded(&call, context, step).await
     }
 
     /// What an object is written with, where the store takes it.
@@ -465,6 +479,15 @@ impl Backend {
 fn content_type_of(key: &ObjectKey) -> &'static str {
     let format = key.extension().and_then(ImageFormat::from_extension);
     format.map_or("application/octet-stream", ImageFormat::mime_type)
+}
+
+/// What another process removed meanwhile is gone, as it should be.
+#[cfg(feature = "local")]
+fn unless_gone(removed: std::io::Result<()>) -> std::io::Result<()> {
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn truncated(expected: u64, got: usize) -> Error {

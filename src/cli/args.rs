@@ -94,9 +94,10 @@ pub(super) enum Command {
     Setup(Box<Setup>),
     /// Copy images from one place to another, or optimize them on the way
     #[command(after_help = "Examples:\n  \
-        lablink-storage migrate ./uploads s3://lablink-images --dry-run\n  \
-        lablink-storage migrate ./uploads s3://lablink-images --url-map map.sql --table components --column image_url\n  \
-        lablink-storage migrate s3://old-bucket/components s3://new-bucket/components --optimize --url-map map.csv\n\n\
+        lablink-storage migrate ./uploads s3://lablink-images/components --dry-run\n  \
+        lablink-storage migrate ./uploads s3://lablink-images/components --url-map map.sql --table components --column image_url\n  \
+        lablink-storage migrate s3://old-bucket/components s3://new-bucket/components --optimize --url-map map.csv\n  \
+        lablink-storage migrate s3://lablink-images/components s3://lablink-images/components --optimize --url-map map.sql\n\n\
         Run it again after an interruption: only what is missing is copied.\n\
         Nothing is ever deleted at the source, and nothing overwritten at the target.")]
     Migrate(Migrate),
@@ -337,6 +338,12 @@ pub(super) struct Migrate {
     /// Take an object of the same size at the target for the same, without reading both again
     #[arg(long)]
     pub(super) quick: bool,
+    /// Copy what is no image, too; without it such files are named and left out
+    #[arg(long, conflicts_with = "optimize")]
+    pub(super) all_files: bool,
+    /// Migrate to a place outside the store's prefix, where images are not public, listed or found by URL
+    #[arg(long)]
+    pub(super) outside_prefix: bool,
     /// Objects under way at once
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(super) concurrency: u16,

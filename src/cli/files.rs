@@ -8,6 +8,7 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 
 use super::args::{Get, Key, Ls, Put, Rm, Url};
+use super::document::Document;
 use super::interrupt::Interrupt;
 use super::output::{Failure, Outcome, size};
 use super::{Context, Result};
@@ -162,20 +163,39 @@ pub(super) async fn ls(context: &Context, arguments: Ls) -> Result<Outcome> {
     let store = context.store()?;
     let output = context.output;
     let progress = output.progress(None, "objects");
+    let mut document = Document::new(output);
     let mut listed = store.list(arguments.prefix.as_deref());
-    let mut objects = Vec::new();
-    while let Some(info) = listed.next().await.transpose()? {
+    while let Some(info) = listed.next().await {
         progress.step("");
-        if output.json {
-            objects.push(entry(&store, &info));
-        } else {
-            let time = time(info.last_modified);
-            let line = format!("{time} {:>10} {}", info.size, info.key);
-            progress.suspend(|| output.line(line))?;
+        match info {
+            Ok(info) if output.json => {
+                if !document.is_begun() {
+                    document.list("objects")?;
+                }
+                document.item(&entry(&store, &info))?;
+            }
+            Ok(info) => {
+                let time = time(info.last_modified);
+                let line = format!("{time} {:>10} {}", info.size, info.key);
+                progress.suspend(|| output.line(line))?;
+            }
+            Err(error) => {
+                let failure = Failure::from(error);
+                if !document.is_begun() {
+                    return Err(failure);
+                }
+                progress.suspend(|| output.failure("stopped early", &failure));
+                document.fields(&failure.to_json())?;
+                document.end()?;
+                return Ok(Outcome::Failed);
+            }
         }
     }
     drop(progress);
-    output.document(&json!({ "objects": objects }))?;
+    if !document.is_begun() {
+        document.list("objects")?;
+    }
+    document.end()?;
     Ok(Outcome::Done)
 }
 

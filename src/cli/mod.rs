@@ -3,14 +3,18 @@
 //! [`run`] is all of it; the binary and the Python wheel call the same.
 
 mod args;
+mod doctor;
+mod document;
 mod files;
+mod handle_event;
 mod interrupt;
-mod operations;
+mod migrate;
 mod optimize;
 mod output;
 mod parse;
 mod presign;
 mod setup;
+mod sweep;
 
 use std::env::VarError;
 use std::ffi::OsString;
@@ -96,6 +100,7 @@ fn run_with(args: impl IntoIterator<Item = OsString>, vars: Result<Vec<(String, 
             }
             match failure.kind {
                 INTERRUPTED => interrupt::EXIT_CODE,
+                _ if failure.is_usage => 2,
                 _ => 1,
             }
         }
@@ -123,10 +128,10 @@ fn dispatch(context: &Context, command: Command) -> Result<Outcome> {
             Command::Promote(arguments) => files::promote(context, arguments).await,
             Command::Status => files::status(context).await,
             Command::Presign(arguments) => presign::run(context, arguments).await,
-            Command::Doctor(arguments) => operations::doctor(context, arguments).await,
-            Command::Migrate(arguments) => operations::migrate(context, arguments).await,
-            Command::Sweep(arguments) => operations::sweep(context, arguments).await,
-            Command::HandleEvent(arguments) => operations::handle_event(context, arguments).await,
+            Command::Doctor(arguments) => doctor::run(context, arguments).await,
+            Command::Migrate(arguments) => migrate::run(context, arguments).await,
+            Command::Sweep(arguments) => sweep::run(context, arguments).await,
+            Command::HandleEvent(arguments) => handle_event::run(context, arguments).await,
             Command::Setup(_) | Command::Optimize(_) | Command::Url(_) => Ok(Outcome::Done),
         }
     })

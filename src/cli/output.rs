@@ -19,15 +19,26 @@ pub(super) struct Failure {
     pub(super) hint: Option<String>,
     /// Whether the same would happen with everything else that the command was given.
     pub(super) everywhere: bool,
+    /// Whether the command was used wrongly, rather than failed.
+    pub(super) is_usage: bool,
 }
 
 impl Failure {
+    /// A command that cannot be meant as it was given.
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self {
+            is_usage: true,
+            ..Self::new("invalid_argument", message)
+        }
+    }
+
     pub(super) fn new(kind: &'static str, message: impl Into<String>) -> Self {
         Self {
             kind,
             message: message.into(),
             hint: None,
             everywhere: false,
+            is_usage: false,
         }
     }
 
@@ -62,7 +73,8 @@ impl From<Error> for Failure {
             kind: error.kind().as_str(),
             message: error.to_string(),
             hint: error.hint(),
-            everywhere: matches!(&error, Error::Storage(error) if error.concerns_every_object()),
+            everywhere: error.concerns_every_object(),
+            is_usage: false,
         }
     }
 }

@@ -21,6 +21,7 @@ pub use options::{
     PresignGetOptions, PresignPostOptions, PresignPutOptions, SignedCookiesOptions,
     SignedUrlOptions, UploadOptions,
 };
+pub(crate) use sweep::{Waiting, remove_each};
 
 use std::fmt;
 use std::sync::Arc;

@@ -2,6 +2,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/faulty.rs"]
+mod faulty;
 
 mod cloudfront;
 mod commands;
@@ -9,6 +11,7 @@ mod distribution;
 mod doctor;
 mod events;
 mod migrate;
+mod migrate_answers;
 mod promote;
 mod setup;
 mod shell;

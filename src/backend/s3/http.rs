@@ -95,7 +95,12 @@ impl HttpService for Noting {
                 let secrets: Vec<&str> = secrets.into_iter().flatten().collect();
                 Ok(noted(response, &secrets).await)
             }
-            Ok(response) => Ok(response),
+            Ok(response) => {
+                if has_opaque_e_tag(response.headers()) {
+                    Call::note(Call::found_opaque_e_tag);
+                }
+                Ok(response)
+            }
             Err(error) => {
                 let timed_out = error.kind() == HttpErrorKind::Timeout;
                 let problem = Problem::of(&error);
@@ -127,6 +132,14 @@ fn is_failure(response: &HttpResponse) -> bool {
     status.is_redirection() && status != http::StatusCode::NOT_MODIFIED
         || status.is_client_error()
         || status.is_server_error()
+}
+
+/// Whether the entity tag is no MD5 although it may look like one
+/// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html>).
+fn has_opaque_e_tag(headers: &HeaderMap) -> bool {
+    let encrypted = headers.get("x-amz-server-side-encryption");
+    encrypted.is_some_and(|by| by != "AES256")
+        || headers.contains_key("x-amz-server-side-encryption-customer-algorithm")
 }
 
 fn secret_header(headers: &HeaderMap, name: &str) -> Option<String> {
