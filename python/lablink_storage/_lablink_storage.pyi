@@ -46,6 +46,7 @@ def optimize(
     animation: _Animation = "first_frame",
     keep_copyright: bool = False,
     accept_truncated: bool = False,
+    max_damage: float = 0.05,
 ) -> OptimizedImage: ...
 def run_cli(args: Sequence[str], env: Mapping[str, str] | None = None) -> int: ...
 

@@ -33,6 +33,8 @@ class SourceInfo:
     """Frames that are not in the result."""
     metadata_stripped: bool
     """Whether metadata (EXIF, XMP, a profile, trailing bytes) was there and dropped."""
+    damaged: float = 0.0
+    """Share of the picture that was lost to damage inside the file, 0 to 1."""
 
     def to_dict(self) -> dict[str, Any]:
         """The same as a dict that JSON takes."""

@@ -74,5 +74,7 @@ class OptimizeOptions(TypedDict, total=False):
     """Keep the copyright notice and the artist [False]."""
     accept_truncated: bool
     """Take a truncated file as far as it decodes [False]."""
+    max_damage: float
+    """Share of the picture that may be lost to damage inside the file, 0 to 1 [0.05]."""
     limits: LimitOptions | Mapping[str, Any]
     """What a file may cost."""

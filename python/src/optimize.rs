@@ -24,6 +24,7 @@ use crate::{input, logging, memory, options, results};
 ///     animation: "first_frame" or "reject".
 ///     keep_copyright: keep the copyright notice and the artist.
 ///     accept_truncated: take a truncated file as far as it decodes.
+///     max_damage: the largest share of the picture that may be lost to damage inside the file, 0 to 1.
 ///
 /// Returns:
 ///     OptimizedImage with data, content_type, width, height, format, placeholder and source.
@@ -44,7 +45,7 @@ use crate::{input, logging, memory, options, results};
     text_signature = "(data, *, max_width=1200, max_height=1200, quality=85, format='jpeg', \
                       background='#ffffff', limits=None, fit='inside', gravity='center', \
                       progressive=False, lossless=False, animation='first_frame', \
-                      keep_copyright=False, accept_truncated=False)"
+                      keep_copyright=False, accept_truncated=False, max_damage=0.05)"
 )]
 pub(crate) fn optimize<'py>(
     py: Python<'py>,

@@ -150,6 +150,7 @@ fn set(
         "animation" => options.with_animation(choice(key, value, ANIMATIONS)?),
         "keep_copyright" => options.with_keep_copyright(flag(key, value)?),
         "accept_truncated" => options.with_accept_truncated(flag(key, value)?),
+        "max_damage" => options.with_max_damage(plain(key, "a number", value)?),
         "limits" => {
             let before = options.limits.clone();
             options.with_limits(limits(key, value, before)?)

@@ -45,6 +45,7 @@ fn source_info<'py>(py: Python<'py>, source: &core::SourceInfo) -> Object<'py> {
         frames: source.frames,
         frames_dropped: source.frames_dropped,
         metadata_stripped: source.metadata_stripped,
+        damaged: source.damaged,
     })
 }
 

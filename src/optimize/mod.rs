@@ -58,7 +58,7 @@ impl OptimizedImage {
 }
 
 /// What an image was before it was optimized.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct SourceInfo {
     /// Its format.
@@ -77,6 +77,8 @@ pub struct SourceInfo {
     pub frames_dropped: u32,
     /// Whether metadata (EXIF, XMP, IPTC, comments, a profile, trailing bytes) was there and dropped.
     pub metadata_stripped: bool,
+    /// The share of the picture that was lost to damage inside the file and filled in, 0 to 1.
+    pub damaged: f64,
 }
 
 /// Checks, turns upright, resizes and re-encodes one image.
@@ -105,7 +107,7 @@ pub fn optimize(bytes: &[u8], options: &OptimizeOptions) -> Result<OptimizedImag
 }
 
 /// As [`optimize`], and further versions of the same image from the same decode, each with its own
-/// options; their `limits`, `animation` and `accept_truncated` are those of `options`.
+/// options; their `limits`, `animation`, `accept_truncated` and `max_damage` are those of `options`.
 ///
 /// ```
 /// use lablink_storage::{Fit, OptimizeOptions, optimize_with_variants};

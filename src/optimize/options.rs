@@ -11,7 +11,7 @@ const MAX_BOX: u32 = 16_384;
 ///
 /// The defaults: fit inside 1200 x 1200 pixels without ever enlarging, Lanczos3, JPEG at quality 85,
 /// a white matte where the output has no alpha, orientation applied, sRGB out, metadata dropped, the
-/// first frame of an animation.
+/// first frame of an animation, and at most 5 % of the picture lost to damage.
 ///
 /// ```
 /// use lablink_storage::{OptimizeOptions, OutputFormat};
@@ -47,6 +47,9 @@ pub struct OptimizeOptions {
     pub keep_copyright: bool,
     /// Take a truncated file as far as it decodes, instead of refusing it.
     pub accept_truncated: bool,
+    /// The largest share of a picture that may be lost to damage inside its file, 0 to 1; beyond it the
+    /// file is refused. [`SourceInfo::damaged`](crate::SourceInfo::damaged) tells the share.
+    pub max_damage: f64,
     /// What a file may cost.
     pub limits: Limits,
 }
@@ -66,6 +69,7 @@ impl Default for OptimizeOptions {
             animation: Animation::FirstFrame,
             keep_copyright: false,
             accept_truncated: false,
+            max_damage: 0.05,
             limits: Limits::default(),
         }
     }
@@ -89,6 +93,9 @@ impl OptimizeOptions {
         }
         if !(1..=100).contains(&self.quality) {
             return invalid("quality", "must be 1 to 100");
+        }
+        if !(0.0..=1.0).contains(&self.max_damage) {
+            return invalid("max_damage", "must be 0 to 1");
         }
         let lossy_webp = self.format == OutputFormat::WebP && !self.lossless;
         if lossy_webp && !cfg!(feature = "webp") {
@@ -174,6 +181,13 @@ impl OptimizeOptions {
     #[must_use]
     pub fn with_accept_truncated(mut self, accept: bool) -> Self {
         self.accept_truncated = accept;
+        self
+    }
+
+    /// Sets the largest share of a picture that may be lost to damage, 0 to 1.
+    #[must_use]
+    pub fn with_max_damage(mut self, share: f64) -> Self {
+        self.max_damage = share;
         self
     }
 

@@ -40,7 +40,9 @@ pub(super) fn run(
         wanted.reduction = wanted.reduction.min(plan.reduction());
         wanted.half_chroma &= options.format != OutputFormat::Png && !options.lossless;
     }
-    let Decoded { pixels, color } = decode(bytes, &header, wanted, &budget)?;
+    let decoded = decode(bytes, &header, wanted, &budget)?;
+    check_damage(decoded.damaged, options.max_damage)?;
+    let Decoded { pixels, color, .. } = decoded;
     let layout = match &pixels {
         Pixels::Packed(component) => component.raster.layout,
         Pixels::Ycc(..) | Pixels::Rgb(_) => Layout::Rgb,
@@ -56,6 +58,8 @@ pub(super) fn run(
             .unwrap_or_default(),
         resizer: Resizer::new(),
         budget: &budget,
+        keepable: !(decoded.truncated || decoded.spare || decoded.damaged > 0.0),
+        damaged: decoded.damaged,
         header,
         pixels,
         upright,
@@ -75,6 +79,9 @@ struct Job<'a> {
     pixels: Pixels,
     upright: Upright,
     opaque: bool,
+    /// Whether decoding found nothing that keeps the source from being stored as it is.
+    keepable: bool,
+    damaged: f64,
     /// To sRGB, where the pixels are not.
     converter: Option<Converter>,
     credits: Credits,
@@ -128,7 +135,7 @@ impl Job<'_> {
             width,
             height,
             placeholder,
-            source: self.header.source_info(self.bytes.len()),
+            source: self.header.source_info(self.bytes.len(), self.damaged),
         })
     }
 
@@ -139,6 +146,7 @@ impl Job<'_> {
             Details::Png(_) | Details::WebP(_) | Details::Gif => true,
         };
         if !plain
+            || !self.keepable
             || self.converter.is_some()
             || !self.upright.is_identity()
             || self.budget.is_truncated()
@@ -221,6 +229,18 @@ impl Job<'_> {
         }
         Frame::Packed(raster)
     }
+}
+
+/// Refuses a picture of which more was lost than the caller takes.
+fn check_damage(damaged: f64, max_damage: f64) -> Result<(), OptimizeError> {
+    if damaged <= max_damage {
+        return Ok(());
+    }
+    Err(OptimizeError::invalid(format!(
+        "damaged file: {:.1} % of the picture is lost, at most {:.1} % is accepted (max_damage)",
+        damaged * 100.0,
+        max_damage * 100.0
+    )))
 }
 
 fn is_opaque(pixels: &Pixels) -> bool {

@@ -15,15 +15,15 @@ const WEBP_TAIL: usize = 16;
 /// What inflating looks back at (RFC 1951, section 2), and what it writes ahead of it.
 const WINDOW: usize = 1 << 15;
 
-/// Whether `stripped`, the source without its metadata, holds bytes that its picture does not need.
+/// Whether `stripped`, the source without its metadata, holds bytes that its picture does not need, which
+/// its decoder did not find.
 pub(super) fn has_spare(
     stripped: &[u8],
     header: &Header<'_>,
     budget: &Budget<'_>,
 ) -> Result<bool, OptimizeError> {
     match &header.details {
-        // Its decoder has told.
-        Details::Jpeg(_) => Ok(budget.has_spare()),
+        Details::Jpeg(_) => Ok(false),
         Details::Png(png) => Ok(png.interlaced || !is_all_rows(stripped, header.height, budget)?),
         Details::WebP(webp) => has_tail(&webp.picture, budget),
         Details::Gif => Ok(true),

@@ -139,7 +139,7 @@ pub struct SweptObject {
 
 fn serialize_source<S: Serializer>(source: &SourceInfo, serializer: S) -> Result<S::Ok, S::Error> {
     use serde::ser::SerializeStruct;
-    let mut out = serializer.serialize_struct("SourceInfo", 8)?;
+    let mut out = serializer.serialize_struct("SourceInfo", 9)?;
     out.serialize_field("format", source.format.mime_type())?;
     out.serialize_field("size", &source.size)?;
     out.serialize_field("width", &source.width)?;
@@ -148,5 +148,6 @@ fn serialize_source<S: Serializer>(source: &SourceInfo, serializer: S) -> Result
     out.serialize_field("frames", &source.frames)?;
     out.serialize_field("frames_dropped", &source.frames_dropped)?;
     out.serialize_field("metadata_stripped", &source.metadata_stripped)?;
+    out.serialize_field("damaged", &source.damaged)?;
     out.end()
 }

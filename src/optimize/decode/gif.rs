@@ -71,10 +71,8 @@ pub(super) fn decode(
         }
     }
     let raster = Raster::new(Layout::Rgba, width, height, canvas.into_flattened());
-    Ok(Decoded {
-        pixels: Pixels::Packed(Component::whole(raster)),
-        color: ColorTag::Srgb,
-    })
+    let pixels = Pixels::Packed(Component::whole(raster));
+    Ok(Decoded::whole(pixels, ColorTag::Srgb))
 }
 
 /// The file with a global colour table of grays, if it has none: the decoder insists on one, and in a file

@@ -39,7 +39,10 @@ pub(super) fn decode(
         Some(pixels) => pixels,
         None => decode_whole(bytes, header, jpeg, budget)?,
     };
-    Ok(Decoded { pixels, color })
+    Ok(Decoded {
+        spare: budget.has_spare(),
+        ..Decoded::whole(pixels, color)
+    })
 }
 
 /// Decodes to planes, at a fraction of the size where that is enough; `None` where the file is for

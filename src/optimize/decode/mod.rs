@@ -18,6 +18,25 @@ use super::raster::Pixels;
 pub(super) struct Decoded {
     pub(super) pixels: Pixels,
     pub(super) color: ColorTag,
+    /// Whether the file ended before its picture did.
+    pub(super) truncated: bool,
+    /// The share of the picture that was lost and filled in, 0 to 1.
+    pub(super) damaged: f64,
+    /// Whether the file has bytes among those of its picture that the picture does not need.
+    pub(super) spare: bool,
+}
+
+impl Decoded {
+    /// A picture that nothing is known to be wrong with.
+    pub(super) fn whole(pixels: Pixels, color: ColorTag) -> Self {
+        Self {
+            pixels,
+            color,
+            truncated: false,
+            damaged: 0.0,
+            spare: false,
+        }
+    }
 }
 
 /// What the results need of the source: a decoder may leave out detail that would not be seen.

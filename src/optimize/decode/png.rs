@@ -68,7 +68,7 @@ pub(super) fn decode(
     };
     let raster = Raster::new(layout, width, height, data);
     let pixels = Pixels::Packed(Component::whole(raster));
-    Ok(Decoded { pixels, color })
+    Ok(Decoded::whole(pixels, color))
 }
 
 /// Adam7: the passes are woven together by the decoder.

@@ -30,7 +30,7 @@ pub(super) fn decode(
         Some(profile) => ColorTag::Icc(profile.to_vec()),
         None => ColorTag::Srgb,
     };
-    Ok(Decoded { pixels, color })
+    Ok(Decoded::whole(pixels, color))
 }
 
 /// The first frame of an animation where it belongs; what is around it is transparent.

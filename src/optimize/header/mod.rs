@@ -77,7 +77,7 @@ impl<'a> Header<'a> {
         )
     }
 
-    pub(super) fn source_info(&self, size: usize) -> SourceInfo {
+    pub(super) fn source_info(&self, size: usize, damaged: f64) -> SourceInfo {
         SourceInfo {
             format: self.format,
             size: size as u64,
@@ -87,6 +87,7 @@ impl<'a> Header<'a> {
             frames: self.frames,
             frames_dropped: self.frames.saturating_sub(1),
             metadata_stripped: self.has_metadata,
+            damaged,
         }
     }
 }
