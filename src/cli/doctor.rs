@@ -22,19 +22,20 @@ pub(super) async fn run(context: &Context, arguments: Doctor) -> Result<Outcome>
         Err(error) => Diagnosis::of_error(&error),
     };
     for check in &diagnosis.checks {
-        let sign = match check.status {
-            CheckStatus::Ok => "ok     ",
-            CheckStatus::Warning => "WARNING",
-            CheckStatus::Skipped => "skipped",
-            _ => "FAILURE",
+        let (sign, colour) = match check.status {
+            CheckStatus::Ok => ("ok     ", "32"),
+            CheckStatus::Warning => ("WARNING", "33"),
+            CheckStatus::Skipped => ("skipped", "2"),
+            _ => ("FAILURE", "1;31"),
         };
+        let sign = output.coloured(sign, colour);
         output.line(format_args!("{sign} {:<16} {}", check.name, check.message))?;
         if let Some(hint) = &check.hint {
             output.line(format_args!("                         hint: {hint}"))?;
         }
     }
     match diagnosis.first_failure() {
-        Some(check) => output.note(format_args!("mend {} first", check.name)),
+        Some(check) => output.note(format_args!("fix {} first", check.name)),
         None => output.note("healthy"),
     }
     output.document(&diagnosis)?;

@@ -7,10 +7,14 @@ mod doctor;
 mod document;
 mod files;
 mod handle_event;
+mod inputs;
 mod interrupt;
+mod many;
 mod migrate;
 mod optimize;
+mod optimize_flags;
 mod output;
+mod pages;
 mod parse;
 mod presign;
 mod setup;
@@ -108,11 +112,12 @@ fn run_with(args: impl IntoIterator<Item = OsString>, vars: Result<Vec<(String, 
 }
 
 fn dispatch(context: &Context, command: Command) -> Result<Outcome> {
-    // These two ask nothing of a server.
+    // These ask nothing of a server.
     match command {
         Command::Setup(arguments) => return setup::run(context, *arguments),
-        Command::Optimize(arguments) => return optimize::run(context, &arguments),
         Command::Url(arguments) => return files::url(context, &arguments),
+        Command::Completions { shell } => return pages::completions(context, shell),
+        Command::Man { output } => return pages::man(context, output.as_deref()),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -132,7 +137,11 @@ fn dispatch(context: &Context, command: Command) -> Result<Outcome> {
             Command::Migrate(arguments) => migrate::run(context, arguments).await,
             Command::Sweep(arguments) => sweep::run(context, arguments).await,
             Command::HandleEvent(arguments) => handle_event::run(context, arguments).await,
-            Command::Setup(_) | Command::Optimize(_) | Command::Url(_) => Ok(Outcome::Done),
+            Command::Optimize(arguments) => optimize::run(context, *arguments).await,
+            Command::Setup(_)
+            | Command::Url(_)
+            | Command::Completions { .. }
+            | Command::Man { .. } => Ok(Outcome::Done),
         }
     })
 }

@@ -10,6 +10,7 @@ mod commands;
 mod distribution;
 mod doctor;
 mod events;
+mod many;
 mod migrate;
 mod migrate_answers;
 mod promote;

@@ -97,7 +97,7 @@ pub async fn migrate(
         .buffer_unordered(concurrency);
     while let Some(migrated) = done.next().await.transpose()? {
         if let Some(map) = &mut map {
-            for (old, new) in migrated.urls().filter(|(old, new)| old != new) {
+            for (old, new) in migrated.urls() {
                 map.row(old, new)?;
             }
         }

@@ -17,6 +17,10 @@ const POLICY_LANGUAGE: &str = "2012-10-17";
 /// Days for which old versions are kept where versions are kept at all.
 const OLD_VERSION_DAYS: u32 = 30;
 
+/// Days for which the marker of a deleted image keeps its upload form from being used again: longer than any
+/// form holds.
+const MARKER_DAYS: u32 = 8;
+
 pub(super) fn all(setup: &Setup) -> BTreeMap<&'static str, Value> {
     let options = &setup.options;
     let mut documents = BTreeMap::from([
@@ -148,12 +152,13 @@ fn encryption(setup: &Setup) -> Value {
 
 fn lifecycle(setup: &Setup) -> Value {
     let options = &setup.options;
+    let pending = format!("{}/", setup.pending_prefix());
     let mut rules = vec![
         json!({
             "ID": "pending-uploads-expire",
             "Status": "Enabled",
-            "Filter": {"Prefix": format!("{}/", setup.pending_prefix())},
-            "Expiration": {"Days": options.pending_days},
+            "Filter": {"Prefix": pending},
+            "Expiration": {"Days": options.pending_days.max(MARKER_DAYS)},
         }),
         json!({
             "ID": "unfinished-multipart-uploads-end",
@@ -162,6 +167,15 @@ fn lifecycle(setup: &Setup) -> Value {
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
         }),
     ];
+    // Markers of deleted images are empty. Other servers know no filter by size.
+    if options.pending_days < MARKER_DAYS && options.endpoint_url.is_none() {
+        rules.push(json!({
+            "ID": "unpromoted-uploads-expire",
+            "Status": "Enabled",
+            "Filter": {"And": {"Prefix": pending, "ObjectSizeGreaterThan": 0}},
+            "Expiration": {"Days": options.pending_days},
+        }));
+    }
     if options.versioning || options.replica.is_some() {
         rules.push(json!({
             "ID": "old-versions-expire",

@@ -238,7 +238,13 @@ impl<'a> Script<'a> {
                if s3 put-bucket-policy --bucket \"$BUCKET\" --policy \"file://$work/bucket_policy.json\" 2> \"$work/error\"; then\n    \
                  say 'ok: bucket policy'; break\n  \
                fi\n  \
-               if [ \"$try\" = 6 ] || ! grep -q AccessDenied \"$work/error\"; then\n    \
+               if [ -n \"$ENDPOINT\" ] && grep -Eq 'NotImplemented|MethodNotAllowed' \"$work/error\"; then\n    \
+                 say 'not on this server: bucket policy (make the images public by its own means)'; break\n  \
+               fi\n  \
+               if ! grep -q AccessDenied \"$work/error\"; then\n    \
+                 cat \"$work/error\" >&2; say 'failed: bucket policy' >&2; exit 1\n  \
+               fi\n  \
+               if [ \"$try\" = 6 ]; then\n    \
                  cat \"$work/error\" >&2; say 'failed: bucket policy (is Block Public Access on for the whole account?)' >&2; exit 1\n  \
                fi\n  \
                sleep 5\n\
