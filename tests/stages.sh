@@ -216,7 +216,7 @@ PACKAGES[corpus]="python3-venv"
 STAGES+=(corpus)
 stage_corpus() {
     [ -z "$full" ] || export LABLINK_TEST_FULL=1
-    cargo test --locked --release --test corpus --test jpeg_decoder -- --show-output
+    cargo test --locked --release --test pixels -- --show-output corpus:: jpeg_decoder::
     tests/corpus_quality
     # Each benchmark of the optimizer once: that it runs, not how fast.
     cargo bench --locked --bench optimize -- --test

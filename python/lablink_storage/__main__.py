@@ -1,4 +1,4 @@
-"""``python -m lablink_storage``: the command line."""
+"""``python -m lablink_storage`` and the script ``lablink-storage``: the command line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ import sys
 
 from ._lablink_storage import run_cli
 
-if __name__ == "__main__":
+
+def main() -> int:
+    """Runs the command of ``sys.argv`` and returns its exit code."""
     # The command runs outside of the interpreter, whose own handler would wait for it to come back.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    sys.exit(run_cli(["lablink-storage", *sys.argv[1:]]))
+    return run_cli(["lablink-storage", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -203,7 +203,7 @@ VECTORS = ROOT / "tests" / "vectors"
 
 
 def test_rust_and_python_give_the_same_bytes() -> None:
-    """``tests/vectors.rs`` wrote what Rust made of the same files and options."""
+    """``tests/storage/vectors.rs`` wrote what Rust made of the same files and options."""
     cases = json.loads((VECTORS / "optimize.json").read_text("utf-8"))["cases"]
     results = json.loads(Path(os.environ["LABLINK_VECTORS_OUT"]).read_text("utf-8"))
     for case, result in zip(cases, results, strict=True):

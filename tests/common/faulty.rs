@@ -3,7 +3,7 @@
 //! An S3 server in this process that misbehaves on purpose: raw TCP, so that it can break every rule.
 //!
 //! Without a fault it stores, reads, lists and deletes as S3 does (no signatures are looked at; see
-//! tests/s3.rs for a server that does). A test decides per request what goes wrong.
+//! tests/storage/s3.rs for a server that does). A test decides per request what goes wrong.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,6 +1,8 @@
 //! What integration tests share. A test file says `mod common;` and uses what it needs.
 #![allow(dead_code)] // no test file needs all of it
 
+#[cfg(feature = "s3")]
+pub mod faulty;
 pub mod hostile;
 pub mod images;
 pub mod logs;
@@ -8,6 +10,7 @@ pub mod logs;
 pub mod s3;
 
 use std::path::PathBuf;
+use std::process::Command;
 
 /// The image corpus, or `None` with one line that says so.
 pub fn corpus() -> Option<PathBuf> {
@@ -34,6 +37,14 @@ pub fn patient() -> lablink_storage::OptimizeOptions {
     let limits = lablink_storage::Limits::default();
     lablink_storage::OptimizeOptions::default()
         .with_limits(limits.with_max_duration(std::time::Duration::from_secs(300)))
+}
+
+/// One test of this program in a process of its own; `module` is the test's `module_path!()`.
+pub fn alone(module: &str, test: &str) -> Command {
+    let (_, module) = module.split_once("::").expect("a module of this program");
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.args(["--exact", &format!("{module}::{test}"), "--nocapture"]);
+    command
 }
 
 /// Whether the long form of a test is wanted (`tests/run --full`).

@@ -1,0 +1,107 @@
+//! Animations give their first frame or are refused.
+
+use lablink_storage::{Animation, OptimizeError, OptimizeOptions};
+
+use super::{lossless, paint, refused, run, seen, webp};
+
+const RED: [u8; 3] = [210, 30, 30];
+const BLUE: [u8; 3] = [30, 30, 210];
+
+fn gif() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let palette = [RED, BLUE, [0, 255, 0]].concat();
+    let mut encoder = gif::Encoder::new(&mut bytes, 20, 10, &palette).expect("a header");
+    for index in [0, 1, 1] {
+        let mut frame = gif::Frame::from_indexed_pixels(16, 8, vec![index; 16 * 8], Some(2));
+        (frame.left, frame.top) = (4, 2);
+        encoder.write_frame(&frame).expect("a frame");
+    }
+    drop(encoder);
+    bytes
+}
+
+/// An APNG whose still image is its first frame, or with another still image in front of two frames.
+fn apng() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, 20, 10);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_animated(3, 0).expect("frames");
+    let mut writer = encoder.write_header().expect("a header");
+    for color in [RED, BLUE, BLUE] {
+        let pixels = paint(20, 10, |_, _| color);
+        writer.write_image_data(&pixels).expect("a frame");
+    }
+    writer.finish().expect("the end");
+    bytes
+}
+
+fn u24(value: u32) -> [u8; 3] {
+    let [low, middle, high, _] = value.to_le_bytes();
+    [low, middle, high]
+}
+
+fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let mut chunk = kind.to_vec();
+    chunk.extend_from_slice(&(data.len() as u32).to_le_bytes());
+    chunk.extend_from_slice(data);
+    chunk.resize(chunk.len().next_multiple_of(2), 0);
+    chunk
+}
+
+/// An animated WebP of 20 x 10 pixels, its frames at 4, 2 (RFC 9649, section 2.7.1).
+fn animated_webp() -> Vec<u8> {
+    let mut chunks = chunk(b"VP8X", &[&[0x12, 0, 0, 0][..], &u24(19), &u24(9)].concat());
+    chunks.extend(chunk(b"ANIM", &[0; 6]));
+    for color in [RED, BLUE, BLUE] {
+        let still = webp(16, 8, false, &paint(16, 8, |_, _| color), |_| ());
+        // Half the offsets, the size less one, milliseconds.
+        let mut frame = [2, 1, 15, 7, 100].map(u24).concat();
+        frame.push(0);
+        frame.extend_from_slice(&still[12..]);
+        chunks.extend(chunk(b"ANMF", &frame));
+    }
+    chunk(b"RIFF", &[b"WEBP", &chunks[..]].concat())
+}
+
+#[test]
+fn the_first_frame_is_the_image_and_the_others_are_counted() {
+    for (name, bytes, placed) in [
+        ("GIF", gif(), true),
+        ("APNG", apng(), false),
+        ("WebP", animated_webp(), true),
+    ] {
+        let image = run(&bytes, &lossless());
+        assert_eq!((image.width, image.height), (20, 10), "{name}");
+        let source = &image.source;
+        assert_eq!((source.frames, source.frames_dropped), (3, 2), "{name}");
+        let seen = seen(&image);
+        let [red, green, blue] = RED;
+        for (x, y) in [(4, 2), (19, 9), (10, 5)] {
+            assert_eq!(seen.at(x, y), [red, green, blue, 255], "{name} at {x}, {y}");
+        }
+        if placed {
+            assert_eq!(
+                seen.at(0, 0)[3],
+                0,
+                "{name}: around the frame it is transparent"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_animation_is_refused_where_that_is_asked_for() {
+    let options = OptimizeOptions::default().with_animation(Animation::Reject);
+    for bytes in [gif(), apng(), animated_webp()] {
+        let error = refused(&bytes, &options);
+        assert!(
+            matches!(error, OptimizeError::InvalidImage { .. }),
+            "{error:?}"
+        );
+        assert!(error.to_string().contains("3 frames"), "{error}");
+    }
+    let still = webp(16, 8, false, &paint(16, 8, |_, _| RED), |_| ());
+    let image = run(&still, &options);
+    assert_eq!((image.source.frames, image.source.frames_dropped), (1, 0));
+}

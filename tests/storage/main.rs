@@ -1,0 +1,17 @@
+//! The store before every backend: memory, local files, a server that fails on purpose, a real S3 server.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod all_or_nothing;
+mod conformance;
+mod crash;
+mod credentials;
+mod faults;
+mod presign;
+mod presign_urls;
+mod s3;
+mod secrets;
+mod signed_urls;
+mod tracing;
+mod vectors;
