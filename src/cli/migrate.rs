@@ -61,7 +61,8 @@ pub(super) async fn run(context: &Context, arguments: Migrate) -> Result<Outcome
         () = interrupt.pressed() => Err(Failure::new(INTERRUPTED, "interrupted")),
     };
     drop(progress);
-    if ended.is_err() && copied > 0 && !arguments.dry_run {
+    let interrupted = matches!(&ended, Err(failure) if failure.kind == INTERRUPTED);
+    if ended.is_err() && (copied > 0 || interrupted) && !arguments.dry_run {
         output.note(format_args!(
             "{copied} objects were copied; run it again to copy what is missing"
         ));

@@ -234,7 +234,7 @@ fn completions_and_pages() {
     );
     let program = r#"source complete
         COMP_WORDS=(lablink-storage sw) COMP_CWORD=1
-        _lablink-storage lablink-storage sw lablink-storage
+        _lablink__storage lablink-storage sw lablink-storage
         echo "${COMPREPLY[@]}""#;
     let mut command = shell.command("bash");
     command.args(["-c", program]);
