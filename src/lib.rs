@@ -22,25 +22,58 @@
 //!
 //! # Configuration
 //!
-//! [`Config`] reads these variables; an empty one counts as unset.
+//! [`Config`] reads these variables; an empty one counts as unset. [`Setting::all`] has them as a table, with
+//! their other names.
 //!
 //! | variable | meaning | default |
 //! |---|---|---|
-//! | `AWS_S3_BUCKET` | turns S3 on | unset: local files |
-//! | `AWS_REGION`, then `AWS_DEFAULT_REGION` | region | `us-east-1` |
-//! | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN` | static credentials | unset: profile, web identity, ECS, EKS, EC2 role |
-//! | `AWS_ENDPOINT_URL_S3`, then `AWS_ENDPOINT_URL` | an S3-compatible server | AWS |
-//! | `AWS_S3_ADDRESSING_STYLE` | `virtual`, `path` or `auto`; see [`Addressing`] | `auto` |
-//! | `AWS_S3_USE_ACCELERATE`, `AWS_USE_DUALSTACK_ENDPOINT` | transfer acceleration, dual-stack hosts | `false` |
+//! | `AWS_S3_BUCKET` | turns S3 on: the bucket's name | local files |
+//! | `AWS_REGION`, then `AWS_DEFAULT_REGION` | the bucket's region | `us-east-1` |
+//! | `AWS_ACCESS_KEY_ID` | static credentials: the key's id | profile, web identity, ECS, EKS, EC2 role |
+//! | `AWS_SECRET_ACCESS_KEY` | static credentials: the key's secret | unset |
+//! | `AWS_SESSION_TOKEN` | static credentials: the token of temporary keys | unset |
+//! | `AWS_PROFILE`, then `AWS_DEFAULT_PROFILE` | the profile of the shared credentials file | `default` |
+//! | `AWS_SHARED_CREDENTIALS_FILE` | the shared credentials file | `~/.aws/credentials` |
+//! | `AWS_WEB_IDENTITY_TOKEN_FILE` | web identity: the token's file | unset |
+//! | `AWS_ROLE_ARN` | web identity: the role | unset |
+//! | `AWS_ROLE_SESSION_NAME` | web identity: the session's name | unset |
 //! | `AWS_ENDPOINT_URL_STS` | where web identity asks for credentials | AWS, in the region |
+//! | `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` | ECS: where a task's credentials are, set by ECS | unset |
+//! | `AWS_CONTAINER_CREDENTIALS_FULL_URI` | EKS pod identity: where a pod's credentials are, set by EKS | unset |
+//! | `AWS_CONTAINER_AUTHORIZATION_TOKEN` | the token to ask for them with | unset |
+//! | `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE` | the file that holds this token | unset |
 //! | `AWS_EC2_METADATA_DISABLED` | never ask the EC2 metadata service | `false` |
-//! | `CLOUDFRONT_DOMAIN` | host of public URLs | unset |
-//! | `CLOUDFRONT_KEY_PAIR_ID`, `CLOUDFRONT_PRIVATE_KEY` or `CLOUDFRONT_PRIVATE_KEY_PATH` | signed URLs and cookies | unset |
-//! | `LABLINK_STORAGE_PREFIX` | key prefix | `components` |
+//! | `AWS_EC2_METADATA_SERVICE_ENDPOINT` | another address of the EC2 metadata service | unset |
+//! | `AWS_CA_BUNDLE`, then `SSL_CERT_FILE` | certificates (PEM) of a private authority, added to the system's | the system's |
+//! | `AWS_ENDPOINT_URL_S3`, then `AWS_ENDPOINT_URL` | an S3-compatible server, `https://` or `http://`, without the bucket | AWS |
+//! | `LABLINK_STORAGE_PUBLIC_ENDPOINT` | that server as browsers reach it: public and presigned URLs use it | the endpoint |
+//! | `AWS_S3_ADDRESSING_STYLE` | where the bucket stands in URLs: `auto`, `virtual` or `path` | `auto` |
+//! | `AWS_S3_USE_ACCELERATE` | AWS transfer acceleration | `false` |
+//! | `AWS_USE_DUALSTACK_ENDPOINT` | AWS's dual-stack hosts, which answer on IPv6 too | `false` |
+//! | `CLOUDFRONT_DOMAIN` | host of public URLs: a bare domain or an https URL | unset |
+//! | `CLOUDFRONT_KEY_PAIR_ID` | signed URLs and cookies: the id of the public key | unset |
+//! | `CLOUDFRONT_PRIVATE_KEY` | signed URLs and cookies: the private key, PEM | unset |
+//! | `CLOUDFRONT_PRIVATE_KEY_PATH` | the file that holds this private key | unset |
+//! | `LABLINK_STORAGE_SSE_KMS_KEY_ID` | has S3 encrypt with this KMS key (SSE-KMS) | unset |
+//! | `LABLINK_STORAGE_STORAGE_CLASS` | storage class of what is written: `STANDARD_IA`, … | the bucket's |
+//! | `LABLINK_STORAGE_DIRECT_UPLOAD` | how browsers upload to S3: `post`, or `put` for servers without POST Object (R2, B2) | `post` |
+//! | `LABLINK_STORAGE_PREFIX` | key prefix; in code it may be empty | `components` |
 //! | `LABLINK_STORAGE_DIR` | directory of local files | `./uploads` |
 //! | `LABLINK_STORAGE_BASE_URL` | base URL of local files: a path or an http(s) URL | `/uploads` |
-//! | `LABLINK_STORAGE_SECRET` | secret of local signed requests, 32 bytes at least | unset: not supported |
+//! | `LABLINK_STORAGE_FORMER_URLS` | comma-separated base URLs that the store once had: their URLs are its own still | unset |
+//! | `LABLINK_STORAGE_SECRET` | secret of local signed requests, 32 bytes at least | not supported |
+//! | `LABLINK_STORAGE_FSYNC` | local writes are flushed to the disk before they count as done | `false` |
+//! | `LABLINK_STORAGE_MEMORY` | `true`: the memory backend, for tests of whole applications | `false` |
 //! | `LABLINK_STORAGE_REQUIRE_S3` | fail without `AWS_S3_BUCKET` | `false`: warn, and use local files |
+//! | `LABLINK_STORAGE_OPTIMIZE` | how uploads are optimized, a JSON object: `{"max_width": 1600}` | unset |
+//! | `LABLINK_STORAGE_VARIANTS` | versions that are written beside every image, a JSON object: `{"thumb": {"max_width": 320}}` | unset |
+//! | `LABLINK_STORAGE_LIMITS` | what a file may cost, a JSON object: `{"max_bytes": 10000000}` | unset |
+//! | `LABLINK_STORAGE_CACHE_CONTROL` | `Cache-Control` of what is written | `public, max-age=31536000, immutable` |
+//! | `LABLINK_STORAGE_CREATE_ONLY` | writing refuses to overwrite; `false` for servers that cannot | `true` |
+//! | `LABLINK_STORAGE_DEADLINE` | another deadline for every operation, in seconds | `30` |
+//! | `LABLINK_STORAGE_MAX_DECODES` | images decoded at once in a process | the cores, 4 at most |
+//! | `LABLINK_STORAGE_DECODE_WAIT` | how long a caller waits for its turn to decode, in seconds | `10` |
+//! | `LABLINK_STORAGE_MAX_UPLOAD_BYTES` | largest direct upload, in bytes | `10485760` |
 
 // What it has to say goes to `tracing` and is quiet unless somebody subscribes.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
@@ -69,13 +102,15 @@ mod url;
 mod variant;
 
 pub use self::url::{
-    Addressing, ForeignUrl, InvalidAddress, InvalidReference, Location, S3Location, Urls,
+    AddressSetting, Addressing, ForeignUrl, InvalidAddress, InvalidReference, Location, S3Location,
+    Urls,
 };
 #[cfg(feature = "store")]
 pub use backend::{ObjectInfo, StorageError};
 pub use config::{
     BackendConfig, CloudFrontConfig, Config, ConfigBuilder, ConfigError, CredentialsChain,
-    CredentialsSource, LocalConfig, RetryPreset, S3Config, StaticCredentials,
+    CredentialsSource, DirectUpload, LocalConfig, Reach, RetryPreset, S3Config, Setting,
+    SettingKind, SettingValue, StaticCredentials,
 };
 pub use error::{Error, Result};
 pub use format::{ImageFormat, Unrecognized};

@@ -19,7 +19,7 @@ from ._types import (
 )
 from ._typing import Duration, ImageInput, LimitOptions, OptimizeOptions
 
-__all__ = ["ImageStore", "ObjectIterator", "__version__", "optimize", "run_cli"]
+__all__ = ["ImageStore", "ObjectIterator", "__version__", "optimize", "run_cli", "settings"]
 
 _Fit: TypeAlias = Literal["inside", "contain", "cover"]
 _Format: TypeAlias = Literal["jpeg", "webp", "png", "auto"]
@@ -48,6 +48,7 @@ def optimize(
     accept_truncated: bool = False,
     max_damage: float = 0.05,
 ) -> OptimizedImage: ...
+def settings() -> list[dict[str, Any]]: ...
 def run_cli(args: Sequence[str], env: Mapping[str, str] | None = None) -> int: ...
 
 @final
@@ -62,9 +63,9 @@ class ImageStore:
         cls,
         env: Mapping[str, str] | None = None,
         *,
-        optimize: OptimizeOptions | None = None,
-        variants: Mapping[str, OptimizeOptions] | None = None,
-        limits: LimitOptions | None = None,
+        optimize: OptimizeOptions | str | None = None,
+        variants: Mapping[str, OptimizeOptions] | str | None = None,
+        limits: LimitOptions | str | None = None,
         prefix: str | None = None,
         cache_control: str | None = None,
         create_only: bool | None = None,
@@ -72,6 +73,8 @@ class ImageStore:
         deadline: Duration | None = None,
         max_decodes: int | None = None,
         decode_wait: Duration | None = None,
+        max_upload_bytes: int | None = None,
+        former_urls: str | Sequence[str] | None = None,
     ) -> ImageStore: ...
     @classmethod
     def s3(
@@ -85,9 +88,9 @@ class ImageStore:
         session_token: str | None = None,
         prefix: str = "components",
         cloudfront_domain: str | None = None,
-        optimize: OptimizeOptions | None = None,
-        variants: Mapping[str, OptimizeOptions] | None = None,
-        limits: LimitOptions | None = None,
+        optimize: OptimizeOptions | str | None = None,
+        variants: Mapping[str, OptimizeOptions] | str | None = None,
+        limits: LimitOptions | str | None = None,
         addressing: Literal["auto", "virtual", "path"] = "auto",
         accelerate: bool = False,
         dual_stack: bool = False,
@@ -96,12 +99,17 @@ class ImageStore:
         cloudfront_private_key_path: str | os.PathLike[str] | None = None,
         sse_kms_key_id: str | None = None,
         storage_class: str | None = None,
+        public_endpoint: str | None = None,
+        direct_upload: Literal["post", "put"] = "post",
+        ca_bundle: str | os.PathLike[str] | None = None,
         cache_control: str | None = None,
         create_only: bool = True,
         retry: Literal["web_request", "batch"] = "web_request",
         deadline: Duration | None = None,
         max_decodes: int | None = None,
         decode_wait: Duration | None = None,
+        max_upload_bytes: int | None = None,
+        former_urls: str | Sequence[str] | None = None,
     ) -> ImageStore: ...
     @classmethod
     def local(
@@ -111,9 +119,9 @@ class ImageStore:
         base_url: str = "/uploads",
         secret: str | None = None,
         prefix: str = "components",
-        optimize: OptimizeOptions | None = None,
-        variants: Mapping[str, OptimizeOptions] | None = None,
-        limits: LimitOptions | None = None,
+        optimize: OptimizeOptions | str | None = None,
+        variants: Mapping[str, OptimizeOptions] | str | None = None,
+        limits: LimitOptions | str | None = None,
         fsync: bool = False,
         cache_control: str | None = None,
         create_only: bool = True,
@@ -121,6 +129,8 @@ class ImageStore:
         deadline: Duration | None = None,
         max_decodes: int | None = None,
         decode_wait: Duration | None = None,
+        max_upload_bytes: int | None = None,
+        former_urls: str | Sequence[str] | None = None,
     ) -> ImageStore: ...
     @classmethod
     def memory(
@@ -128,15 +138,17 @@ class ImageStore:
         *,
         secret: str | None = None,
         prefix: str = "components",
-        optimize: OptimizeOptions | None = None,
-        variants: Mapping[str, OptimizeOptions] | None = None,
-        limits: LimitOptions | None = None,
+        optimize: OptimizeOptions | str | None = None,
+        variants: Mapping[str, OptimizeOptions] | str | None = None,
+        limits: LimitOptions | str | None = None,
         cache_control: str | None = None,
         create_only: bool = True,
         retry: Literal["web_request", "batch"] = "web_request",
         deadline: Duration | None = None,
         max_decodes: int | None = None,
         decode_wait: Duration | None = None,
+        max_upload_bytes: int | None = None,
+        former_urls: str | Sequence[str] | None = None,
     ) -> ImageStore: ...
     def upload(
         self,
@@ -214,6 +226,10 @@ class ImageStore:
     def variants(self) -> builtins.list[str]: ...
     @property
     def max_bytes(self) -> int: ...
+    @property
+    def max_upload_bytes(self) -> int: ...
+    @property
+    def direct_upload(self) -> Literal["post", "put"]: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
     @classmethod
     def _restore(cls, constructor: str, first: Any, keywords: dict[str, Any] | None) -> ImageStore: ...

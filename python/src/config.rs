@@ -1,246 +1,150 @@
-//! The keywords of `ImageStore`'s constructors as a `Config`.
+//! The keywords of `ImageStore`'s constructors as a `Config`, by the crate's table of settings.
 
 use std::path::PathBuf;
 
 use lablink_storage::{
-    Addressing, Config, ConfigBuilder, Limits, OptimizeOptions, RetryPreset, Variant,
+    Config, ConfigBuilder, ConfigError, Reach, Setting, SettingKind, SettingValue,
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyList, PyMapping, PyString, PyTuple};
 
-use crate::error::{invalid_argument, storage};
-use crate::options::{
-    choice, duration, each_entry, flag, limits, number, optimize_options, plain, text,
-};
+use crate::error::{configuration, invalid_argument, storage};
+use crate::options::{duration, each_entry, flag, number, plain, text};
 
-/// Keywords whose values stay in the process that they were given to.
-pub(crate) const SECRETS: &[&str] = &[
-    "access_key_id",
-    "secret_access_key",
-    "session_token",
-    "cloudfront_private_key",
-    "secret",
-];
+/// Objects inside one another that options have: variants, a variant's options, their limits.
+const MAX_DEPTH: usize = 4;
 
-/// What a constructor is called, and the keywords that it takes beside those of [`ANYWHERE`].
-pub(crate) struct Constructor {
-    name: &'static str,
-    keywords: &'static [&'static str],
+/// Whether a keyword's value stays in the process that it was given to.
+pub(crate) fn is_secret(keyword: &str) -> bool {
+    let found = Setting::all()
+        .iter()
+        .find(|setting| setting.keyword == keyword);
+    found.is_some_and(|setting| setting.reach == Reach::Secret)
 }
 
-const ANYWHERE: &[&str] = &[
-    "prefix",
-    "optimize",
-    "variants",
-    "limits",
-    "cache_control",
-    "create_only",
-    "retry",
-    "deadline",
-    "max_decodes",
-    "decode_wait",
-];
-
-pub(crate) const FROM_ENV: Constructor = Constructor {
-    name: "from_env",
-    keywords: &[],
-};
-
-pub(crate) const S3: Constructor = Constructor {
-    name: "s3",
-    keywords: &[
-        "region",
-        "endpoint_url",
-        "access_key_id",
-        "secret_access_key",
-        "session_token",
-        "cloudfront_domain",
-        "addressing",
-        "accelerate",
-        "dual_stack",
-        "cloudfront_key_pair_id",
-        "cloudfront_private_key",
-        "cloudfront_private_key_path",
-        "sse_kms_key_id",
-        "storage_class",
-    ],
-};
-
-pub(crate) const LOCAL: Constructor = Constructor {
-    name: "local",
-    keywords: &["base_url", "secret", "fsync"],
-};
-
-pub(crate) const MEMORY: Constructor = Constructor {
-    name: "memory",
-    keywords: &["secret"],
-};
-
-impl Constructor {
-    fn takes(&self, keyword: &str) -> bool {
-        ANYWHERE.contains(&keyword) || self.keywords.contains(&keyword)
-    }
-
-    /// As Python says it.
-    fn unexpected(&self, keyword: &str) -> PyErr {
-        let name = self.name;
-        PyTypeError::new_err(format!(
-            "ImageStore.{name}() got an unexpected keyword argument '{keyword}'"
-        ))
-    }
-}
-
-const ADDRESSINGS: &[(&str, Addressing)] = &[
-    ("auto", Addressing::Auto),
-    ("virtual", Addressing::Virtual),
-    ("path", Addressing::Path),
-];
-
-const RETRIES: &[(&str, RetryPreset)] = &[
-    ("web_request", RetryPreset::WebRequest),
-    ("batch", RetryPreset::Batch),
-];
-
-/// What can only be set together, gathered until every keyword was seen.
-#[derive(Default)]
-struct Pairs {
-    access_key_id: Option<String>,
-    secret_access_key: Option<String>,
-    session_token: Option<String>,
-    cloudfront_key_pair_id: Option<String>,
-    cloudfront_private_key: Option<String>,
-    cloudfront_private_key_path: Option<PathBuf>,
-    optimize: Option<OptimizeOptions>,
-    limits: Option<Limits>,
-}
-
-/// Applies a constructor's keywords and validates the whole.
+/// Applies the keywords of a constructor, in the table's order, and validates the whole.
 pub(crate) fn configure(
-    constructor: &Constructor,
+    constructor: &str,
     mut builder: ConfigBuilder,
     keywords: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Config> {
-    let mut pairs = Pairs::default();
+    let mut given = Vec::new();
     if let Some(keywords) = keywords {
         each_entry("keywords", keywords, |name, value| {
-            if !constructor.takes(name) {
-                return Err(constructor.unexpected(name));
-            }
+            let place = Setting::all().iter().position(|setting| {
+                setting.keyword == name && setting.constructors.contains(&constructor)
+            });
+            let place = place.ok_or_else(|| {
+                PyTypeError::new_err(format!(
+                    "ImageStore.{constructor}() got an unexpected keyword argument '{name}'"
+                ))
+            })?;
             if !value.is_none() {
-                builder = set(std::mem::take(&mut builder), &mut pairs, name, value)?;
+                given.push((place, value.clone().unbind()));
             }
             Ok(())
         })?;
     }
-    builder = pairs.apply(builder)?;
-    builder.build().map_err(|error| storage(error.into()))
+    given.sort_by_key(|(place, _)| *place);
+    let refused = |error: ConfigError| storage(error.into());
+    for (place, value) in given {
+        let setting = &Setting::all()[place];
+        let value = Python::attach(|py| read(setting, value.bind(py)))?;
+        builder = builder.with_setting(setting, value).map_err(refused)?;
+    }
+    builder.build().map_err(refused)
 }
 
-fn set(
-    builder: ConfigBuilder,
-    pairs: &mut Pairs,
-    name: &str,
-    value: &Bound<'_, PyAny>,
-) -> PyResult<ConfigBuilder> {
-    Ok(match name {
-        "region" => builder.with_region(text(name, value)?),
-        "endpoint_url" => builder.with_endpoint_url(text(name, value)?),
-        "addressing" => builder.with_addressing(choice(name, value, ADDRESSINGS)?),
-        "accelerate" => builder.with_accelerate(flag(name, value)?),
-        "dual_stack" => builder.with_dual_stack(flag(name, value)?),
-        "sse_kms_key_id" => builder.with_sse_kms_key_id(text(name, value)?),
-        "storage_class" => builder.with_storage_class(text(name, value)?),
-        "create_only" => builder.with_create_only(flag(name, value)?),
-        "cache_control" => builder.with_cache_control(text(name, value)?),
-        "prefix" => builder.with_prefix(text(name, value)?),
-        "cloudfront_domain" => builder.with_cloudfront_domain(text(name, value)?),
-        "base_url" => builder.with_base_url(text(name, value)?),
-        "secret" => builder.with_secret(text(name, value)?),
-        "fsync" => builder.with_fsync(flag(name, value)?),
-        "retry" => builder.with_retry(choice(name, value, RETRIES)?),
-        "deadline" => builder.with_deadline(duration(name, value)?),
-        "max_decodes" => builder.with_max_decodes(number(name, value)?),
-        "decode_wait" => builder.with_decode_wait(duration(name, value)?),
-        "variants" => builder.with_variants(variants(value)?),
-        _ => {
-            pairs.set(name, value)?;
-            builder
+fn read(setting: &Setting, value: &Bound<'_, PyAny>) -> PyResult<SettingValue> {
+    let name = setting.keyword;
+    Ok(match setting.kind() {
+        SettingKind::Secret => SettingValue::Secret(text(name, value)?.into()),
+        SettingKind::Flag => SettingValue::Flag(flag(name, value)?),
+        SettingKind::Count => SettingValue::Count(number(name, value)?),
+        SettingKind::Seconds => SettingValue::Duration(duration(name, value)?),
+        SettingKind::List => SettingValue::List(texts(name, value)?),
+        SettingKind::Json => SettingValue::Json(json(name, value)?),
+        SettingKind::Path => {
+            let path: PathBuf = plain(name, "a path", value)?;
+            let path = path.into_os_string().into_string();
+            SettingValue::Text(path.map_err(|_| invalid_argument(name, "it is not UTF-8"))?)
         }
+        _ => SettingValue::Text(text(name, value)?),
     })
 }
 
-impl Pairs {
-    fn set(&mut self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        match name {
-            "access_key_id" => self.access_key_id = Some(text(name, value)?),
-            "secret_access_key" => self.secret_access_key = Some(text(name, value)?),
-            "session_token" => self.session_token = Some(text(name, value)?),
-            "cloudfront_key_pair_id" => self.cloudfront_key_pair_id = Some(text(name, value)?),
-            "cloudfront_private_key" => self.cloudfront_private_key = Some(text(name, value)?),
-            "cloudfront_private_key_path" => {
-                self.cloudfront_private_key_path = Some(plain(name, "a path", value)?);
-            }
-            "optimize" => {
-                let default = OptimizeOptions::default();
-                self.optimize = Some(optimize_options(name, value, default)?);
-            }
-            "limits" => self.limits = Some(limits(name, value, Limits::default())?),
-            _ => {
-                return Err(PyTypeError::new_err(format!(
-                    "there is no keyword argument {name:?}"
-                )));
-            }
-        }
-        Ok(())
+fn texts(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    if value.is_instance_of::<PyString>() {
+        return Ok(vec![text(name, value)?]);
     }
+    plain(name, "a list of str", value)
+}
 
-    fn apply(self, mut builder: ConfigBuilder) -> PyResult<ConfigBuilder> {
-        builder = match (self.access_key_id, self.secret_access_key) {
-            (Some(id), Some(secret)) => builder.with_credentials(id, secret, self.session_token),
-            (None, None) if self.session_token.is_none() => builder,
-            _ => {
-                return Err(invalid_argument(
-                    "access_key_id",
-                    "access_key_id and secret_access_key are given together",
-                ));
-            }
-        };
-        builder = match (
-            self.cloudfront_key_pair_id,
-            self.cloudfront_private_key,
-            self.cloudfront_private_key_path,
-        ) {
-            (Some(id), Some(key), None) => builder.with_cloudfront_key(id, key),
-            (Some(id), None, Some(path)) => builder.with_cloudfront_key_path(id, path),
-            (None, None, None) => builder,
-            _ => {
-                return Err(invalid_argument(
-                    "cloudfront_key_pair_id",
-                    "it is given together with either cloudfront_private_key or \
-                     cloudfront_private_key_path",
-                ));
-            }
-        };
-        if self.optimize.is_some() || self.limits.is_some() {
-            let mut optimize = self.optimize.unwrap_or_default();
-            if let Some(limits) = self.limits {
-                optimize = optimize.with_limits(limits);
-            }
-            builder = builder.with_optimize(optimize);
+/// A mapping as JSON; a str is JSON already.
+fn json(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
+    if value.is_instance_of::<PyString>() {
+        return text(name, value);
+    }
+    if value.cast::<PyMapping>().is_err() {
+        return Err(PyTypeError::new_err(format!("{name}: expected a mapping")));
+    }
+    let py = value.py();
+    let strict = PyDict::new(py);
+    strict.set_item("allow_nan", false)?;
+    let dumps = py.import("json")?.getattr("dumps")?;
+    let written = dumps.call((bare(name, value, MAX_DEPTH)?,), Some(&strict));
+    let written = written.map_err(|error| {
+        let problem = format!("is not valid: {}", error.value(py));
+        configuration(name, &problem, "give options of text, numbers and bools")
+    })?;
+    text(name, &written)
+}
+
+/// What JSON takes: mappings without their `None`s, and seconds in the place of a `timedelta`.
+fn bare<'py>(name: &str, value: &Bound<'py, PyAny>, depth: usize) -> PyResult<Bound<'py, PyAny>> {
+    if let Ok(mapping) = value.cast::<PyMapping>() {
+        if depth == 0 {
+            return Err(configuration(
+                name,
+                "has mappings too deep inside one another",
+                "give a mapping of options",
+            ));
         }
-        Ok(builder)
+        let entries = PyDict::new(value.py());
+        each_entry(name, mapping, |option, value| match value.is_none() {
+            true => Ok(()),
+            false => entries.set_item(option, bare(name, value, depth - 1)?),
+        })?;
+        return Ok(entries.into_any());
+    }
+    match value.getattr_opt(pyo3::intern!(value.py(), "total_seconds"))? {
+        Some(total_seconds) => total_seconds.call0(),
+        None => Ok(value.clone()),
     }
 }
 
-fn variants(value: &Bound<'_, PyAny>) -> PyResult<Vec<Variant>> {
-    let mut variants = Vec::new();
-    each_entry("variants", value, |name, options| {
-        let options = optimize_options("variants", options, OptimizeOptions::default())?;
-        let variant = Variant::new(name, options)
-            .map_err(|error| invalid_argument("variants", &error.to_string()))?;
-        variants.push(variant);
-        Ok(())
-    })?;
-    Ok(variants)
+/// The settings of a store, each with its names on every face.
+///
+/// Returns:
+///     One dict for each: variables (also the names in app.config), method (Rust's), keyword, constructors
+///     (that take the keyword), kind ("text", "path", "secret", "flag", "count", "seconds", "list", "word",
+///     "json"), words, default, reach ("store", "secret", "machine") and doc.
+#[pyfunction]
+pub(crate) fn settings(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
+    let all = PyList::empty(py);
+    for setting in Setting::all() {
+        let entry = PyDict::new(py);
+        entry.set_item("variables", PyTuple::new(py, setting.variables)?)?;
+        entry.set_item("method", setting.method)?;
+        entry.set_item("keyword", setting.keyword)?;
+        entry.set_item("constructors", PyTuple::new(py, setting.constructors)?)?;
+        entry.set_item("kind", setting.kind().as_str())?;
+        entry.set_item("words", PyTuple::new(py, setting.words())?)?;
+        entry.set_item("default", setting.default)?;
+        entry.set_item("reach", setting.reach.as_str())?;
+        entry.set_item("doc", setting.doc)?;
+        all.append(entry)?;
+    }
+    Ok(all)
 }

@@ -26,6 +26,8 @@ mod _lablink_storage {
     #[pymodule_export]
     use crate::cli::run_cli;
     #[pymodule_export]
+    use crate::config::settings;
+    #[pymodule_export]
     use crate::listing::ObjectIterator;
     #[pymodule_export]
     use crate::optimize::optimize;

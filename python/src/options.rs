@@ -160,7 +160,7 @@ fn set(
 }
 
 /// `Limits` with the entries of a mapping set.
-pub(crate) fn limits(name: &str, mapping: &Bound<'_, PyAny>, before: Limits) -> PyResult<Limits> {
+fn limits(name: &str, mapping: &Bound<'_, PyAny>, before: Limits) -> PyResult<Limits> {
     let mut limits = before;
     each_entry(name, mapping, |key, value| {
         if value.is_none() {
@@ -213,11 +213,7 @@ const ANIMATIONS: &[(&str, Animation)] = &[
 ];
 
 /// One of the words of a table.
-pub(crate) fn choice<T: Copy>(
-    name: &str,
-    value: &Bound<'_, PyAny>,
-    choices: &[(&str, T)],
-) -> PyResult<T> {
+fn choice<T: Copy>(name: &str, value: &Bound<'_, PyAny>, choices: &[(&str, T)]) -> PyResult<T> {
     let word = text(name, value)?;
     choices
         .iter()

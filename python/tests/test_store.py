@@ -41,6 +41,7 @@ from lablink_storage import (
     UnsupportedFormatError,
     optimize,
 )
+from lablink_storage._lablink_storage import settings
 
 from support import SECRET, Server, opened, photo
 
@@ -442,10 +443,20 @@ def test_a_wrong_configuration_names_the_remedy() -> None:
     assert "AWS_S3_BUCKET" in f"{wrong.value} {wrong.value.hint}"
     with pytest.raises(ConfigurationError):
         ImageStore.s3("NOT a bucket")
-    with pytest.raises(InvalidArgumentError, match="no option"):
-        ImageStore.memory(optimize={"no_such": 1})  # type: ignore[arg-type]
-    with pytest.raises(InvalidArgumentError, match="together"):
+    for wrong_options in (
+        {"optimize": {"no_such": 1}},
+        {"optimize": '{"no_such": 1}'},
+        {"variants": {"thumb": {"no_such": 1}}},
+        {"limits": {"no_such": 1}},
+    ):
+        with pytest.raises(ConfigurationError, match="no_such"):
+            ImageStore.memory(**wrong_options)  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="secret_access_key is not set"):
         ImageStore.s3("bucket", access_key_id="only")
+    endless: dict[str, Any] = {}
+    endless["limits"] = endless
+    with pytest.raises(ConfigurationError, match="optimize"):
+        ImageStore.memory(optimize=endless)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         ImageStore()
 
@@ -465,7 +476,10 @@ def test_constructors_take_what_their_signatures_name_and_nothing_else(tmp_path:
         }
         for name, (make, _) in constructors.items()
     }
-    assert len(set.union(*named.values())) == 27
+    for name, keywords in named.items():
+        assert keywords == {
+            setting["keyword"] for setting in settings() if name in setting["constructors"]
+        }
     for name, (make, arguments) in constructors.items():
         for keyword in sorted(set.union({"no_such_option"}, *named.values())):
             if keyword in named[name]:
@@ -476,6 +490,38 @@ def test_constructors_take_what_their_signatures_name_and_nothing_else(tmp_path:
                     make(*arguments, **{keyword: value})
                 expected = f"ImageStore.{name}() got an unexpected keyword argument {keyword!r}"
                 assert str(wrong.value) == expected
+
+
+def test_keywords_reach_the_store(tmp_path: Path) -> None:
+    store = ImageStore.s3(
+        "lab-images",
+        endpoint_url="http://minio:9000",
+        public_endpoint="https://images.lab.example",
+        direct_upload="put",
+        max_upload_bytes=5,
+        former_urls=["/uploads"],
+        limits={"max_bytes": 7, "max_duration": timedelta(seconds=2)},
+        variants={"wide": {"max_width": 800, "quality": None}, "thumb": {"background": (1, 2, 3)}},
+    )
+    assert store.public_url("components/a.jpg").startswith("https://images.lab.example/lab-images/")
+    assert store.key_from_url("/uploads/components/a.jpg") == "components/a.jpg"
+    assert (store.direct_upload, store.max_upload_bytes, store.max_bytes) == ("put", 5, 7)
+    assert store.variants == ["wide", "thumb"]
+    assert ImageStore.local(tmp_path).direct_upload == "post"
+
+
+def test_code_replaces_what_the_environment_says() -> None:
+    variables = {
+        "LABLINK_STORAGE_MEMORY": "true",
+        "LABLINK_STORAGE_LIMITS": '{"max_bytes": 5}',
+        "LABLINK_STORAGE_VARIANTS": '{"thumb": {"max_width": 320}}',
+    }
+    store = ImageStore.from_env(variables)
+    assert (store.backend, store.max_bytes, store.variants) == ("memory", 5, ["thumb"])
+    with pytest.raises(NotSupportedError, match="pickled"):
+        pickle.dumps(store)
+    store = ImageStore.from_env(variables, limits={"max_pixels": 7}, variants={"card": {}})
+    assert (store.max_bytes, store.variants) == (32 << 20, ["card"])
 
 
 def test_variables_that_are_not_utf_8(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -6,14 +6,15 @@ use std::time::Duration;
 use super::credentials::CredentialsChain;
 use super::env::Vars;
 use super::error::ConfigError;
-use super::{Config, RetryPreset};
-use crate::optimize::OptimizeOptions;
+use super::table::{Setting, SettingValue};
+use super::{Config, DirectUpload, RetryPreset};
+use crate::optimize::{Limits, OptimizeOptions};
 use crate::secret::Secret;
 use crate::url::Addressing;
 use crate::variant::Variant;
 
 /// A value and what it is called where it was given.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Given<T> {
     pub(super) value: T,
     pub(super) name: &'static str,
@@ -60,10 +61,14 @@ pub struct ConfigBuilder {
     pub(super) kind: Option<Given<Kind>>,
     pub(super) directory: Option<Given<String>>,
     pub(super) base_url: Option<Given<String>>,
+    pub(super) former_urls: Option<Given<Vec<String>>>,
     pub(super) secret: Option<Given<Secret>>,
     pub(super) fsync: bool,
     pub(super) region: Option<Given<String>>,
     pub(super) endpoint_url: Option<Given<String>>,
+    pub(super) public_endpoint: Option<Given<String>>,
+    pub(super) ca_bundle: Option<Given<String>>,
+    pub(super) direct_upload: DirectUpload,
     pub(super) addressing: Option<Given<Addressing>>,
     pub(super) accelerate: Option<Given<bool>>,
     pub(super) dual_stack: Option<Given<bool>>,
@@ -81,11 +86,13 @@ pub struct ConfigBuilder {
     pub(super) cloudfront_private_key: Option<Given<Secret>>,
     pub(super) cloudfront_private_key_path: Option<Given<String>>,
     pub(super) retry: RetryPreset,
-    pub(super) deadline: Option<Duration>,
-    pub(super) max_decodes: Option<usize>,
-    pub(super) decode_wait: Option<Duration>,
-    pub(super) optimize: OptimizeOptions,
-    pub(super) variants: Vec<Variant>,
+    pub(super) deadline: Option<Given<Duration>>,
+    pub(super) max_decodes: Option<Given<u64>>,
+    pub(super) decode_wait: Option<Given<Duration>>,
+    pub(super) max_upload_bytes: Option<Given<u64>>,
+    pub(super) optimize: Option<Given<OptimizeOptions>>,
+    pub(super) limits: Option<Limits>,
+    pub(super) variants: Option<Given<Vec<Variant>>>,
     pub(super) require_s3: bool,
 }
 
@@ -172,6 +179,26 @@ impl ConfigBuilder {
     /// Names an S3-compatible server, `https://` or `http://`. Default AWS.
     pub fn with_endpoint_url(mut self, endpoint: impl Into<String>) -> Self {
         self.endpoint_url = given("endpoint_url", endpoint);
+        self
+    }
+
+    /// Names that server as browsers reach it, where its own address is an internal one: public and
+    /// presigned URLs use it. Default the endpoint.
+    pub fn with_public_endpoint(mut self, endpoint: impl Into<String>) -> Self {
+        self.public_endpoint = given("public_endpoint", endpoint);
+        self
+    }
+
+    /// Trusts the certificates (PEM) in this file beside the system's, for a server with a certificate of
+    /// a private authority. Default what `AWS_CA_BUNDLE` or `SSL_CERT_FILE` names.
+    pub fn with_ca_bundle(mut self, path: impl AsRef<Path>) -> Self {
+        self.ca_bundle = given("ca_bundle", path.as_ref().to_string_lossy());
+        self
+    }
+
+    /// Sets how browsers upload to S3. Default [`DirectUpload::Post`].
+    pub fn with_direct_upload(mut self, direct_upload: DirectUpload) -> Self {
+        self.direct_upload = direct_upload;
         self
     }
 
@@ -277,6 +304,14 @@ impl ConfigBuilder {
         self
     }
 
+    /// Names base URLs that the store once had: a former CloudFront domain, base URL or bucket's address.
+    /// URLs below them are the store's own still, the key being what follows; none is ever made of them.
+    pub fn with_former_urls<T: Into<String>>(mut self, urls: impl IntoIterator<Item = T>) -> Self {
+        let urls: Vec<String> = urls.into_iter().map(Into::into).collect();
+        self.former_urls = given("former_urls", urls);
+        self
+    }
+
     /// Sets the secret, 32 bytes at least, that local and memory stores sign requests with.
     pub fn with_secret(mut self, secret: impl Into<Secret>) -> Self {
         self.secret = given("secret", secret);
@@ -300,38 +335,59 @@ impl ConfigBuilder {
     /// fail; their waiting for a turn and decoding have bounds of their own:
     /// [`with_decode_wait`](Self::with_decode_wait) and [`Limits::max_duration`](crate::Limits::max_duration).
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = Some(deadline);
+        self.deadline = given("deadline", deadline);
         self
     }
 
     /// Sets how many images are decoded at once, 1 to 1024. Default the number of cores, 4 at most.
     pub fn with_max_decodes(mut self, max_decodes: usize) -> Self {
-        self.max_decodes = Some(max_decodes);
+        self.max_decodes = given("max_decodes", max_decodes as u64);
         self
     }
 
     /// Sets how long a caller waits for its turn to decode, up to 1 h. Default 10 s.
     pub fn with_decode_wait(mut self, wait: Duration) -> Self {
-        self.decode_wait = Some(wait);
+        self.decode_wait = given("decode_wait", wait);
         self
     }
 
-    /// Sets how uploads are optimized, their limits included.
+    /// Sets the largest direct upload, in bytes, unless a presigned request names another. Default 10 MiB.
+    pub fn with_max_upload_bytes(mut self, bytes: u64) -> Self {
+        self.max_upload_bytes = given("max_upload_bytes", bytes);
+        self
+    }
+
+    /// Sets how uploads are optimized. Limits other than the default ones are taken along; to return to
+    /// the default ones, use [`with_limits`](Self::with_limits).
     pub fn with_optimize(mut self, options: OptimizeOptions) -> Self {
-        self.optimize = options;
+        if options.limits != Limits::default() {
+            self.limits = Some(options.limits.clone());
+        }
+        self.optimize = given("optimize", options);
+        self
+    }
+
+    /// Sets what a file may cost.
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = Some(limits);
         self
     }
 
     /// Sets the versions that are written beside every image.
     pub fn with_variants(mut self, variants: impl IntoIterator<Item = Variant>) -> Self {
-        self.variants = variants.into_iter().collect();
+        let variants: Vec<Variant> = variants.into_iter().collect();
+        self.variants = given("variants", variants);
         self
     }
 
     /// Adds a version that is written beside every image.
     pub fn with_variant(mut self, variant: Variant) -> Self {
-        self.variants.push(variant);
-        self
+        let mut variants = self
+            .variants
+            .take()
+            .map_or_else(Vec::new, |given| given.value);
+        variants.push(variant);
+        self.with_variants(variants)
     }
 
     /// Whether [`build`](Self::build) fails where no backend was chosen, instead of storing locally.
@@ -360,9 +416,45 @@ impl ConfigBuilder {
     /// other.
     pub fn build(mut self) -> Result<Config, ConfigError> {
         let on_s3 = matches!(&self.kind, Some(given) if matches!(given.value, Kind::S3(_)));
-        if on_s3 && self.access_key_id.is_none() && self.chain.is_none() {
-            Vars::of_process()?.credentials_into(&mut self)?;
+        if on_s3 && self.chain.is_none() {
+            let mut machine = Self::default();
+            Vars::of_process()?.machine_into(&mut machine)?;
+            self.ca_bundle = self.ca_bundle.or(machine.ca_bundle);
+            if self.access_key_id.is_none() && self.secret_access_key.is_none() {
+                self.access_key_id = machine.access_key_id;
+                self.secret_access_key = machine.secret_access_key;
+                self.session_token = self.session_token.or(machine.session_token);
+                self.chain = machine.chain;
+            }
         }
         super::validate::validate(self)
+    }
+
+    /// Sets a setting of the table, for faces that read it: the value is known by its keyword.
+    ///
+    /// ```
+    /// use lablink_storage::{Config, Setting, SettingValue};
+    ///
+    /// let prefix = Setting::all().iter().find(|setting| setting.keyword == "prefix").expect("one");
+    /// let builder = Config::builder().memory();
+    /// let config = builder.with_setting(prefix, SettingValue::Text("boards".into()))?.build()?;
+    /// assert_eq!(config.prefix(), "boards");
+    /// # Ok::<(), lablink_storage::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for a value that it cannot have.
+    pub fn with_setting(
+        mut self,
+        setting: &Setting,
+        value: SettingValue,
+    ) -> Result<Self, ConfigError> {
+        setting.set(&mut self, setting.keyword, value)?;
+        Ok(self)
+    }
+
+    pub(super) fn chain(&mut self) -> &mut CredentialsChain {
+        self.chain.get_or_insert_default()
     }
 }

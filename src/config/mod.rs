@@ -4,6 +4,8 @@ mod builder;
 mod credentials;
 mod env;
 mod error;
+mod options;
+mod table;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -13,6 +15,7 @@ mod wrong_tests;
 pub use builder::ConfigBuilder;
 pub use credentials::{CredentialsChain, CredentialsSource, StaticCredentials};
 pub use error::ConfigError;
+pub use table::{Reach, Setting, SettingKind, SettingValue};
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,7 +32,7 @@ use crate::variant::Variant;
 /// ```
 /// use lablink_storage::Config;
 ///
-/// let vars = [("LABLINK_STORAGE_DIR", "/srv/images"), ("LABLINK_STORAGE_PREFIX", "")];
+/// let vars = [("LABLINK_STORAGE_FSYNC", "true"), ("LABLINK_STORAGE_PREFIX", "")];
 /// let config = Config::from_vars(vars.map(|(name, value)| (name.to_owned(), value.to_owned())))?;
 /// assert_eq!(config.prefix(), "components");
 /// assert!(config.s3().is_none());
@@ -48,6 +51,7 @@ pub struct Config {
     pub(crate) deadline: Duration,
     pub(crate) max_decodes: usize,
     pub(crate) decode_wait: Duration,
+    pub(crate) max_upload_bytes: u64,
     pub(crate) optimize: OptimizeOptions,
     pub(crate) variants: Vec<Variant>,
     pub(crate) fell_back: bool,
@@ -79,6 +83,8 @@ pub struct S3Config {
     pub(crate) credentials: CredentialsSource,
     pub(crate) sse_kms_key_id: Option<String>,
     pub(crate) storage_class: Option<String>,
+    pub(crate) direct_upload: DirectUpload,
+    pub(crate) ca_bundle: Option<CaBundle>,
 }
 
 impl S3Config {
@@ -129,6 +135,36 @@ impl S3Config {
     /// The storage class of what is written.
     pub fn storage_class(&self) -> Option<&str> {
         self.storage_class.as_deref()
+    }
+}
+
+/// The certificates of a private authority, PEM, and the setting that named their file.
+#[derive(Debug, Clone)]
+#[cfg_attr(not(feature = "s3"), allow(dead_code))]
+pub(crate) struct CaBundle {
+    pub(crate) setting: &'static str,
+    pub(crate) pem: Vec<u8>,
+}
+
+/// How a browser uploads straight to the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum DirectUpload {
+    /// By a form, whose policy bounds the size: `presigned_post`.
+    #[default]
+    Post,
+    /// By PUT with a signed length, for servers without POST Object (Cloudflare R2, Backblaze B2):
+    /// `presigned_put`.
+    Put,
+}
+
+impl DirectUpload {
+    /// `"post"` or `"put"`, as the setting has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Post => "post",
+            Self::Put => "put",
+        }
     }
 }
 
@@ -345,6 +381,16 @@ impl Config {
     /// How long a caller waits for its turn to decode.
     pub fn decode_wait(&self) -> Duration {
         self.decode_wait
+    }
+
+    /// Bytes that a direct upload may have, unless its presigned request says otherwise.
+    pub fn max_upload_bytes(&self) -> u64 {
+        self.max_upload_bytes
+    }
+
+    /// How browsers upload straight to the store; by a form wherever that is not S3.
+    pub fn direct_upload(&self) -> DirectUpload {
+        self.s3().map(|s3| s3.direct_upload).unwrap_or_default()
     }
 
     /// How uploads are optimized.

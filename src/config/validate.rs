@@ -1,17 +1,22 @@
 //! The checks, all in one place and made once.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Take};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::builder::{ConfigBuilder, Given, Kind};
 use super::credentials::{CredentialsChain, CredentialsSource, StaticCredentials};
 use super::error::ConfigError;
-use super::{BackendConfig, CloudFrontConfig, CloudFrontKey, Config, LocalConfig, S3Config};
+use super::{
+    BackendConfig, CaBundle, CloudFrontConfig, CloudFrontKey, Config, LocalConfig, S3Config,
+};
+use crate::optimize::OptimizeOptions;
 use crate::secret::Secret;
 use crate::sign::{CloudFrontSigner, SignError};
-use crate::url::{InvalidAddress, Location, S3Location, Urls};
+use crate::url::{AddressSetting, InvalidAddress, Location, S3Location, Urls};
+use crate::variant::Variant;
 
 const DEFAULT_REGION: &str = "us-east-1";
 const DEFAULT_DIRECTORY: &str = "./uploads";
@@ -25,17 +30,19 @@ const MIN_SECRET_BYTES: usize = 32;
 /// Largest private key file that is read.
 const MAX_KEY_FILE: u64 = 64 << 10;
 
+/// Largest file of certificates that is read: those of whole systems have some 250 KiB.
+const MAX_CA_BUNDLE: u64 = 4 << 20;
+
+/// Largest direct upload unless told otherwise.
+const DEFAULT_MAX_UPLOAD: u64 = 10 << 20;
+
+/// What S3 takes in one PUT or POST.
+const MAX_PUT: u64 = 5 << 30;
+
 const HOUR: Duration = Duration::from_secs(3600);
 
-pub(super) fn validate(builder: ConfigBuilder) -> Result<Config, ConfigError> {
-    let fell_back = builder.kind.is_none();
-    if fell_back && builder.require_s3 {
-        return Err(ConfigError::new(
-            "AWS_S3_BUCKET",
-            "is not set, and LABLINK_STORAGE_REQUIRE_S3 asks for S3",
-            "set AWS_S3_BUCKET to the bucket's name, or unset LABLINK_STORAGE_REQUIRE_S3 to store local files",
-        ));
-    }
+pub(super) fn validate(mut builder: ConfigBuilder) -> Result<Config, ConfigError> {
+    check_required(&builder)?;
     let cache_control = cache_control(builder.cache_control.as_ref())?;
     let (max_decodes, decode_wait) = concurrency(&builder)?;
     let deadline = deadline(&builder)?;
@@ -52,9 +59,13 @@ pub(super) fn validate(builder: ConfigBuilder) -> Result<Config, ConfigError> {
         .cloudfront_domain
         .as_ref()
         .map(|given| given.value.as_str());
-    let urls =
-        Urls::new(location, domain, &prefix).map_err(|error| address_error(&builder, &error))?;
+    let former = builder.former_urls.iter().flat_map(|given| &given.value);
+    let urls = Urls::new(location, domain, &prefix)
+        .and_then(|urls| urls.with_former(former))
+        .map_err(|error| address_error(&builder, error))?;
+    let (optimize, variants) = images(&mut builder)?;
     Ok(Config {
+        fell_back: builder.kind.is_none() && builder.directory.is_none(),
         backend,
         urls,
         prefix,
@@ -65,10 +76,31 @@ pub(super) fn validate(builder: ConfigBuilder) -> Result<Config, ConfigError> {
         deadline,
         max_decodes,
         decode_wait,
-        optimize: builder.optimize,
-        variants: variants(builder.variants)?,
-        fell_back,
+        max_upload_bytes: max_upload_bytes(&builder)?,
+        optimize,
+        variants,
     })
+}
+
+/// Where S3 is asked for, the environment has to choose it; code may still choose something else.
+fn check_required(builder: &ConfigBuilder) -> Result<(), ConfigError> {
+    const MEMORY: &str = "LABLINK_STORAGE_MEMORY";
+    let (setting, problem, remedy) = match &builder.kind {
+        _ if !builder.require_s3 => return Ok(()),
+        None => (
+            "AWS_S3_BUCKET",
+            "is not set",
+            "set AWS_S3_BUCKET to the bucket's name, or unset LABLINK_STORAGE_REQUIRE_S3 to store local files",
+        ),
+        Some(given) if given.name == MEMORY => (
+            MEMORY,
+            "is set",
+            "unset LABLINK_STORAGE_MEMORY, or in tests LABLINK_STORAGE_REQUIRE_S3",
+        ),
+        Some(_) => return Ok(()),
+    };
+    let problem = format!("{problem}, and LABLINK_STORAGE_REQUIRE_S3 asks for S3");
+    Err(ConfigError::new(setting, problem, remedy))
 }
 
 fn backend(builder: &ConfigBuilder) -> Result<BackendConfig, ConfigError> {
@@ -132,6 +164,9 @@ fn s3(builder: &ConfigBuilder, bucket: &str) -> Result<S3Config, ConfigError> {
     if let Some(given) = &builder.endpoint_url {
         location = location.with_endpoint(&given.value);
     }
+    if let Some(given) = &builder.public_endpoint {
+        location = location.with_public_endpoint(&given.value);
+    }
     if let Some(given) = &builder.addressing {
         location = location.with_addressing(given.value);
     }
@@ -140,6 +175,8 @@ fn s3(builder: &ConfigBuilder, bucket: &str) -> Result<S3Config, ConfigError> {
         credentials: credentials(builder)?,
         sse_kms_key_id: header_value(builder.sse_kms_key_id.as_ref())?,
         storage_class: header_value(builder.storage_class.as_ref())?,
+        direct_upload: builder.direct_upload,
+        ca_bundle: ca_bundle(builder.ca_bundle.as_ref())?,
     })
 }
 
@@ -151,15 +188,23 @@ fn credentials(builder: &ConfigBuilder) -> Result<CredentialsSource, ConfigError
             "set both, or neither to look for credentials elsewhere",
         )
     };
+    let named = |given: &'static str, variable: &'static str, keyword: &'static str| {
+        if is_variable(given) {
+            variable
+        } else {
+            keyword
+        }
+    };
+    let token = builder.session_token.as_ref();
     match (&builder.access_key_id, &builder.secret_access_key) {
         (Some(id), Some(secret)) => {
-            let token = builder.session_token.as_ref();
             for (name, value) in [(id.name, &*id.value), (secret.name, secret.value.expose())] {
                 if value.is_empty() {
                     return Err(ConfigError::new(name, "is empty", "set both, or neither"));
                 }
-                check_header(name, value)?;
             }
+            check_header(id.name, &id.value)?;
+            check_line(secret.name, secret.value.expose())?;
             if id.value.contains('/') {
                 return Err(ConfigError::new(
                     id.name,
@@ -178,9 +223,18 @@ fn credentials(builder: &ConfigBuilder) -> Result<CredentialsSource, ConfigError
                     .filter(|token| !token.expose().is_empty()),
             }))
         }
-        (Some(id), None) => Err(missing(id.name, "AWS_SECRET_ACCESS_KEY")),
-        (None, Some(secret)) => Err(missing(secret.name, "AWS_ACCESS_KEY_ID")),
+        (Some(id), None) => {
+            let other = named(id.name, "AWS_SECRET_ACCESS_KEY", "secret_access_key");
+            Err(missing(id.name, other))
+        }
+        (None, Some(secret)) => {
+            let other = named(secret.name, "AWS_ACCESS_KEY_ID", "access_key_id");
+            Err(missing(secret.name, other))
+        }
         (None, None) => {
+            if let Some(token) = token.filter(|token| !is_variable(token.name)) {
+                return Err(missing(token.name, "access_key_id"));
+            }
             let chain = builder.chain.clone().unwrap_or_default();
             check_chain(&chain)?;
             Ok(CredentialsSource::Chain(chain))
@@ -237,6 +291,23 @@ fn check_header(name: &'static str, value: &str) -> Result<(), ConfigError> {
         "has a space, a control character or one outside ASCII",
         "remove it; often it is the line break at the end of a file",
     ))
+}
+
+/// What is only signed with: AWS takes any text, but a line break is never part of it.
+fn check_line(name: &'static str, value: &str) -> Result<(), ConfigError> {
+    if value.chars().any(char::is_control) {
+        return Err(ConfigError::new(
+            name,
+            "has a control character",
+            "remove it; often it is the line break at the end of a file",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a setting was given as a variable, and not in code.
+fn is_variable(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_uppercase())
 }
 
 fn header_value(given: Option<&Given<String>>) -> Result<Option<String>, ConfigError> {
@@ -346,77 +417,153 @@ fn private_key(builder: &ConfigBuilder) -> Result<Option<Given<Secret>>, ConfigE
     let Some(given) = &builder.cloudfront_private_key_path else {
         return Ok(None);
     };
-    let unreadable = |problem: String| {
-        ConfigError::new(
-            given.name,
-            problem,
-            "name a PEM file that this process may read",
-        )
-    };
     let mut pem = zeroize::Zeroizing::new(String::new());
-    File::open(&given.value)
-        .and_then(|file| file.take(MAX_KEY_FILE + 1).read_to_string(&mut pem))
-        .map_err(|error| unreadable(format!("cannot be read: {error}")))?;
-    if pem.len() as u64 > MAX_KEY_FILE {
-        return Err(unreadable(
-            "is no private key: it is over 64 KiB".to_owned(),
-        ));
-    }
+    read_file(given, MAX_KEY_FILE, |mut file| {
+        file.read_to_string(&mut pem)
+    })?;
     Ok(Some(Given {
         value: Secret::new(std::mem::take(&mut *pem)),
         name: given.name,
     }))
 }
 
+fn ca_bundle(given: Option<&Given<String>>) -> Result<Option<CaBundle>, ConfigError> {
+    let Some(given) = given else { return Ok(None) };
+    let mut pem = Vec::new();
+    read_file(given, MAX_CA_BUNDLE, |mut file| file.read_to_end(&mut pem))?;
+    let setting = given.name;
+    Ok(Some(CaBundle { setting, pem }))
+}
+
+/// Has `read` read a PEM file of at most `most` bytes.
+fn read_file(
+    given: &Given<String>,
+    most: u64,
+    read: impl FnOnce(Take<File>) -> std::io::Result<usize>,
+) -> Result<(), ConfigError> {
+    let unreadable = |problem: String| {
+        let remedy = "name a PEM file that this process may read";
+        ConfigError::new(given.name, problem, remedy)
+    };
+    let size = File::open(&given.value)
+        .and_then(|file| read(file.take(most + 1)))
+        .map_err(|error| unreadable(format!("cannot be read: {error}")))?;
+    if size as u64 > most {
+        let problem = format!("is no PEM file of this kind: it is over {} KiB", most >> 10);
+        return Err(unreadable(problem));
+    }
+    Ok(())
+}
+
+/// The value that was given, else the default, if it is in the range.
+fn in_range<T: Copy + PartialOrd>(
+    given: Option<Given<T>>,
+    default: T,
+    range: RangeInclusive<T>,
+    (bounds, remedy): (&str, &str),
+) -> Result<T, ConfigError> {
+    let Some(Given { value, name }) = given else {
+        return Ok(default);
+    };
+    if range.contains(&value) {
+        return Ok(value);
+    }
+    Err(ConfigError::new(
+        name,
+        format!("is outside {bounds}"),
+        remedy,
+    ))
+}
+
 fn concurrency(builder: &ConfigBuilder) -> Result<(usize, Duration), ConfigError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let max_decodes = builder.max_decodes.unwrap_or_else(|| cores.min(4));
-    if !(1..=1024).contains(&max_decodes) {
-        return Err(ConfigError::new(
-            "max_decodes",
-            "is outside 1 to 1024",
+    let max_decodes = in_range(
+        builder.max_decodes,
+        cores.min(4) as u64,
+        1..=1024,
+        (
+            "1 to 1024",
             "use the number of cores or fewer: each decode may hold hundreds of megabytes",
-        ));
-    }
-    let decode_wait = builder.decode_wait.unwrap_or(Duration::from_secs(10));
-    if decode_wait > HOUR {
-        return Err(ConfigError::new(
-            "decode_wait",
-            "is longer than an hour",
+        ),
+    )?;
+    let decode_wait = in_range(
+        builder.decode_wait,
+        Duration::from_secs(10),
+        Duration::ZERO..=HOUR,
+        (
+            "0 s to 1 h",
             "use the few seconds that a caller is willing to wait",
-        ));
-    }
-    Ok((max_decodes, decode_wait))
+        ),
+    )?;
+    Ok((max_decodes as usize, decode_wait))
 }
 
 fn deadline(builder: &ConfigBuilder) -> Result<Duration, ConfigError> {
-    let deadline = builder.deadline.unwrap_or(builder.retry.deadline());
-    if !(Duration::from_millis(100)..=HOUR).contains(&deadline) {
-        return Err(ConfigError::new(
-            "deadline",
-            "is outside 100 ms to 1 h",
-            "use a retry preset, or the seconds that a caller is willing to wait",
-        ));
-    }
-    Ok(deadline)
+    in_range(
+        builder.deadline,
+        builder.retry.deadline(),
+        Duration::from_millis(100)..=HOUR,
+        (
+            "100 ms to 1 h",
+            "use the seconds that a caller is willing to wait, such as 30",
+        ),
+    )
 }
 
-fn variants(
-    variants: Vec<crate::variant::Variant>,
-) -> Result<Vec<crate::variant::Variant>, ConfigError> {
+fn max_upload_bytes(builder: &ConfigBuilder) -> Result<u64, ConfigError> {
+    in_range(
+        builder.max_upload_bytes,
+        DEFAULT_MAX_UPLOAD,
+        1..=MAX_PUT,
+        (
+            "1 to 5 GiB",
+            "use the bytes of the largest photograph, such as 10485760",
+        ),
+    )
+}
+
+fn images(builder: &mut ConfigBuilder) -> Result<(OptimizeOptions, Vec<Variant>), ConfigError> {
+    let (mut optimize, at) = match builder.optimize.take() {
+        Some(given) => (given.value, given.name),
+        None => (OptimizeOptions::default(), "optimize"),
+    };
+    if let Some(limits) = builder.limits.take() {
+        optimize.limits = limits;
+    }
+    let invalid = |name, problem: String| {
+        ConfigError::new(
+            name,
+            format!("is not valid: {problem}"),
+            "correct the option",
+        )
+    };
+    optimize
+        .validate()
+        .map_err(|error| invalid(at, error.to_string()))?;
+    let Some(Given {
+        value: variants,
+        name,
+    }) = builder.variants.take()
+    else {
+        return Ok((optimize, Vec::new()));
+    };
     for (index, variant) in variants.iter().enumerate() {
         if variants[..index]
             .iter()
             .any(|other| other.name() == variant.name())
         {
             return Err(ConfigError::new(
-                "variants",
+                name,
                 format!("has two named {:?}", variant.name()),
                 "give every variant a name of its own",
             ));
         }
+        variant
+            .options()
+            .validate()
+            .map_err(|error| invalid(name, format!("{}: {error}", variant.name())))?;
     }
-    Ok(variants)
+    Ok((optimize, variants))
 }
 
 fn location(builder: &ConfigBuilder, backend: &BackendConfig) -> Location {
@@ -436,44 +583,53 @@ fn location(builder: &ConfigBuilder, backend: &BackendConfig) -> Location {
 }
 
 /// Names the setting as it was given, and adds what to do about it.
-fn address_error(builder: &ConfigBuilder, error: &InvalidAddress) -> ConfigError {
-    fn name<T>(given: &Option<Given<T>>, default: &'static str) -> &'static str {
-        given.as_ref().map_or(default, |given| given.name)
+fn address_error(builder: &ConfigBuilder, error: InvalidAddress) -> ConfigError {
+    fn name<T>(given: &Option<Given<T>>) -> Option<&'static str> {
+        given.as_ref().map(|given| given.name)
     }
-    let (setting, remedy) = match error.setting {
-        "bucket" => (name(&builder.kind, "bucket"), "use the bucket's name alone"),
-        "region" => (
-            name(&builder.region, "region"),
+    let (name, remedy) = match error.setting {
+        AddressSetting::Bucket => (name(&builder.kind), "use the bucket's name alone"),
+        AddressSetting::Region => (
+            name(&builder.region),
             "use the bucket's region, such as eu-central-1",
         ),
-        "endpoint" => (
-            name(&builder.endpoint_url, "endpoint_url"),
+        AddressSetting::EndpointUrl => (
+            name(&builder.endpoint_url),
             "use the server's URL, such as https://minio.example.org:9000",
         ),
-        "addressing" => (
-            name(&builder.addressing, "addressing"),
-            "use path, or leave it unset",
+        AddressSetting::PublicEndpoint => (
+            name(&builder.public_endpoint),
+            "use the server's URL as browsers reach it, beside AWS_ENDPOINT_URL_S3",
         ),
-        "accelerate" => (
-            name(&builder.accelerate, "accelerate"),
+        AddressSetting::Addressing => (name(&builder.addressing), "use path, or leave it unset"),
+        AddressSetting::Accelerate => (
+            name(&builder.accelerate),
             "turn it off, or use a bucket on AWS whose name has no dot and no path style",
         ),
-        "dual_stack" => (
-            name(&builder.dual_stack, "dual_stack"),
+        AddressSetting::DualStack => (
+            name(&builder.dual_stack),
             "turn it off, or use AWS's own hosts",
         ),
-        "base_url" => (
-            name(&builder.base_url, "base_url"),
+        AddressSetting::BaseUrl => (
+            name(&builder.base_url),
             "use a path such as /uploads or a URL such as https://example.org/uploads",
         ),
-        "cloudfront_domain" => (
-            name(&builder.cloudfront_domain, "cloudfront_domain"),
+        AddressSetting::CloudFrontDomain => (
+            name(&builder.cloudfront_domain),
             "use the distribution's domain, such as d111111abcdef8.cloudfront.net",
         ),
-        _ => (
-            name(&builder.prefix, "prefix"),
-            "use a short path such as components, without a leading '/' and outside pending/",
+        AddressSetting::FormerUrls => (
+            name(&builder.former_urls),
+            "use URLs such as https://d111111abcdef8.cloudfront.net, or paths such as /uploads",
+        ),
+        AddressSetting::Prefix => (
+            name(&builder.prefix),
+            "use a short path such as components, without a leading '/' and outside pending/ and originals/",
         ),
     };
-    ConfigError::new(setting, format!("is not valid: {}", error.reason), remedy)
+    ConfigError::new(
+        name.unwrap_or(error.setting.as_str()),
+        format!("is not valid: {}", error.reason),
+        error.instead.unwrap_or_else(|| remedy.to_owned()),
+    )
 }

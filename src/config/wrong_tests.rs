@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::env::NAMES;
+use super::env::names;
 use super::tests::{private_key, vars};
 use super::*;
+use crate::optimize::OptimizeOptions;
 
 const BUCKET: (&str, &str) = ("AWS_S3_BUCKET", "lab");
 const ID: (&str, &str) = ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE");
@@ -56,7 +57,7 @@ fn a_value_that_cannot_be_is_named_by_its_variable() {
         ),
         (
             "AWS_SECRET_ACCESS_KEY",
-            &["s3cr3t\n", "s3cr3t s3cr3t"],
+            &["s3cr3t\n", "s3cr3t\u{7f}"],
             &[BUCKET, ID],
         ),
         (
@@ -145,6 +146,8 @@ fn a_value_that_cannot_be_is_named_by_its_variable() {
                 "/components",
                 "pending",
                 "pending/x",
+                "originals",
+                "originals/x",
                 "a//b",
                 "../a",
                 "a\\b",
@@ -170,6 +173,67 @@ fn a_value_that_cannot_be_is_named_by_its_variable() {
             &[],
         ),
         ("LABLINK_STORAGE_REQUIRE_S3", &["maybe", "true "], &[]),
+        ("LABLINK_STORAGE_MEMORY", &["maybe"], &[]),
+        ("LABLINK_STORAGE_FSYNC", &["maybe"], &[]),
+        ("LABLINK_STORAGE_CREATE_ONLY", &["never"], &[]),
+        (
+            "LABLINK_STORAGE_OPTIMIZE",
+            &[
+                "1600",
+                "{\"max_width\": 1600",
+                "{\"max_widht\": 1600}",
+                "{\"max_width\": \"wide\"}",
+                "{\"quality\": 256}",
+                "{\"quality\": 0}",
+                "{\"background\": \"white\"}",
+                "{\"limits\": {\"max_megabytes\": 1}}",
+            ],
+            &[],
+        ),
+        (
+            "LABLINK_STORAGE_VARIANTS",
+            &[
+                "[]",
+                "{\"Thumb 1\": {}}",
+                "{\"thumb\": {\"size\": 1}}",
+                "{\"thumb\": {\"max_width\": 0}}",
+                "{\"thumb\": {}, \"thumb\": {}}",
+            ],
+            &[],
+        ),
+        (
+            "LABLINK_STORAGE_LIMITS",
+            &["{\"max_megabytes\": 1}", "{\"max_duration\": -1}", "10"],
+            &[],
+        ),
+        ("LABLINK_STORAGE_CACHE_CONTROL", &["no-store\n"], &[]),
+        (
+            "LABLINK_STORAGE_DEADLINE",
+            &["soon", "0", "-1", "NaN", "1e9"],
+            &[],
+        ),
+        (
+            "LABLINK_STORAGE_MAX_DECODES",
+            &["0", "four", "1.5", "-1"],
+            &[],
+        ),
+        ("LABLINK_STORAGE_DECODE_WAIT", &["ten", "1e9"], &[]),
+        ("LABLINK_STORAGE_MAX_UPLOAD_BYTES", &["0", "10 MB"], &[]),
+        ("LABLINK_STORAGE_DIRECT_UPLOAD", &["get"], &[BUCKET]),
+        ("LABLINK_STORAGE_STORAGE_CLASS", &["STANDARD IA"], &[BUCKET]),
+        ("LABLINK_STORAGE_SSE_KMS_KEY_ID", &["a\nb"], &[BUCKET]),
+        (
+            "LABLINK_STORAGE_PUBLIC_ENDPOINT",
+            &["images.example.org", "https://images.example.org/lab"],
+            &[BUCKET, ("AWS_ENDPOINT_URL", "http://minio:9000")],
+        ),
+        (
+            "LABLINK_STORAGE_FORMER_URLS",
+            &["d1.cloudfront.net", "https://a.example.org,uploads"],
+            &[],
+        ),
+        ("AWS_CA_BUNDLE", &["/nonexistent/ca.pem", "/"], &[BUCKET]),
+        ("SSL_CERT_FILE", &["/nonexistent/ca.pem"], &[BUCKET]),
     ];
     for (name, values, others) in table {
         for value in *values {
@@ -180,13 +244,14 @@ fn a_value_that_cannot_be_is_named_by_its_variable() {
     // What is left can be any text: a name or a path that is looked up when it is needed.
     let free = [
         "AWS_PROFILE",
+        "AWS_DEFAULT_PROFILE",
         "AWS_SHARED_CREDENTIALS_FILE",
         "AWS_WEB_IDENTITY_TOKEN_FILE",
         "AWS_ROLE_ARN",
         "AWS_ROLE_SESSION_NAME",
         "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
     ];
-    for name in NAMES {
+    for name in names() {
         let told = table.iter().any(|(other, _, _)| *other == name);
         assert!(told != free.contains(&name), "{name} is in neither or both");
     }
@@ -202,6 +267,31 @@ fn settings_that_do_not_go_together_are_named() {
         (
             &[("LABLINK_STORAGE_REQUIRE_S3", "true")][..],
             "AWS_S3_BUCKET",
+        ),
+        (
+            &[
+                ("LABLINK_STORAGE_REQUIRE_S3", "true"),
+                ("LABLINK_STORAGE_DIR", "/srv/images"),
+            ],
+            "AWS_S3_BUCKET",
+        ),
+        (
+            &[
+                BUCKET,
+                ("LABLINK_STORAGE_REQUIRE_S3", "true"),
+                ("LABLINK_STORAGE_MEMORY", "true"),
+            ],
+            "LABLINK_STORAGE_MEMORY",
+        ),
+        (
+            &[
+                BUCKET,
+                (
+                    "LABLINK_STORAGE_PUBLIC_ENDPOINT",
+                    "https://images.example.org",
+                ),
+            ],
+            "LABLINK_STORAGE_PUBLIC_ENDPOINT",
         ),
         (&[BUCKET, ID], "AWS_SECRET_ACCESS_KEY"),
         (&[BUCKET, SECRET], "AWS_ACCESS_KEY_ID"),
@@ -234,7 +324,7 @@ fn an_empty_variable_is_an_unset_one() {
     let set = [BUCKET, ID, SECRET, ("LABLINK_STORAGE_PREFIX", "photos")];
     for set in [&set[..], &[]] {
         let mut with_empty = set.to_vec();
-        for name in NAMES {
+        for name in names() {
             if !set.iter().any(|(other, _)| *other == name) {
                 with_empty.push((name, ""));
             }
@@ -278,9 +368,93 @@ fn builder_settings_are_named_as_the_builder_names_them() {
                 .with_credentials("AKIA", "", None::<&str>),
             "secret_access_key",
         ),
+        (base().with_max_upload_bytes(0), "max_upload_bytes"),
+        (base().with_ca_bundle("/nonexistent"), "ca_bundle"),
+        (base().with_former_urls(["uploads"]), "former_urls"),
+        (base().with_endpoint_url("minio:9000"), "endpoint_url"),
+        (
+            base().with_optimize(OptimizeOptions::default().with_quality(0)),
+            "optimize",
+        ),
         (Config::builder().memory().with_secret("short"), "secret"),
         (Config::builder().local(""), "directory"),
     ] {
         assert_eq!(builder.build().expect_err(setting).setting(), setting);
+    }
+}
+
+/// An unknown option is named, with those that there are, and in its variant.
+#[test]
+fn options_in_json_are_named_where_they_are_wrong() {
+    for (pair, words) in [
+        (
+            ("LABLINK_STORAGE_OPTIMIZE", "{\"max_widht\": 1}"),
+            &["max_widht", "max_width"][..],
+        ),
+        (
+            ("LABLINK_STORAGE_VARIANTS", "{\"thumb\": {\"size\": 1}}"),
+            &["thumb", "size"],
+        ),
+        (
+            ("LABLINK_STORAGE_LIMITS", "{\"max_megabytes\": 1}"),
+            &["max_megabytes", "max_bytes"],
+        ),
+    ] {
+        let error = vars(&[pair]).expect_err("refused").to_string();
+        for word in words {
+            assert!(error.contains(word), "{error}");
+        }
+    }
+}
+
+/// The consoles of R2 and Spaces show endpoints with the bucket in them; the right one is in the hint.
+#[test]
+fn an_endpoint_with_the_bucket_in_it_is_named() {
+    const NAME: &str = "AWS_ENDPOINT_URL_S3";
+    let with = |endpoint, style| {
+        vars(&[
+            ("AWS_S3_BUCKET", "lab-images"),
+            ID,
+            SECRET,
+            (NAME, endpoint),
+            ("AWS_S3_ADDRESSING_STYLE", style),
+        ])
+    };
+    for (endpoint, right) in [
+        (
+            "https://0123.r2.cloudflarestorage.com/lab-images",
+            "https://0123.r2.cloudflarestorage.com",
+        ),
+        (
+            "https://lab-images.nyc3.digitaloceanspaces.com",
+            "https://nyc3.digitaloceanspaces.com",
+        ),
+        (
+            "https://lab-images.s3.eu-central-1.amazonaws.com/",
+            "https://s3.eu-central-1.amazonaws.com",
+        ),
+        (
+            "http://127.0.0.1:9000/s3/lab-images",
+            "http://127.0.0.1:9000/s3",
+        ),
+    ] {
+        for style in ["auto", "virtual"] {
+            let error = with(endpoint, style).expect_err(endpoint);
+            assert_eq!(error.setting(), NAME);
+            assert!(error.to_string().contains("bucket is in it"), "{error}");
+            assert!(
+                error.hint().contains(&format!("{right}:")),
+                "{}",
+                error.hint()
+            );
+        }
+    }
+    // A service that is called like the bucket, and a host of which that is said.
+    for (endpoint, style) in [
+        ("http://lab-images:9000", "auto"),
+        ("https://lab-images.example.org", "path"),
+        ("https://lab-images2.example.org", "auto"),
+    ] {
+        assert!(with(endpoint, style).is_ok(), "{endpoint}");
     }
 }

@@ -2,7 +2,37 @@
 
 use std::time::Duration;
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
 use super::OptimizeError;
+
+/// `"#rrggbb"`, or three numbers of 0 to 255.
+fn colour<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 3], D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Colour {
+        Parts([u8; 3]),
+        Text(String),
+    }
+    let wrong = || D::Error::custom("a colour is \"#rrggbb\" or three numbers of 0 to 255");
+    match Colour::deserialize(deserializer).map_err(|_| wrong())? {
+        Colour::Parts(parts) => Ok(parts),
+        Colour::Text(text) => {
+            let digits = text.strip_prefix('#').filter(|digits| {
+                digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+            });
+            let rgb = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+            rgb.map(|rgb| [(rgb >> 16) as u8, (rgb >> 8) as u8, rgb as u8])
+                .ok_or_else(wrong)
+        }
+    }
+}
+
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let seconds = f64::deserialize(deserializer)?;
+    Duration::try_from_secs_f64(seconds).map_err(D::Error::custom)
+}
 
 /// The largest box, in pixels a side.
 const MAX_BOX: u32 = 16_384;
@@ -19,7 +49,8 @@ const MAX_BOX: u32 = 16_384;
 /// let options = OptimizeOptions::default().with_max_size(640, 640).with_format(OutputFormat::WebP);
 /// assert_eq!(options.quality, 85);
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct OptimizeOptions {
     /// Width of the box, in pixels after orientation; 1 to 16384.
@@ -36,6 +67,7 @@ pub struct OptimizeOptions {
     pub format: OutputFormat,
     /// Matte behind transparent pixels where the output has no alpha, and the bars of [`Fit::Contain`]:
     /// red, green, blue in sRGB.
+    #[serde(deserialize_with = "colour")]
     pub background: [u8; 3],
     /// Progressive JPEG: a little more CPU, a few percent fewer bytes.
     pub progressive: bool,
@@ -77,7 +109,7 @@ impl Default for OptimizeOptions {
 
 impl OptimizeOptions {
     /// Checks every option against its range.
-    pub(super) fn validate(&self) -> Result<(), OptimizeError> {
+    pub(crate) fn validate(&self) -> Result<(), OptimizeError> {
         let invalid = |name, reason: &str| {
             Err(OptimizeError::InvalidOption {
                 name,
@@ -200,7 +232,8 @@ impl OptimizeOptions {
 }
 
 /// How an image is fitted to the box. None of them enlarges the picture itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Fit {
     /// As large as the box allows, its own shape kept: the result may be smaller than the box.
@@ -213,7 +246,8 @@ pub enum Fit {
 }
 
 /// Which part of the image stays when [`Fit::Cover`] crops, in the upright image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Gravity {
     /// The middle.
@@ -238,7 +272,8 @@ pub enum Gravity {
 }
 
 /// The format of a result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum OutputFormat {
     /// JPEG; transparency goes onto the matte.
@@ -253,7 +288,8 @@ pub enum OutputFormat {
 }
 
 /// What becomes of an animation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Animation {
     /// The first frame is the image.
@@ -264,7 +300,8 @@ pub enum Animation {
 }
 
 /// What one file may cost, looked at before memory is spent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Limits {
     /// Bytes of the encoded input. Default 32 MiB.
@@ -281,6 +318,7 @@ pub struct Limits {
     pub max_decode_bytes: u64,
     /// CPU time that decoding, resizing and encoding may take together (on other systems than Unix: time
     /// that goes by). Default 10 s.
+    #[serde(deserialize_with = "seconds")]
     pub max_duration: Duration,
 }
 

@@ -13,9 +13,9 @@ use super::sources::Sources;
 use super::work::WorkPool;
 use super::{ImageStore, Inner};
 use crate::backend::Backend;
-use crate::config::{BackendConfig, Config, ConfigBuilder, RetryPreset};
+use crate::config::{BackendConfig, Config, ConfigBuilder, DirectUpload, RetryPreset};
 use crate::error::Result;
-use crate::optimize::OptimizeOptions;
+use crate::optimize::{Limits, OptimizeOptions};
 use crate::secret::Secret;
 use crate::url::Addressing;
 use crate::variant::Variant;
@@ -59,6 +59,9 @@ impl ImageStoreBuilder {
         memory();
         with_region(region: impl Into<String>);
         with_endpoint_url(endpoint: impl Into<String>);
+        with_public_endpoint(endpoint: impl Into<String>);
+        with_ca_bundle(path: impl AsRef<Path>);
+        with_direct_upload(direct_upload: DirectUpload);
         with_addressing(addressing: Addressing);
         with_accelerate(accelerate: bool);
         with_dual_stack(dual_stack: bool);
@@ -78,7 +81,9 @@ impl ImageStoreBuilder {
         with_deadline(deadline: Duration);
         with_max_decodes(max_decodes: usize);
         with_decode_wait(wait: Duration);
+        with_max_upload_bytes(bytes: u64);
         with_optimize(options: OptimizeOptions);
+        with_limits(limits: Limits);
         with_variants(variants: impl IntoIterator<Item = Variant>);
         with_variant(variant: Variant);
     }
@@ -88,6 +93,12 @@ impl ImageStoreBuilder {
     pub fn object_store(mut self, store: Arc<dyn ObjectStore>) -> Self {
         self.config = self.config.custom();
         self.object_store = Some(store);
+        self
+    }
+
+    /// See [`ConfigBuilder::with_former_urls`].
+    pub fn with_former_urls<T: Into<String>>(mut self, urls: impl IntoIterator<Item = T>) -> Self {
+        self.config = self.config.with_former_urls(urls);
         self
     }
 

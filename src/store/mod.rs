@@ -30,7 +30,7 @@ use std::time::Instant;
 use tracing::{Instrument, Span};
 
 use crate::backend::{Backend, PutOptions};
-use crate::config::Config;
+use crate::config::{Config, DirectUpload};
 use crate::error::{Error, Result};
 use crate::format::ImageFormat;
 use crate::key::ObjectKey;
@@ -147,6 +147,13 @@ impl ImageStore {
     /// The validated configuration.
     pub fn config(&self) -> &Config {
         &self.inner.config
+    }
+
+    /// How browsers upload straight to this store: [`DirectUpload::Put`] says to hand out
+    /// [`presigned_put`](Self::presigned_put), because the server takes no forms. By a form wherever the
+    /// store is not on S3.
+    pub fn direct_upload(&self) -> DirectUpload {
+        self.inner.config.direct_upload()
     }
 
     /// The URL under which anyone can fetch the image, if the bucket allows it. Pure: nothing is asked.

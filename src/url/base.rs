@@ -111,6 +111,15 @@ impl Base {
         })
     }
 
+    /// A base that the store once had: either scheme where it has a host, as browsers may have used both.
+    pub(super) fn parse_former(url: &str) -> Result<Self, &'static str> {
+        let base = Self::parse_local(url)?;
+        Ok(match base.scheme {
+            Scheme::None => base,
+            _ => base.with_scheme(Scheme::AnyHttp),
+        })
+    }
+
     /// The CDN's host: a bare domain or an `https` URL.
     pub(super) fn parse_cdn(domain: &str) -> Result<Self, &'static str> {
         const FORM: &str =
@@ -144,6 +153,24 @@ impl Base {
             authority: format!("{label}.{}", self.authority),
             ..self.clone()
         }
+    }
+
+    /// This server's base without the bucket, if it has the bucket in its path, or before its host's name.
+    pub(super) fn without_bucket(&self, bucket: &str, look_at_host: bool) -> Option<Self> {
+        if let Some(path) = self.path.strip_suffix(bucket)
+            && let Some(path) = path.strip_suffix('/')
+        {
+            return Some(Self {
+                path: path.to_owned(),
+                ..self.clone()
+            });
+        }
+        let host = self.authority.strip_prefix(&bucket.to_ascii_lowercase())?;
+        let authority = host.strip_prefix('.')?.to_owned();
+        (look_at_host && self.has_host_name()).then(|| Self {
+            authority,
+            ..self.clone()
+        })
     }
 
     /// Whether the host is a name that labels can be put before, and not an IP address.

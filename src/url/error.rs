@@ -1,5 +1,7 @@
 //! Why a URL is not this store's, or an address makes no sense.
 
+use std::fmt;
+
 use crate::key::InvalidKey;
 
 /// A URL that does not name an object of this store, and why.
@@ -32,16 +34,74 @@ impl ForeignUrl {
 #[error("invalid {setting}: {reason}")]
 #[non_exhaustive]
 pub struct InvalidAddress {
-    /// The setting: `"bucket"`, `"region"`, `"endpoint"`, `"addressing"`, `"accelerate"`,
-    /// `"dual_stack"`, `"base_url"`, `"cloudfront_domain"` or `"prefix"`.
-    pub setting: &'static str,
+    /// The setting.
+    pub setting: AddressSetting,
     /// What is wrong with it.
     pub reason: &'static str,
+    /// What to use in its place, where that is plain.
+    pub instead: Option<String>,
 }
 
 impl InvalidAddress {
-    pub(super) fn new(setting: &'static str, reason: &'static str) -> Self {
-        Self { setting, reason }
+    pub(super) fn new(setting: AddressSetting, reason: &'static str) -> Self {
+        Self {
+            setting,
+            reason,
+            instead: None,
+        }
+    }
+}
+
+/// A setting that addresses are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AddressSetting {
+    /// The bucket's name.
+    Bucket,
+    /// Its region.
+    Region,
+    /// The S3-compatible server.
+    EndpointUrl,
+    /// That server as browsers reach it.
+    PublicEndpoint,
+    /// Whether the bucket stands in the host or in the path.
+    Addressing,
+    /// Transfer acceleration.
+    Accelerate,
+    /// Dual-stack hosts.
+    DualStack,
+    /// The local base URL.
+    BaseUrl,
+    /// The CloudFront domain.
+    CloudFrontDomain,
+    /// The base URLs that the store once had.
+    FormerUrls,
+    /// The key prefix.
+    Prefix,
+}
+
+impl AddressSetting {
+    /// The setting as code names it: `"bucket"`, `"endpoint_url"`, …
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bucket => "bucket",
+            Self::Region => "region",
+            Self::EndpointUrl => "endpoint_url",
+            Self::PublicEndpoint => "public_endpoint",
+            Self::Addressing => "addressing",
+            Self::Accelerate => "accelerate",
+            Self::DualStack => "dual_stack",
+            Self::BaseUrl => "base_url",
+            Self::CloudFrontDomain => "cloudfront_domain",
+            Self::FormerUrls => "former_urls",
+            Self::Prefix => "prefix",
+        }
+    }
+}
+
+impl fmt::Display for AddressSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

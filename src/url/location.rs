@@ -36,6 +36,8 @@ pub struct S3Location {
     pub region: String,
     /// An S3-compatible server, `http://` or `https://`; AWS where there is none.
     pub endpoint: Option<String>,
+    /// That server as browsers reach it, `http://` or `https://`, where it has another address for them.
+    pub public_endpoint: Option<String>,
     /// Whether the bucket stands in the host or in the path.
     pub addressing: Addressing,
     /// AWS transfer acceleration; the bucket must have it enabled.
@@ -51,6 +53,7 @@ impl S3Location {
             bucket: bucket.into(),
             region: region.into(),
             endpoint: None,
+            public_endpoint: None,
             addressing: Addressing::Auto,
             accelerate: false,
             dual_stack: false,
@@ -61,6 +64,13 @@ impl S3Location {
     #[must_use]
     pub fn with_endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.endpoint = Some(endpoint.into());
+        self
+    }
+
+    /// Names that server as browsers reach it.
+    #[must_use]
+    pub fn with_public_endpoint(mut self, endpoint: impl Into<String>) -> Self {
+        self.public_endpoint = Some(endpoint.into());
         self
     }
 

@@ -13,13 +13,16 @@ mod s3;
 #[cfg(test)]
 mod tests;
 
-pub use error::{ForeignUrl, InvalidAddress, InvalidReference};
+pub use error::{AddressSetting, ForeignUrl, InvalidAddress, InvalidReference};
 pub use location::{Addressing, Location, S3Location};
 pub(crate) use partition::Partition;
 
 use base::Base;
 
 use crate::key::{ObjectKey, PENDING};
+
+/// The first segment of keys that are never public.
+const ORIGINALS: &str = "originals";
 
 /// Longest URL of an upload, in characters, that is promised for AWS: it has to fit a 255-character
 /// database column.
@@ -47,9 +50,11 @@ pub struct Urls {
     prefix: String,
     /// Where the public reads.
     public: Base,
-    /// Where requests are sent and signed for; the CDN never.
+    /// Where browsers' requests are sent and signed for; the CDN never.
     object: Base,
-    /// Every base of this store, those two included.
+    /// Where the store's own requests are sent.
+    server: Base,
+    /// Every base of this store, those three included, and then those that it once had.
     known: Vec<Base>,
     path_style: bool,
 }
@@ -67,7 +72,7 @@ impl Urls {
     /// assert_eq!(urls.bucket_url(), "https://lab.s3.eu-central-1.amazonaws.com");
     ///
     /// let error = Urls::new(Location::Memory, None, "/components").unwrap_err();
-    /// assert_eq!(error.setting, "prefix");
+    /// assert_eq!(error.setting.as_str(), "prefix");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -80,29 +85,35 @@ impl Urls {
         prefix: &str,
     ) -> Result<Self, InvalidAddress> {
         check_prefix(prefix)?;
-        let mut path_style = false;
-        let (object, mut known) = match &location {
-            Location::S3(bucket) => {
-                let bases = s3::bases(bucket)?;
-                path_style = bases.path_style;
-                (bases.object, bases.known)
-            }
-            Location::Local { base_url } => {
-                let base = Base::parse_local(base_url)
-                    .map_err(|reason| InvalidAddress::new("base_url", reason))?;
-                (base.clone(), vec![base])
-            }
-            Location::Memory => (Base::opaque("memory"), vec![Base::opaque("memory")]),
-            Location::Custom => (Base::opaque("object"), vec![Base::opaque("object")]),
+        let plain = |base: Base| s3::Bases {
+            object: base.clone(),
+            server: base.clone(),
+            known: vec![base],
+            path_style: false,
+        };
+        let s3::Bases {
+            object,
+            server,
+            mut known,
+            path_style,
+        } = match &location {
+            Location::S3(bucket) => s3::bases(bucket)?,
+            Location::Local { base_url } => plain(
+                Base::parse_local(base_url)
+                    .map_err(|reason| InvalidAddress::new(AddressSetting::BaseUrl, reason))?,
+            ),
+            Location::Memory => plain(Base::opaque("memory")),
+            Location::Custom => plain(Base::opaque("object")),
         };
         let public = match cloudfront_domain {
             None => object.clone(),
             Some(domain) => {
-                let base = Base::parse_cdn(domain)
-                    .map_err(|reason| InvalidAddress::new("cloudfront_domain", reason))?;
+                let base = Base::parse_cdn(domain).map_err(|reason| {
+                    InvalidAddress::new(AddressSetting::CloudFrontDomain, reason)
+                })?;
                 if known.iter().any(|other| other.overlaps(&base)) {
                     return Err(InvalidAddress::new(
-                        "cloudfront_domain",
+                        AddressSetting::CloudFrontDomain,
                         "it is the host of the objects themselves",
                     ));
                 }
@@ -115,11 +126,43 @@ impl Urls {
             prefix: prefix.to_owned(),
             public,
             object,
+            server,
             known,
             path_style,
         };
         urls.check_length()?;
         Ok(urls)
+    }
+
+    /// Recognizes base URLs that the store once had: the key is what follows one of them, prefix included.
+    /// No URL is ever made of them.
+    ///
+    /// ```
+    /// use lablink_storage::{Location, Urls};
+    ///
+    /// let urls = Urls::new(Location::Local { base_url: "/images".into() }, None, "components")?;
+    /// let urls = urls.with_former(["/uploads", "https://d111111abcdef8.cloudfront.net"])?;
+    /// let key = urls.key_from_url("https://d111111abcdef8.cloudfront.net/components/a.png")?;
+    /// assert_eq!(urls.key_from_url("/uploads/components/a.png")?, key);
+    /// assert_eq!(urls.public_url(&key), "/images/components/a.png");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidAddress`] for one that is neither a path nor an `http(s)` URL.
+    pub fn with_former<T: AsRef<str>>(
+        mut self,
+        bases: impl IntoIterator<Item = T>,
+    ) -> Result<Self, InvalidAddress> {
+        for base in bases {
+            let base = Base::parse_former(base.as_ref())
+                .map_err(|reason| InvalidAddress::new(AddressSetting::FormerUrls, reason))?;
+            if !self.known.contains(&base) {
+                self.known.push(base);
+            }
+        }
+        Ok(self)
     }
 
     fn check_length(&self) -> Result<(), InvalidAddress> {
@@ -130,7 +173,7 @@ impl Urls {
         let longest = self.public.to_string().len() + 1 + prefix.len() + UPLOAD_NAME;
         if longest > MAX_UPLOAD_URL {
             return Err(InvalidAddress::new(
-                "prefix",
+                AddressSetting::Prefix,
                 "with it the URL of an upload is longer than 255 characters",
             ));
         }
@@ -169,6 +212,11 @@ impl Urls {
     /// The URL of the object itself, on the host that requests are signed for; pending keys have one too.
     pub fn object_url(&self, key: &ObjectKey) -> String {
         format!("{}/{}", self.object, key.percent_encoded())
+    }
+
+    /// Where the store's own requests go: the bucket's URL on the endpoint itself.
+    pub fn server_url(&self) -> String {
+        self.server.to_string()
     }
 
     /// What every [`object_url`](Self::object_url) begins with, without the last `/`: the bucket's
@@ -211,20 +259,30 @@ impl Urls {
     pub fn key_from_url(&self, url: &str) -> Result<ObjectKey, ForeignUrl> {
         let foreign = |reason| ForeignUrl::new(url, reason);
         let parts = base::split(url).map_err(foreign)?;
-        let encoded = self
+        let mut refused = "it is not an address of this store (another bucket, region or host)";
+        // The first base under which it names a key; else what is wrong under the first that it has.
+        for (at, encoded) in self
             .known
             .iter()
-            .find_map(|base| base.strip(&parts))
-            .ok_or_else(|| {
-                foreign("it is not an address of this store (another bucket, region or host)")
-            })?;
-        let key = base::decode(encoded).map_err(foreign)?;
-        let key = ObjectKey::parse(key).map_err(|error| foreign(error.reason))?;
+            .filter_map(|base| base.strip(&parts))
+            .enumerate()
+        {
+            match self.key_of_path(encoded) {
+                Ok(key) => return Ok(key),
+                Err(reason) if at == 0 => refused = reason,
+                Err(_) => {}
+            }
+        }
+        Err(foreign(refused))
+    }
+
+    fn key_of_path(&self, encoded: &str) -> Result<ObjectKey, &'static str> {
+        let key = ObjectKey::parse(base::decode(encoded)?).map_err(|error| error.reason)?;
         if key.is_pending() {
-            return Err(foreign("a pending object has no public URL"));
+            return Err("a pending object has no public URL");
         }
         if !key.is_under(&self.prefix) {
-            return Err(foreign("its key is outside the store's prefix"));
+            return Err("its key is outside the store's prefix");
         }
         Ok(key)
     }
@@ -274,11 +332,16 @@ fn check_prefix(prefix: &str) -> Result<(), InvalidAddress> {
     if prefix.is_empty() {
         return Ok(());
     }
-    let invalid = |reason| InvalidAddress::new("prefix", reason);
+    let invalid = |reason| InvalidAddress::new(AddressSetting::Prefix, reason);
     let key = ObjectKey::parse(prefix).map_err(|error| invalid(error.reason))?;
     if prefix == PENDING || key.is_pending() {
         return Err(invalid(
             "'pending' is where direct uploads wait to be verified",
+        ));
+    }
+    if prefix == ORIGINALS || key.is_under(ORIGINALS) {
+        return Err(invalid(
+            "'originals' is where what came in is kept, never public",
         ));
     }
     Ok(())

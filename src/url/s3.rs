@@ -3,19 +3,23 @@
 //! <https://docs.aws.amazon.com/general/latest/gr/s3.html>
 
 use super::base::{Base, Scheme};
-use super::error::InvalidAddress;
+use super::error::{AddressSetting, InvalidAddress};
 use super::location::{Addressing, S3Location};
 use super::partition::Partition;
 
 /// A bucket's addresses: the one that is used and all that may have been.
 pub(super) struct Bases {
+    /// Where browsers read and send.
     pub(super) object: Base,
+    /// Where the store itself does.
+    pub(super) server: Base,
     pub(super) known: Vec<Base>,
     pub(super) path_style: bool,
 }
 
 pub(super) fn bases(location: &S3Location) -> Result<Bases, InvalidAddress> {
-    check_bucket(&location.bucket).map_err(|reason| InvalidAddress::new("bucket", reason))?;
+    check_bucket(&location.bucket)
+        .map_err(|reason| InvalidAddress::new(AddressSetting::Bucket, reason))?;
     match &location.endpoint {
         Some(endpoint) => on_endpoint(location, endpoint),
         None => on_aws(location),
@@ -53,19 +57,18 @@ fn check_region(region: &str, allowed: impl Fn(u8) -> bool) -> Result<(), Invali
         return Ok(());
     }
     Err(InvalidAddress::new(
-        "region",
+        AddressSetting::Region,
         "a region is a name like eu-central-1",
     ))
 }
 
 fn on_endpoint(location: &S3Location, endpoint: &str) -> Result<Bases, InvalidAddress> {
-    let bucket = &location.bucket;
     check_region(&location.region, |byte| {
         byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)
     })?;
     for (set, setting) in [
-        (location.accelerate, "accelerate"),
-        (location.dual_stack, "dual_stack"),
+        (location.accelerate, AddressSetting::Accelerate),
+        (location.dual_stack, AddressSetting::DualStack),
     ] {
         if set {
             return Err(InvalidAddress::new(
@@ -74,8 +77,35 @@ fn on_endpoint(location: &S3Location, endpoint: &str) -> Result<Bases, InvalidAd
             ));
         }
     }
+    let inside = on_server(location, endpoint, AddressSetting::EndpointUrl)?;
+    let Some(public) = &location.public_endpoint else {
+        return Ok(inside);
+    };
+    let outside = on_server(location, public, AddressSetting::PublicEndpoint)?;
+    Ok(Bases {
+        server: inside.server,
+        known: [outside.known, inside.known].concat(),
+        ..outside
+    })
+}
+
+/// The addresses of a bucket on one name of a server.
+fn on_server(
+    location: &S3Location,
+    endpoint: &str,
+    setting: AddressSetting,
+) -> Result<Bases, InvalidAddress> {
+    let bucket = &location.bucket;
     let server =
-        Base::parse_http(endpoint).map_err(|reason| InvalidAddress::new("endpoint", reason))?;
+        Base::parse_http(endpoint).map_err(|reason| InvalidAddress::new(setting, reason))?;
+    // A path style that was asked for says that the host may begin like the bucket.
+    let hosted_already = location.addressing != Addressing::Path;
+    if let Some(without) = server.without_bucket(bucket, hosted_already) {
+        return Err(InvalidAddress {
+            instead: Some(format!("set it to {without}: the bucket is added to it")),
+            ..InvalidAddress::new(setting, "the bucket is in it already")
+        });
+    }
     let path = server.with_path_segment(bucket);
     let hosted = (fits_a_host(bucket) && server.has_host_name()).then(|| server.with_label(bucket));
     let mut known = vec![path.clone()];
@@ -86,6 +116,7 @@ fn on_endpoint(location: &S3Location, endpoint: &str) -> Result<Bases, InvalidAd
         _ => (path, true),
     };
     Ok(Bases {
+        server: object.clone(),
         object,
         known,
         path_style,
@@ -94,13 +125,19 @@ fn on_endpoint(location: &S3Location, endpoint: &str) -> Result<Bases, InvalidAd
 
 fn no_virtual_host() -> InvalidAddress {
     InvalidAddress::new(
-        "addressing",
+        AddressSetting::Addressing,
         "this bucket's name cannot stand in this host: use path style",
     )
 }
 
 fn on_aws(location: &S3Location) -> Result<Bases, InvalidAddress> {
     let S3Location { bucket, region, .. } = location;
+    if location.public_endpoint.is_some() {
+        return Err(InvalidAddress::new(
+            AddressSetting::PublicEndpoint,
+            "it is another address of a custom endpoint, and there is none",
+        ));
+    }
     check_region(region, |byte| {
         byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
     })?;
@@ -118,6 +155,13 @@ fn on_aws(location: &S3Location) -> Result<Bases, InvalidAddress> {
     let mut hosts = vec![regional.clone(), dual_stack.clone()];
     if is_commercial(region) {
         hosts.push("s3.amazonaws.com".to_owned());
+    }
+    // Regions once stood behind a dash, and older URLs have them so.
+    if suffix == "amazonaws.com" {
+        hosts.push(format!("s3-{region}.{suffix}"));
+    }
+    if region == "us-east-1" {
+        hosts.push("s3-external-1.amazonaws.com".to_owned());
     }
     let mut known = Vec::new();
     for host in &hosts {
@@ -138,7 +182,7 @@ fn on_aws(location: &S3Location) -> Result<Bases, InvalidAddress> {
     let object = if location.accelerate {
         if !can_accelerate || path_style {
             return Err(InvalidAddress::new(
-                "accelerate",
+                AddressSetting::Accelerate,
                 "transfer acceleration needs virtual-hosted addressing, a bucket name without dots, and a region that has it",
             ));
         }
@@ -159,8 +203,10 @@ fn on_aws(location: &S3Location) -> Result<Bases, InvalidAddress> {
             Base::aws(&format!("{bucket}.{host}"), "")
         }
     };
+    let object = object.with_scheme(Scheme::Https);
     Ok(Bases {
-        object: object.with_scheme(Scheme::Https),
+        server: object.clone(),
+        object,
         known,
         path_style,
     })

@@ -129,6 +129,18 @@ impl ImageStore {
         self.config.prefix()
     }
 
+    /// How browsers upload straight to the store: "post", or "put" where presigned_put is to be handed out.
+    #[getter]
+    fn direct_upload(&self) -> &'static str {
+        self.config.direct_upload().as_str()
+    }
+
+    /// Bytes that a direct upload may have, unless its presigned request says otherwise.
+    #[getter]
+    fn max_upload_bytes(&self) -> u64 {
+        self.config.max_upload_bytes()
+    }
+
     /// The names of the variants that are written beside every image.
     #[getter]
     fn variants(&self) -> Vec<&str> {

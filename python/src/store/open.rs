@@ -8,26 +8,24 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString, PyType};
 
 use super::{ImageStore, Recipe};
-use crate::config::{FROM_ENV, LOCAL, MEMORY, S3, SECRETS, configure};
+use crate::config::{configure, is_secret};
 use crate::error::{configuration, guard, invalid_argument, not_supported, storage};
-use crate::options::{plain, text};
+use crate::options::{each_entry, plain, text};
 
 fn gives_secret(keywords: Option<&Bound<'_, PyDict>>) -> PyResult<bool> {
-    let Some(keywords) = keywords else {
-        return Ok(false);
-    };
-    for name in SECRETS {
-        if keywords
-            .get_item(name)?
-            .is_some_and(|value| !value.is_none())
-        {
-            return Ok(true);
-        }
+    let mut given = false;
+    if let Some(keywords) = keywords {
+        each_entry("keywords", keywords, |name, value| {
+            given |= is_secret(name) && !value.is_none();
+            Ok(())
+        })?;
     }
-    Ok(false)
+    Ok(given)
 }
 
 const GIVEN_SECRETS: &str = "it was given secrets in code";
+
+const IN_MEMORY: &str = "its images are in this process's memory";
 
 /// A copy, so that a caller's later changes are not part of the recipe.
 fn copied(keywords: Option<&Bound<'_, PyDict>>) -> PyResult<Option<Py<PyDict>>> {
@@ -78,7 +76,7 @@ fn from_variables(
     keywords: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Config> {
     let builder = ConfigBuilder::from_vars(variables).map_err(|error| storage(error.into()))?;
-    configure(&FROM_ENV, builder, keywords)
+    configure("from_env", builder, keywords)
 }
 
 #[pymethods]
@@ -88,7 +86,7 @@ impl ImageStore {
     /// Args:
     ///     env: variables to look at instead of os.environ.
     ///     optimize, variants, limits, prefix, cache_control, create_only, retry, deadline,
-    ///         max_decodes, decode_wait: as s3. Where, and with which secrets, only the variables say.
+    ///         max_decodes, decode_wait, max_upload_bytes, former_urls: as s3. Where, and with which secrets, only the variables say.
     ///
     /// Raises:
     ///     ConfigurationError: names the variable or the keyword, and the remedy.
@@ -103,7 +101,8 @@ impl ImageStore {
         signature = (env=None, **keywords),
         text_signature = "($cls, env=None, *, optimize=None, variants=None, limits=None, \
                           prefix=None, cache_control=None, create_only=None, retry=None, \
-                          deadline=None, max_decodes=None, decode_wait=None)"
+                          deadline=None, max_decodes=None, decode_wait=None, \
+                          max_upload_bytes=None, former_urls=None)"
     )]
     fn from_env(
         _class: &Bound<'_, PyType>,
@@ -119,7 +118,9 @@ impl ImageStore {
             };
             let config = from_variables(variables(&given)?, keywords)?;
             let secret = environment.call_method1("gives_secret", (&given,))?;
-            let recipe = if secret.is_truthy()? {
+            let recipe = if config.s3().is_none() && config.local().is_none() {
+                Recipe::Stays(IN_MEMORY)
+            } else if secret.is_truthy()? {
                 Recipe::Stays(GIVEN_SECRETS)
             } else {
                 let carried = environment.call_method1("carried", (given,))?;
@@ -146,11 +147,16 @@ impl ImageStore {
     ///     cloudfront_key_pair_id, cloudfront_private_key, cloudfront_private_key_path: for signed_url
     ///         and signed_cookies; the key as PEM, or the file that holds it.
     ///     sse_kms_key_id, storage_class, cache_control: of what is written.
+    ///     public_endpoint: that server as browsers reach it, where its own address is an internal one.
+    ///     direct_upload: "post", or "put" for servers without POST Object (R2, B2).
+    ///     ca_bundle: a PEM file of certificates to trust beside the system's.
     ///     create_only: False for servers that refuse If-None-Match.
     ///     retry: "web_request" (30 s in all) or "batch" (180 s).
     ///     deadline: another deadline for every operation, seconds or a timedelta.
     ///     max_decodes: images decoded at once in this process. Default the cores, 4 at most.
     ///     decode_wait: how long a caller waits for its turn, seconds or a timedelta. Default 10.
+    ///     max_upload_bytes: largest direct upload. Default 10 MiB.
+    ///     former_urls: base URLs that the store once had; their URLs are its own still.
     ///
     /// Raises:
     ///     ConfigurationError: names the keyword and the remedy.
@@ -171,8 +177,10 @@ impl ImageStore {
                           addressing='auto', accelerate=False, dual_stack=False, \
                           cloudfront_key_pair_id=None, cloudfront_private_key=None, \
                           cloudfront_private_key_path=None, sse_kms_key_id=None, \
-                          storage_class=None, cache_control=None, create_only=True, \
-                          retry='web_request', deadline=None, max_decodes=None, decode_wait=None)"
+                          storage_class=None, public_endpoint=None, direct_upload='post', \
+                          ca_bundle=None, cache_control=None, create_only=True, \
+                          retry='web_request', deadline=None, max_decodes=None, decode_wait=None, \
+                          max_upload_bytes=None, former_urls=None)"
     )]
     fn s3(
         _class: &Bound<'_, PyType>,
@@ -182,7 +190,7 @@ impl ImageStore {
     ) -> PyResult<Self> {
         guard(|| {
             let builder = Config::builder().s3(text("bucket", bucket)?);
-            let config = configure(&S3, builder, keywords)?;
+            let config = configure("s3", builder, keywords)?;
             let recipe = if gives_secret(keywords)? {
                 Recipe::Stays(GIVEN_SECRETS)
             } else {
@@ -200,7 +208,7 @@ impl ImageStore {
     ///     secret: 32 bytes at least; with it, presigned requests work without S3.
     ///     fsync: flush every file to the disk before it counts as stored.
     ///     optimize, variants, limits, prefix, cache_control, create_only, retry, deadline,
-    ///         max_decodes, decode_wait: as s3.
+    ///         max_decodes, decode_wait, max_upload_bytes, former_urls: as s3.
     ///
     /// Raises:
     ///     ConfigurationError: names the keyword and the remedy.
@@ -217,7 +225,8 @@ impl ImageStore {
         text_signature = "($cls, directory, *, base_url='/uploads', secret=None, \
                           prefix='components', optimize=None, variants=None, limits=None, \
                           fsync=False, cache_control=None, create_only=True, \
-                          retry='web_request', deadline=None, max_decodes=None, decode_wait=None)"
+                          retry='web_request', deadline=None, max_decodes=None, decode_wait=None, \
+                          max_upload_bytes=None, former_urls=None)"
     )]
     fn local(
         _class: &Bound<'_, PyType>,
@@ -230,7 +239,7 @@ impl ImageStore {
             if path.to_str().is_none() {
                 return Err(invalid_argument("directory", "it is not UTF-8"));
             }
-            let config = configure(&LOCAL, Config::builder().local(&path), keywords)?;
+            let config = configure("local", Config::builder().local(&path), keywords)?;
             let recipe = if gives_secret(keywords)? {
                 Recipe::Stays(GIVEN_SECRETS)
             } else {
@@ -246,7 +255,7 @@ impl ImageStore {
     /// Args:
     ///     secret: 32 bytes at least; with it, presigned requests work.
     ///     optimize, variants, limits, prefix, cache_control, create_only, retry, deadline,
-    ///         max_decodes, decode_wait: as s3.
+    ///         max_decodes, decode_wait, max_upload_bytes, former_urls: as s3.
     ///
     /// Raises:
     ///     ConfigurationError: names the keyword and the remedy.
@@ -261,7 +270,8 @@ impl ImageStore {
         signature = (**keywords),
         text_signature = "($cls, *, secret=None, prefix='components', optimize=None, \
                           variants=None, limits=None, cache_control=None, create_only=True, \
-                          retry='web_request', deadline=None, max_decodes=None, decode_wait=None)"
+                          retry='web_request', deadline=None, max_decodes=None, decode_wait=None, \
+                          max_upload_bytes=None, former_urls=None)"
     )]
     fn memory(
         _class: &Bound<'_, PyType>,
@@ -269,12 +279,8 @@ impl ImageStore {
         keywords: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         guard(|| {
-            let config = configure(&MEMORY, Config::builder().memory(), keywords)?;
-            Self::open(
-                py,
-                config,
-                Recipe::Stays("its images are in this process's memory"),
-            )
+            let config = configure("memory", Config::builder().memory(), keywords)?;
+            Self::open(py, config, Recipe::Stays(IN_MEMORY))
         })
     }
 

@@ -17,6 +17,7 @@ use object_store::client::{
 use super::super::call::{Call, Failure, Problem};
 use super::super::error::{Operation, StorageError};
 use super::answer;
+use crate::config::CaBundle;
 use crate::kind::ErrorKind;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
@@ -35,15 +36,21 @@ const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A client for `https`, or, where the machine has no CA certificates, for `http` alone if that is all
 /// that is needed. It never follows a redirect: reqwest would repeat `x-amz-security-token` to any host.
-pub(super) fn client(needs_tls: bool) -> Result<reqwest::Client, StorageError> {
+pub(super) fn client(
+    needs_tls: bool,
+    authority: Option<&CaBundle>,
+) -> Result<reqwest::Client, StorageError> {
+    let certificates = authority.map(certificates).transpose()?.unwrap_or_default();
     let builder = || {
         reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .user_agent(concat!("lablink-storage/", env!("CARGO_PKG_VERSION")))
     };
-    let client = match builder().build() {
+    let client = match builder().tls_certs_merge(certificates.clone()).build() {
         Err(_) if !needs_tls => builder().tls_certs_only([]).build(),
+        // With certificates of its own it can do without the machine's.
+        Err(_) if !certificates.is_empty() => builder().tls_certs_only(certificates).build(),
         client => client,
     };
     client.map_err(|error| {
@@ -55,6 +62,23 @@ pub(super) fn client(needs_tls: bool) -> Result<reqwest::Client, StorageError> {
         .with_hint("install the CA certificates (on Debian: apt-get install ca-certificates)")
         .with_source(Problem::of(&error))
     })
+}
+
+/// The certificates of a private authority.
+fn certificates(authority: &CaBundle) -> Result<Vec<reqwest::Certificate>, StorageError> {
+    let found = reqwest::Certificate::from_pem_bundle(&authority.pem).unwrap_or_default();
+    if found.is_empty() {
+        let setting = authority.setting;
+        return Err(StorageError::new(
+            ErrorKind::Configuration,
+            Operation::Open,
+            format!("the file that {setting} names has no certificate in PEM"),
+        )
+        .with_hint(format!(
+            "set {setting} to a PEM file of certificates, or unset it"
+        )));
+    }
+    Ok(found)
 }
 
 /// Hands the one client to object_store.

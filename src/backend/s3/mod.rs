@@ -38,8 +38,8 @@ impl std::fmt::Debug for AmazonS3Opaque {
 
 impl S3 {
     pub(super) fn open(bucket: &S3Config, config: &Config) -> Result<Self, StorageError> {
-        let address = config.urls().bucket_url();
-        let client = http::client(address.starts_with("https:"))?;
+        let address = config.urls().server_url();
+        let client = http::client(address.starts_with("https:"), bucket.ca_bundle.as_ref())?;
         let unusable = |error: Box<dyn std::error::Error + Send + Sync>| {
             // Both builders name settings, never values.
             StorageError::new(

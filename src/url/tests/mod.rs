@@ -203,7 +203,7 @@ fn an_uploads_url_on_aws_fits_255_characters() {
         match longest(&"p".repeat(length)) {
             Ok(characters) => reached = reached.max(characters),
             Err(error) => {
-                assert_eq!((error.setting, reached), ("prefix", 255));
+                assert_eq!((error.setting.as_str(), reached), ("prefix", 255));
                 return;
             }
         }

@@ -12,12 +12,12 @@ fn settings_that_make_no_sense_are_named() {
         (s3("lab", ""), "region"),
         (s3("lab", "None/"), "region"),
         (s3("lab", "eu-west-1.evil.org"), "region"),
-        (lab().with_endpoint("minio:9000"), "endpoint"),
-        (lab().with_endpoint("ftp://minio"), "endpoint"),
-        (lab().with_endpoint("https://u:p@minio"), "endpoint"),
-        (lab().with_endpoint("https://minio?x"), "endpoint"),
-        (lab().with_endpoint("https://minio/a/../b"), "endpoint"),
-        (lab().with_endpoint("https://minio:99999"), "endpoint"),
+        (lab().with_endpoint("minio:9000"), "endpoint_url"),
+        (lab().with_endpoint("ftp://minio"), "endpoint_url"),
+        (lab().with_endpoint("https://u:p@minio"), "endpoint_url"),
+        (lab().with_endpoint("https://minio?x"), "endpoint_url"),
+        (lab().with_endpoint("https://minio/a/../b"), "endpoint_url"),
+        (lab().with_endpoint("https://minio:99999"), "endpoint_url"),
         (
             lab().with_endpoint("https://minio").with_accelerate(true),
             "accelerate",
@@ -43,7 +43,7 @@ fn settings_that_make_no_sense_are_named() {
         ),
     ] {
         let error = Urls::new(Location::S3(location), None, "components").expect_err(setting);
-        assert_eq!(error.setting, setting, "{error}");
+        assert_eq!(error.setting.as_str(), setting, "{error}");
     }
     for (base_url, cdn, prefix, setting) in [
         ("uploads", None, "components", "base_url"),
@@ -75,6 +75,6 @@ fn settings_that_make_no_sense_are_named() {
         ("/uploads", None, "pending/x", "prefix"),
     ] {
         let error = Urls::new(local(base_url), cdn, prefix).expect_err(setting);
-        assert_eq!(error.setting, setting, "{error}");
+        assert_eq!(error.setting.as_str(), setting, "{error}");
     }
 }
