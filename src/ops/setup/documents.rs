@@ -24,7 +24,14 @@ const MARKER_DAYS: u32 = 8;
 pub(super) fn all(setup: &Setup) -> BTreeMap<&'static str, Value> {
     let options = &setup.options;
     let mut documents = BTreeMap::from([
-        ("create_bucket", create_bucket(&options.bucket, options)),
+        (
+            "create_bucket",
+            create_bucket(
+                &options.bucket,
+                &options.region,
+                options.endpoint_url.as_deref(),
+            ),
+        ),
         ("tags", tags(setup)),
         (
             "ownership_controls",
@@ -48,7 +55,8 @@ pub(super) fn all(setup: &Setup) -> BTreeMap<&'static str, Value> {
         documents.insert("origin_access_control", distribution::access_control(setup));
         documents.insert("distribution", distribution::config(setup));
     }
-    if let Some((bucket, _)) = &options.replica {
+    if let Some((bucket, region)) = &options.replica {
+        documents.insert("create_replica", create_bucket(bucket, region, None));
         documents.insert("replication", replication(setup, bucket));
         documents.insert("replication_policy", replication_policy(setup, bucket));
         documents.insert("replication_trust_policy", trust("s3.amazonaws.com"));
@@ -65,13 +73,13 @@ pub(super) fn all(setup: &Setup) -> BTreeMap<&'static str, Value> {
 /// us-east-1 is the one region that must not be named
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>); other servers name
 /// theirs differently or not at all, so there it is left out.
-fn create_bucket(bucket: &str, options: &super::SetupOptions) -> Value {
-    if options.region == "us-east-1" || options.endpoint_url.is_some() {
+fn create_bucket(bucket: &str, region: &str, endpoint: Option<&str>) -> Value {
+    if region == "us-east-1" || endpoint.is_some() {
         json!({"Bucket": bucket})
     } else {
         json!({
             "Bucket": bucket,
-            "CreateBucketConfiguration": {"LocationConstraint": options.region},
+            "CreateBucketConfiguration": {"LocationConstraint": region},
         })
     }
 }
