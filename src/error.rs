@@ -142,7 +142,7 @@ impl Error {
                 "use a key that this store gave out: 1 to 1024 bytes, segments joined by '/'"
             }
             Self::ForeignUrl(_) => {
-                "use a URL that this store gave out, or configure the bucket or CloudFront domain that it belongs to"
+                "use a URL that this store gave out; an address that the store once had goes into LABLINK_STORAGE_FORMER_URLS"
             }
             Self::Optimize(error) => optimize_hint(error),
             Self::Sign(error) => match error {
@@ -159,8 +159,12 @@ impl Error {
             Self::Storage(error) => return error.hint(),
             Self::InvalidArgument { .. } => "correct the argument",
             Self::NotSupported { remedy, .. } => remedy,
-            Self::Busy { .. } => "try again shortly, or allow more decodes at once",
-            Self::Timeout { .. } => "try again; for large batches use the batch preset",
+            Self::Busy { .. } => {
+                "try again shortly; LABLINK_STORAGE_MAX_DECODES allows more decodes at once"
+            }
+            Self::Timeout { .. } => {
+                "try again; LABLINK_STORAGE_DEADLINE gives an operation more time"
+            }
             Self::Internal { .. } => "look into the log",
         };
         Some(hint.to_owned())
@@ -202,8 +206,12 @@ fn optimize_hint(error: &OptimizeError) -> &'static str {
         OptimizeError::UnsupportedFormat {
             name: "HEIC" | "AVIF" | "TIFF" | "BMP",
         } => "convert to JPEG; JPEG, PNG, WebP and GIF are accepted",
+        OptimizeError::UnsupportedFormat { name } if name.contains("JPEG") => {
+            "convert to a baseline or progressive JPEG of 8 bits: open it in an image program and \
+             export it anew as JPEG"
+        }
         OptimizeError::UnsupportedFormat { .. } => "send a JPEG, PNG, WebP or GIF",
-        OptimizeError::LimitExceeded { .. } => "send a smaller image, or raise the limit",
+        OptimizeError::LimitExceeded { .. } => "send a smaller image",
         OptimizeError::InvalidOption { .. } => "correct the option",
     }
 }

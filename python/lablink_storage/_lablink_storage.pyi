@@ -179,12 +179,13 @@ class ImageStore:
         content_type: str | None = None,
         expires_in: Duration = 3600,
         pending: bool = True,
+        content_length: int | None = None,
     ) -> PresignedRequest: ...
     def presigned_post(
         self,
         filename: str,
         content_type: str | None = None,
-        max_bytes: int = 10_485_760,
+        max_bytes: int | None = None,
         expires_in: Duration = 3600,
         pending: bool = True,
     ) -> PresignedPost: ...

@@ -172,6 +172,9 @@ class PresignedRequest:
     expires_at: datetime
     """The earlier of what was asked and when the credentials end."""
 
+    file_url: str | None = None
+    """Of a PUT, the public URL: of a pending key, the one after ``promote``."""
+
     def to_dict(self) -> dict[str, Any]:
         """The same as a dict that JSON takes: ``expires_at`` as RFC 3339."""
         values = {name: getattr(self, name) for name in self.__slots__}

@@ -139,6 +139,7 @@ pub(crate) fn presigned_request<'py>(
         url: &request.url,
         headers: pairs(py, &request.headers)?,
         key: request.key.as_str(),
+        file_url: &request.file_url,
         expires_at: request.expires_at,
     })
 }

@@ -182,12 +182,14 @@ impl StorageError {
                 ErrorKind::AlreadyExists => {
                     "choose another key: what is stored is never overwritten"
                 }
-                ErrorKind::LimitExceeded => "read it in ranges, or raise the limit on bytes",
+                ErrorKind::LimitExceeded => {
+                    "read it in ranges, or raise max_bytes in LABLINK_STORAGE_LIMITS"
+                }
                 ErrorKind::Unavailable => {
-                    "try again later; a batch job waits longer with the batch preset"
+                    "try again later; LABLINK_STORAGE_DEADLINE lets a batch job wait longer"
                 }
                 ErrorKind::Timeout => {
-                    "try again; for slow links or large batches use the batch preset"
+                    "try again; for slow links or large batches raise LABLINK_STORAGE_DEADLINE"
                 }
                 ErrorKind::Internal => "look into the log, at the error's source",
                 _ => return None,

@@ -23,7 +23,7 @@ pub(super) fn of_answer(context: &Context<'_>, kind: ErrorKind, answer: &Answer)
             "set AWS_ENDPOINT_URL_S3 to the server's own address, or unset it for AWS".to_owned(),
         ),
         ErrorKind::NotSupported if context.operation == Operation::Put => {
-            Some("if the server refuses If-None-Match, turn create_only off".to_owned())
+            Some("if the server refuses If-None-Match, set LABLINK_STORAGE_CREATE_ONLY=false (create_only in code)".to_owned())
         }
         _ => None,
     }
@@ -113,7 +113,7 @@ fn unavailable(context: &Context<'_>, answer: &Answer) -> String {
     let retried = "it was tried again within the deadline; try later";
     let throttled = match answer.code.as_deref() {
         Some("SlowDown" | "Throttling" | "ThrottlingException" | "TooManyRequests") => {
-            " and send less at once; a batch job uses the batch preset"
+            " and send less at once; LABLINK_STORAGE_DEADLINE lets a batch job wait longer"
         }
         _ => "",
     };
@@ -123,8 +123,9 @@ fn unavailable(context: &Context<'_>, answer: &Answer) -> String {
 /// The hint for an operation that its deadline ended.
 pub(super) fn of_timeout(context: &Context<'_>) -> Option<String> {
     let acceleration = acceleration(context);
-    (!acceleration.is_empty())
-        .then(|| format!("try again; a batch job uses the batch preset{acceleration}"))
+    (!acceleration.is_empty()).then(|| {
+        format!("try again; LABLINK_STORAGE_DEADLINE gives an operation more time{acceleration}")
+    })
 }
 
 /// What makes uploads faster, where it can be had: on AWS alone.

@@ -205,6 +205,9 @@ pub(super) enum Presign {
         /// Content type, instead of what the name says
         #[arg(long, value_name = "TYPE")]
         content_type: Option<String>,
+        /// Exact length of the file, which is signed
+        #[arg(long, value_name = "BYTES")]
+        content_length: Option<u64>,
         #[command(flatten)]
         expiry: Expiry,
     },
@@ -218,9 +221,9 @@ pub(super) enum Presign {
         /// Content type, instead of what the name says
         #[arg(long, value_name = "TYPE")]
         content_type: Option<String>,
-        /// Largest upload
-        #[arg(long, value_name = "BYTES", default_value_t = 10 << 20)]
-        max_bytes: u64,
+        /// Largest upload [default: LABLINK_STORAGE_MAX_UPLOAD_BYTES, or 10 MiB]
+        #[arg(long, value_name = "BYTES")]
+        max_bytes: Option<u64>,
         #[command(flatten)]
         expiry: Expiry,
     },

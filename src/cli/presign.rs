@@ -28,11 +28,13 @@ pub(super) async fn run(context: &Context, arguments: Presign) -> Result<Outcome
         Presign::Put {
             name,
             content_type,
+            content_length,
             expiry,
         } => {
             let mut options = PresignPutOptions::default()
                 .with_expires_in(Duration::from_secs(expiry.expires_in));
             options.content_type = content_type;
+            options.content_length = content_length;
             request(context, &store.presigned_put(&name, options).await?)
         }
         Presign::Post {
@@ -42,9 +44,9 @@ pub(super) async fn run(context: &Context, arguments: Presign) -> Result<Outcome
             expiry,
         } => {
             let mut options = PresignPostOptions::default()
-                .with_max_bytes(max_bytes)
                 .with_expires_in(Duration::from_secs(expiry.expires_in));
             options.content_type = content_type;
+            options.max_bytes = max_bytes;
             post(context, &store.presigned_post(&name, options).await?)
         }
     }
@@ -62,13 +64,21 @@ fn request(context: &Context, request: &PresignedRequest) -> Result<Outcome> {
         .iter()
         .map(|(name, value)| (name.clone(), json!(value)))
         .collect();
-    output.document(&json!({
+    let mut document = json!({
         "method": request.method.as_str(),
         "url": request.url,
         "headers": headers,
         "key": request.key.as_str(),
         "expires_at": time(request.expires_at),
-    }))?;
+    });
+    if let Some(file_url) = &request.file_url {
+        let key = &request.key;
+        output.note(format_args!(
+            "promote {key} afterwards, which makes it {file_url}"
+        ));
+        document["file_url"] = json!(file_url);
+    }
+    output.document(&document)?;
     Ok(Outcome::Done)
 }
 

@@ -3,38 +3,36 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use super::{Limits, OptimizeError};
+use super::{Limits, OptimizeError, OptimizeOptions};
 
 /// The limits of one call, and when its time is over.
 #[derive(Debug)]
 pub(super) struct Budget<'a> {
     pub(super) limits: &'a Limits,
     pub(super) accept_truncated: bool,
+    /// The share of a picture that may be lost.
+    pub(super) max_damage: f64,
     /// By the clock of [`processor_time`].
     started: Duration,
     /// Set where a decoder took less than the whole file.
     truncated: Cell<bool>,
-    /// Set where the file has bytes that its picture did not need.
-    spare: Cell<bool>,
 }
 
 impl<'a> Budget<'a> {
-    pub(super) fn new(limits: &'a Limits, accept_truncated: bool) -> Self {
+    pub(super) fn new(options: &'a OptimizeOptions) -> Self {
         Self {
-            limits,
-            accept_truncated,
+            limits: &options.limits,
+            accept_truncated: options.accept_truncated,
+            max_damage: options.max_damage,
             started: processor_time(),
             truncated: Cell::new(false),
-            spare: Cell::new(false),
         }
     }
 
     /// A file that ends early: an error, unless such files are accepted.
     pub(super) fn truncated(&self, what: &str) -> Result<(), OptimizeError> {
         if !self.accept_truncated {
-            return Err(OptimizeError::invalid(format!(
-                "truncated file: {what} (accept_truncated takes what decodes)"
-            )));
+            return Err(OptimizeError::invalid(format!("truncated file: {what}")));
         }
         self.truncated.set(true);
         Ok(())
@@ -45,13 +43,16 @@ impl<'a> Budget<'a> {
         self.truncated.get()
     }
 
-    /// Bytes among the picture's own that it did not need: such a source is not kept.
-    pub(super) fn note_spare(&self) {
-        self.spare.set(true);
-    }
-
-    pub(super) fn has_spare(&self) -> bool {
-        self.spare.get()
+    /// Refuses a picture of which more was lost than the caller takes.
+    pub(super) fn check_damage(&self, damaged: f64) -> Result<(), OptimizeError> {
+        if damaged <= self.max_damage {
+            return Ok(());
+        }
+        Err(OptimizeError::invalid(format!(
+            "damaged file: {:.1} % of the picture is lost, at most {:.1} % is accepted (max_damage)",
+            damaged * 100.0,
+            self.max_damage * 100.0
+        )))
     }
 
     pub(super) fn check_bytes(&self, bytes: usize) -> Result<(), OptimizeError> {

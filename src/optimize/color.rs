@@ -16,6 +16,8 @@ pub(super) enum ColorTag {
     /// sRGB, or nothing: the web takes that for sRGB.
     Srgb,
     Icc(Vec<u8>),
+    /// A profile for red, green and blue that a gray picture has.
+    GrayAxis(Vec<u8>),
     /// Code points of ITU-T H.273, for RGB in full range.
     Cicp {
         primaries: u8,
@@ -118,6 +120,7 @@ impl ColorTag {
     fn profile(&self, gray: bool) -> Option<ColorProfile> {
         let profile = match self {
             Self::Srgb => return None,
+            Self::GrayAxis(profile) => ColorProfile::new_from_slice(profile).ok()?,
             Self::Icc(profile) => return ColorProfile::new_from_slice(profile).ok(),
             &Self::Cicp {
                 primaries,

@@ -11,6 +11,7 @@ use super::encode::encode;
 use super::exif::Credits;
 use super::geometry::{Plan, Rect};
 use super::header::{Details, Header};
+use super::jpeg::Color;
 use super::orientation::Upright;
 use super::placeholder::placeholder;
 use super::raster::{Component, Frame, Layout, Pixels, Range, Raster};
@@ -27,7 +28,7 @@ pub(super) fn run(
     for options in std::iter::once(options).chain(variants) {
         options.validate()?;
     }
-    let budget = Budget::new(&options.limits, options.accept_truncated);
+    let budget = Budget::new(options);
     let header = Header::read(bytes, options, &budget)?;
     let upright = header.upright();
     let (width, height) = upright.size(header.width, header.height);
@@ -41,11 +42,15 @@ pub(super) fn run(
         wanted.half_chroma &= options.format != OutputFormat::Png && !options.lossless;
     }
     let decoded = decode(bytes, &header, wanted, &budget)?;
-    check_damage(decoded.damaged, options.max_damage)?;
+    // What was cut off was to be taken, however much it is.
+    if !decoded.truncated {
+        budget.check_damage(decoded.damaged)?;
+    }
     let Decoded { pixels, color, .. } = decoded;
     let layout = match &pixels {
         Pixels::Packed(component) => component.raster.layout,
         Pixels::Ycc(..) | Pixels::Rgb(_) => Layout::Rgb,
+        Pixels::Cmyk(..) => Layout::Cmyk,
     };
     let mut job = Job {
         bytes,
@@ -142,7 +147,7 @@ impl Job<'_> {
     /// The source without its metadata, if it shows the same without it.
     fn kept_source(&self, exif: Option<&[u8]>) -> Option<Vec<u8>> {
         let plain = match &self.header.details {
-            Details::Jpeg(jpeg) => jpeg.components.len() < 4 && !jpeg.is_rgb(),
+            Details::Jpeg(jpeg) => matches!(jpeg.color, Color::Gray | Color::YCbCr),
             Details::Png(_) | Details::WebP(_) | Details::Gif => true,
         };
         if !plain
@@ -180,6 +185,19 @@ impl Job<'_> {
                     plane(green, crop, width, height)?,
                     plane(blue, crop, width, height)?,
                 ]);
+                Ok(Frame::Packed(to_srgb(raster, self.converter.as_ref())))
+            }
+            Pixels::Cmyk(components, black, inks) => {
+                let [cyan, magenta, yellow] = &**components;
+                let raster = ycbcr::cmyk(
+                    &[
+                        plane(cyan, crop, width, height)?,
+                        plane(magenta, crop, width, height)?,
+                        plane(yellow, crop, width, height)?,
+                        plane(black, crop, width, height)?,
+                    ],
+                    *inks,
+                );
                 Ok(Frame::Packed(to_srgb(raster, self.converter.as_ref())))
             }
             Pixels::Ycc(components, range) => {
@@ -231,22 +249,10 @@ impl Job<'_> {
     }
 }
 
-/// Refuses a picture of which more was lost than the caller takes.
-fn check_damage(damaged: f64, max_damage: f64) -> Result<(), OptimizeError> {
-    if damaged <= max_damage {
-        return Ok(());
-    }
-    Err(OptimizeError::invalid(format!(
-        "damaged file: {:.1} % of the picture is lost, at most {:.1} % is accepted (max_damage)",
-        damaged * 100.0,
-        max_damage * 100.0
-    )))
-}
-
 fn is_opaque(pixels: &Pixels) -> bool {
     match pixels {
         Pixels::Packed(component) => component.raster.is_opaque(),
-        Pixels::Ycc(..) | Pixels::Rgb(_) => true,
+        Pixels::Ycc(..) | Pixels::Rgb(_) | Pixels::Cmyk(..) => true,
     }
 }
 

@@ -79,6 +79,15 @@ pub(super) enum Range {
     Limited,
 }
 
+/// How the samples of inks are coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Inks {
+    /// 0 is full ink, as Adobe's programs write them.
+    Inverted,
+    /// Y'CbCr in place of the first three, whose red, green and blue are the inks; black as above.
+    Ycc,
+}
+
 /// A component of a decoded picture and how much of it the picture covers.
 #[derive(Debug, Clone)]
 pub(super) struct Component {
@@ -104,6 +113,8 @@ pub(super) enum Pixels {
     Ycc(Box<[Component; 3]>, Range),
     /// Red, green and blue, each at its own resolution.
     Rgb(Box<[Component; 3]>),
+    /// Cyan, magenta and yellow, and black, each at its own resolution.
+    Cmyk(Box<[Component; 3]>, Component, Inks),
 }
 
 /// Pixels of a result.

@@ -2,10 +2,12 @@
 
 use crate::format::ImageFormat;
 
-use super::header::jpeg::{APP0, APP14, EOI, SOI, SOS, entropy_end, next_segment};
 use super::header::png::chunk_at;
 use super::header::webp::Picture;
 use super::header::{Details, Header};
+use super::jpeg::segments::{
+    APP0, APP1, APP14, DAC, DHT, DQT, DRI, EOI, JPG, SOF0, SOF15, SOI, SOS, next_segment, scan_end,
+};
 
 /// The file with its metadata left out and `exif` put in; `None` where that is not possible without decoding.
 pub(super) fn strip(bytes: &[u8], header: &Header<'_>, exif: Option<&[u8]>) -> Option<Vec<u8>> {
@@ -27,7 +29,7 @@ fn strip_jpeg(bytes: &[u8], jfif: bool, adobe: Option<u8>, exif: Option<&[u8]>) 
         segment(&mut stripped, APP0, b"JFIF\0\x01\x01\0\0\x01\0\x01\0\0")?;
     }
     if let Some(tiff) = exif {
-        segment(&mut stripped, 0xe1, &[b"Exif\0\0", tiff].concat())?;
+        segment(&mut stripped, APP1, &[b"Exif\0\0", tiff].concat())?;
     }
     if let Some(transform) = adobe {
         let payload = [&b"Adobe\0\x64\0\0\0\0"[..], &[transform]].concat();
@@ -35,24 +37,24 @@ fn strip_jpeg(bytes: &[u8], jfif: bool, adobe: Option<u8>, exif: Option<&[u8]>) 
     }
     let mut at = 2;
     loop {
-        let next = next_segment(bytes, at)?;
+        let next = next_segment(bytes, at).ok()??;
         at = next.end;
         match next.marker {
             EOI => break,
-            // DHT and DQT: tables from the first byte to the last.
-            0xc4 | 0xdb => segment(&mut stripped, next.marker, next.payload)?,
-            // DRI, SOF and SOS (T.81, B.2): without what they are longer than what they say.
-            0xdd => segment(&mut stripped, next.marker, next.payload.get(..2)?)?,
-            0xc0..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
-                let components = usize::from(*next.payload.get(5)?);
-                let frame = next.payload.get(..6 + 3 * components)?;
+            // Tables from the first byte to the last.
+            DHT | DQT => segment(&mut stripped, next.marker, next.body)?,
+            // T.81, B.2: without what they are longer than what they say.
+            DRI => segment(&mut stripped, next.marker, next.body.get(..2)?)?,
+            SOF0..=SOF15 if !matches!(next.marker, JPG | DAC) => {
+                let components = usize::from(*next.body.get(5)?);
+                let frame = next.body.get(..6 + 3 * components)?;
                 segment(&mut stripped, next.marker, frame)?;
             }
             SOS => {
-                let components = usize::from(*next.payload.first()?);
-                let scan = next.payload.get(..4 + 2 * components)?;
+                let components = usize::from(*next.body.first()?);
+                let scan = next.body.get(..4 + 2 * components)?;
                 segment(&mut stripped, SOS, scan)?;
-                let end = entropy_end(bytes, at);
+                let end = scan_end(bytes, at);
                 stripped.extend_from_slice(&bytes[at..end]);
                 at = end;
             }

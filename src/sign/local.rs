@@ -140,6 +140,7 @@ impl LocalSigner {
             url: format!("{object_url}?{query}&{SIGNATURE}={signature}"),
             headers: Vec::new(),
             key: key.clone(),
+            file_url: None,
             expires_at,
         })
     }

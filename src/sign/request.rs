@@ -45,6 +45,8 @@ pub struct PresignedRequest {
     pub headers: Vec<(String, String)>,
     /// The key.
     pub key: ObjectKey,
+    /// Of a PUT that a store hands out, the public URL: of a pending key, the one after `promote`.
+    pub file_url: Option<String>,
     /// When it ends: the earlier of what was asked and when the credentials end.
     pub expires_at: SystemTime,
 }
@@ -58,6 +60,7 @@ impl PresignedRequest {
             url,
             headers: Vec::new(),
             key,
+            file_url: None,
             expires_at,
         }
     }
@@ -70,6 +73,7 @@ impl fmt::Debug for PresignedRequest {
             .field("url", &without_query(&self.url))
             .field("headers", &names(&self.headers))
             .field("key", &self.key)
+            .field("file_url", &self.file_url)
             .field("expires_at", &self.expires_at)
             .finish()
     }

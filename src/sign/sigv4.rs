@@ -200,6 +200,7 @@ impl SigV4 {
             url: format!("{object_url}?{query}&X-Amz-Signature={signature}"),
             headers,
             key: key.clone(),
+            file_url: None,
             expires_at: self.earlier(time.system_time() + lives),
         })
     }

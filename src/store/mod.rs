@@ -159,7 +159,7 @@ impl ImageStore {
     /// The URL under which anyone can fetch the image, if the bucket allows it. Pure: nothing is asked.
     ///
     /// A pending key never appears in a public URL: what comes out for it is the URL that the image will
-    /// have once it is promoted without a change of format.
+    /// have once it is promoted.
     pub fn public_url(&self, key: &ObjectKey) -> String {
         self.inner.config.urls().public_url(key)
     }

@@ -40,9 +40,6 @@ impl UploadOptions {
 /// How long signed requests hold unless told otherwise: one hour.
 const DEFAULT_EXPIRY: Duration = Duration::from_secs(3600);
 
-/// Largest direct upload unless told otherwise: 10 MiB.
-const DEFAULT_MAX_BYTES: u64 = 10 << 20;
-
 /// How a presigned GET answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -94,6 +91,8 @@ impl PresignGetOptions {
 pub struct PresignPutOptions {
     /// The content type that the upload has to send; by default what its file name says.
     pub content_type: Option<String>,
+    /// The exact length of the file, in bytes. It is signed: without it the upload has no bound.
+    pub content_length: Option<u64>,
     /// How long it holds: 1 s to 7 days, one hour by default.
     pub expires_in: Duration,
     /// Whether the upload lands under a pending key, to be promoted. On by default.
@@ -104,6 +103,7 @@ impl Default for PresignPutOptions {
     fn default() -> Self {
         Self {
             content_type: None,
+            content_length: None,
             expires_in: DEFAULT_EXPIRY,
             pending: true,
         }
@@ -111,6 +111,13 @@ impl Default for PresignPutOptions {
 }
 
 impl PresignPutOptions {
+    /// Sets the exact length of the file, in bytes.
+    #[must_use]
+    pub fn with_content_length(mut self, content_length: u64) -> Self {
+        self.content_length = Some(content_length);
+        self
+    }
+
     /// Sets the content type that the upload has to send.
     #[must_use]
     pub fn with_content_type(mut self, content_type: impl Into<String>) -> Self {
@@ -139,8 +146,9 @@ impl PresignPutOptions {
 pub struct PresignPostOptions {
     /// The content type that the upload has to send; by default what its file name says.
     pub content_type: Option<String>,
-    /// Largest file, in bytes. 10 MiB by default.
-    pub max_bytes: u64,
+    /// Largest file, in bytes; by default the store's
+    /// [`max_upload_bytes`](crate::ConfigBuilder::with_max_upload_bytes).
+    pub max_bytes: Option<u64>,
     /// How long it holds: 1 s to 7 days, one hour by default. Until then it can be used again.
     pub expires_in: Duration,
     /// Whether the upload lands under a pending key, to be promoted. On by default. Off, the form can
@@ -152,7 +160,7 @@ impl Default for PresignPostOptions {
     fn default() -> Self {
         Self {
             content_type: None,
-            max_bytes: DEFAULT_MAX_BYTES,
+            max_bytes: None,
             expires_in: DEFAULT_EXPIRY,
             pending: true,
         }
@@ -170,7 +178,7 @@ impl PresignPostOptions {
     /// Sets the largest file, in bytes.
     #[must_use]
     pub fn with_max_bytes(mut self, max_bytes: u64) -> Self {
-        self.max_bytes = max_bytes;
+        self.max_bytes = Some(max_bytes);
         self
     }
 

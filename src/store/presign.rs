@@ -78,12 +78,11 @@ impl ImageStore {
         .await
     }
 
-    /// A PUT of one image of a given type that works until it expires; on S3 only, because a signed local
-    /// PUT could not bound its size.
+    /// A PUT of one image of a given type that works until it expires; on S3 only.
     ///
-    /// Content type and cache control are signed, and `If-None-Match: *` where the store is create-only:
-    /// send the headers exactly as given. Unless told otherwise it writes a pending key, for
-    /// [`promote`](Self::promote).
+    /// Content type, cache control and, where it is given, the length are signed, and `If-None-Match: *`
+    /// where the store is create-only: send the headers exactly as given. Unless told otherwise it writes
+    /// a pending key, for [`promote`](Self::promote). Name the length of what strangers may send.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -109,8 +108,9 @@ impl ImageStore {
     ///
     /// # Errors
     ///
-    /// `UnsupportedFormat` for a type that the store does not accept; `InvalidArgument` for an expiry
-    /// outside 1 s to 7 days; `NotSupported` off S3; `Credentials`.
+    /// `UnsupportedFormat` for a type that the store does not accept; `LimitExceeded` for a length over the
+    /// store's `max_upload_bytes`; `InvalidArgument` for a length of 0 or an expiry outside 1 s to 7 days;
+    /// `NotSupported` off S3; `Credentials`.
     pub async fn presigned_put(
         &self,
         filename: &str,
@@ -128,9 +128,14 @@ impl ImageStore {
             }
             let format = declared_format(filename, options.content_type.as_deref())?;
             let key = self.direct_key(format, options.pending)?;
+            let file_url = self.public_url(&key);
             let mut request = Presign::put(options.expires_in)
                 .with_header("Content-Type", format.mime_type())
                 .with_header("Cache-Control", config.cache_control());
+            if let Some(length) = options.content_length {
+                check_length(length, config.max_upload_bytes())?;
+                request = request.with_header("Content-Length", length.to_string());
+            }
             if config.create_only() {
                 request = request.with_header("If-None-Match", "*");
             }
@@ -141,7 +146,11 @@ impl ImageStore {
                 return Err(not_supported);
             };
             let url = config.urls().object_url(&key);
-            Ok(signer.presign(&request, &key, &url, self.inner.sources.now())?)
+            let signed = signer.presign(&request, &key, &url, self.inner.sources.now())?;
+            Ok(PresignedRequest {
+                file_url: Some(file_url),
+                ..signed
+            })
         })
         .await
     }
@@ -188,7 +197,9 @@ impl ImageStore {
     ) -> Result<PresignedPost> {
         let span = tracing::info_span!("presigned_post", key = field::Empty);
         traced(span, async {
-            if options.max_bytes == 0 {
+            let config = &self.inner.config;
+            let max_bytes = options.max_bytes.unwrap_or(config.max_upload_bytes());
+            if max_bytes == 0 {
                 return Err(Error::InvalidArgument {
                     name: "max_bytes",
                     reason: "it has to be at least 1".into(),
@@ -196,20 +207,12 @@ impl ImageStore {
             }
             let format = declared_format(filename, options.content_type.as_deref())?;
             let key = self.direct_key(format, options.pending)?;
-            let config = &self.inner.config;
-            let final_key = match key.uuid() {
-                Some(id) if options.pending => {
-                    let (_, format) = promoted_format(config.optimize().format, format);
-                    ObjectKey::for_upload(self.inner.prefix(), id, format)?
-                }
-                _ => key.clone(),
-            };
-            let file_url = self.public_url(&final_key);
+            let file_url = self.public_url(&key);
 
             let mut policy = PostPolicy::new(key.as_str(), options.expires_in)
                 .with_field("Content-Type", format.mime_type())
                 .with_field("Cache-Control", config.cache_control())
-                .with_content_length_range(1, options.max_bytes)
+                .with_content_length_range(1, max_bytes)
                 .with_success_action_status(201);
             if let Some(s3) = config.s3() {
                 policy = policy.with_bucket(s3.bucket());
@@ -354,11 +357,13 @@ impl ImageStore {
         Ok((policy, expires_at))
     }
 
-    /// A new key for a direct upload.
+    /// A new key for a direct upload of a declared format. A pending key has the extension that the image
+    /// will have, which is what `promote` keeps, whatever its own configuration.
     fn direct_key(&self, format: ImageFormat, pending: bool) -> Result<ObjectKey> {
         let id = self.inner.sources.new_id();
         let key = if pending {
-            ObjectKey::for_pending(self.inner.prefix(), id, format)?
+            let promised = promised_format(self.inner.config.optimize().format, format);
+            ObjectKey::for_pending(self.inner.prefix(), id, promised)?
         } else {
             ObjectKey::for_upload(self.inner.prefix(), id, format)?
         };
@@ -385,19 +390,41 @@ fn declared_format(filename: &str, content_type: Option<&str>) -> Result<ImageFo
     })
 }
 
-/// What a direct upload of a declared format becomes when it is promoted: known beforehand, so that its
-/// URL is.
-pub(super) fn promoted_format(
-    wanted: OutputFormat,
-    declared: ImageFormat,
-) -> (OutputFormat, ImageFormat) {
-    match wanted {
-        OutputFormat::Jpeg => (OutputFormat::Jpeg, ImageFormat::Jpeg),
-        OutputFormat::WebP => (OutputFormat::WebP, ImageFormat::WebP),
-        OutputFormat::Png => (OutputFormat::Png, ImageFormat::Png),
-        OutputFormat::Auto if declared == ImageFormat::Jpeg => {
-            (OutputFormat::Jpeg, ImageFormat::Jpeg)
+fn check_length(length: u64, most: u64) -> Result<()> {
+    if length == 0 {
+        return Err(Error::InvalidArgument {
+            name: "content_length",
+            reason: "it has to be at least 1".into(),
+        });
+    }
+    if length > most {
+        return Err(OptimizeError::LimitExceeded {
+            what: "bytes",
+            value: length,
+            limit: most,
         }
-        OutputFormat::Auto => (OutputFormat::WebP, ImageFormat::WebP),
+        .into());
+    }
+    Ok(())
+}
+
+/// How a pending upload is encoded: as its key says, which its form promised. A GIF is promised to nobody.
+pub(super) fn promoted_format(wanted: OutputFormat, promised: ImageFormat) -> OutputFormat {
+    match promised {
+        ImageFormat::Jpeg => OutputFormat::Jpeg,
+        ImageFormat::Png => OutputFormat::Png,
+        ImageFormat::WebP => OutputFormat::WebP,
+        ImageFormat::Gif => wanted,
+    }
+}
+
+/// What a direct upload of a declared format will be once it is promoted: known beforehand, so that its
+/// URL is.
+fn promised_format(wanted: OutputFormat, declared: ImageFormat) -> ImageFormat {
+    match wanted {
+        OutputFormat::Jpeg => ImageFormat::Jpeg,
+        OutputFormat::Png => ImageFormat::Png,
+        OutputFormat::Auto if declared == ImageFormat::Jpeg => ImageFormat::Jpeg,
+        OutputFormat::WebP | OutputFormat::Auto => ImageFormat::WebP,
     }
 }

@@ -16,8 +16,9 @@ use super::{ImageStore, traced};
 
 impl ImageStore {
     /// Verifies a direct upload and makes it an image of the store: reads it within the limits, optimizes
-    /// it, stores it with its variants under a key that keeps the pending key's UUID, and removes the
-    /// pending object.
+    /// it, stores it with its variants under a key that keeps the pending key's UUID and extension, and
+    /// removes the pending object. The format is the one that the pending key promises, even where this
+    /// store's own options have another.
     ///
     /// Two callers at once make one image, and both get it. Once it is done, the pending object is gone:
     /// `NotFound`. A promotion that fails removes what it wrote and leaves the pending object, for another
@@ -65,7 +66,7 @@ impl ImageStore {
                 .into());
             }
             let options = self.inner.config.optimize();
-            let (format, _) = promoted_format(options.format, declared);
+            let format = promoted_format(options.format, declared);
             let options = options.clone().with_format(format);
             let prepared = self.prepare(bytes, Some(&options)).await?;
             let promoted = ObjectKey::for_upload(self.inner.prefix(), id, prepared.main.format)?;
@@ -83,7 +84,7 @@ impl ImageStore {
         .await
     }
 
-    /// The id of a pending key, and the format that was declared for it.
+    /// The id of a pending key, and the format that its form promised.
     fn pending_upload(&self, key: &ObjectKey) -> Result<(Uuid, ImageFormat)> {
         let refuse = |reason| Error::from(InvalidKey::new(key.as_str(), reason));
         let Some(promoted) = key.promoted() else {

@@ -199,7 +199,7 @@ impl Urls {
     /// object's own URL.
     ///
     /// A pending key is never in a public URL: for one, this is the URL of the key that it has once it
-    /// is promoted without a change of format.
+    /// is promoted.
     pub fn public_url(&self, key: &ObjectKey) -> String {
         let path = key.percent_encoded();
         let public = match path.strip_prefix(PENDING) {

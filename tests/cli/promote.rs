@@ -1,5 +1,7 @@
 //! A direct upload by a browser's means, then `promote`.
 
+use lablink_storage::{ImageStore, OptimizeOptions, OutputFormat, PresignPostOptions, Variant};
+
 use crate::common::images;
 use crate::common::s3::Server;
 use crate::shell::{Shell, multipart};
@@ -28,12 +30,8 @@ async fn a_form_upload_becomes_an_image() {
     let image = shell.run(&["promote", key, "--json"]).ok().json();
     assert_eq!(image["url"], form["file_url"], "as presign said");
     let promised = key.strip_prefix("pending/").expect("a pending key");
-    let stem = promised.strip_suffix(".png").expect("a PNG");
     let promoted = image["key"].as_str().expect("a key");
-    assert!(
-        promoted.starts_with(stem),
-        "{promoted} keeps the UUID of {key}"
-    );
+    assert_eq!(promoted, promised, "the pending key said so");
     assert_eq!(
         (image["width"].as_u64(), image["source"]["format"].as_str()),
         (Some(80), Some("image/png"))
@@ -102,4 +100,48 @@ async fn a_put_upload_becomes_an_image_and_a_page_does_not() {
         2,
         "the image, and what nobody has promoted: {keys:?}"
     );
+}
+
+/// The page holds `file_url` and the variants' URLs before the worker promotes: with the application's own
+/// variables the command line makes exactly these, and a worker that lacks them keeps the image's URL.
+#[tokio::test]
+async fn a_worker_makes_what_the_application_promised() {
+    const SECRET: &str = "a secret of at least 32 characters for forms";
+    let told = Shell::new()
+        .with("LABLINK_STORAGE_SECRET", SECRET)
+        .with("LABLINK_STORAGE_OPTIMIZE", r#"{"format": "webp"}"#)
+        .with(
+            "LABLINK_STORAGE_VARIANTS",
+            r#"{"thumb": {"max_width": 320, "max_height": 320}}"#,
+        );
+    let untold = Shell::new();
+    for (shell, thumbs) in [(&told, 1), (&untold, 0)] {
+        let thumb = OptimizeOptions::default().with_max_size(320, 320);
+        let application = ImageStore::builder()
+            .local(shell.path("uploads"))
+            .with_secret(SECRET)
+            .with_optimize(OptimizeOptions::default().with_format(OutputFormat::WebP))
+            .with_variant(Variant::new("thumb", thumb).expect("a name"))
+            .build()
+            .expect("a store");
+        let form = application
+            .presigned_post("board.jpg", PresignPostOptions::default())
+            .await
+            .expect("signed");
+        let photo = std::fs::read("examples/photo.jpg").expect("the example photo");
+        application
+            .receive_post(form.fields, photo)
+            .await
+            .expect("received");
+
+        let image = shell.run(&["promote", form.key.as_str(), "--json"]).ok();
+        assert_eq!(image.json()["url"], form.file_url.as_str());
+        let key = application.key_from_url(&form.file_url).expect("its own");
+        let stored = application.head(&key).await.expect("there");
+        assert_eq!(stored.content_type.as_deref(), Some("image/webp"));
+        let thumb = application.variant_url(&key, "thumb").expect("a variant");
+        let thumb = application.key_from_url(&thumb).expect("its own");
+        let there = application.exists(&thumb).await.expect("asked");
+        assert_eq!(usize::from(there), thumbs);
+    }
 }

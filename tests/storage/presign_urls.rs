@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::common::images;
 use lablink_storage::{
-    ErrorKind, ImageStore, ImageStoreBuilder, ObjectKey, PresignGetOptions, PresignPutOptions,
-    UploadOptions,
+    DirectUpload, ErrorKind, ImageStore, ImageStoreBuilder, ObjectKey, PresignGetOptions,
+    PresignPutOptions, UploadOptions,
 };
 
 const SECRET: &str = "a secret of at least 32 characters for gets";
@@ -360,5 +360,67 @@ mod on_s3 {
         assert_ne!(other, request.url);
         let reply = send_as(&bucket, "GET", &other, &[], Vec::new()).await;
         assert!([400, 403].contains(&reply.status), "{}", reply.text());
+    }
+}
+
+/// A server without POST Object bounds a direct upload by its signed length.
+#[cfg(feature = "s3")]
+#[tokio::test]
+async fn a_put_of_a_signed_length_takes_that_length_alone() {
+    let Some(server) = crate::common::s3::Server::from_env() else {
+        return;
+    };
+    let bucket = server.bucket().await;
+    let builder = bucket
+        .store()
+        .with_direct_upload(DirectUpload::Put)
+        .with_max_upload_bytes(1 << 20);
+    let store = builder.build().expect("a store");
+    assert_eq!(store.direct_upload(), DirectUpload::Put);
+    let photo = images::jpeg(64, 48);
+    let options = PresignPutOptions::default().with_content_length(photo.len() as u64);
+    let put = store
+        .presigned_put("board.jpg", options)
+        .await
+        .expect("signed");
+    let headers: Vec<(&str, &str)> = put
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        // What a client sends is what it counts itself.
+        .filter(|(name, _)| *name != "content-length")
+        .collect();
+    let length = put
+        .headers
+        .iter()
+        .find(|(name, _)| name == "content-length");
+    assert_eq!(
+        length.map(|(_, value)| value),
+        Some(&photo.len().to_string())
+    );
+
+    for wrong in [[&photo[..], b"more"].concat(), photo[1..].to_vec()] {
+        let answer = server
+            .anonymous_with("PUT", &put.url, &headers, wrong)
+            .await;
+        assert_eq!(answer.status, 403, "{}", answer.text());
+    }
+    server
+        .anonymous_with("PUT", &put.url, &headers, photo)
+        .await
+        .ok();
+    let image = store.promote(&put.key).await.expect("an image");
+    assert_eq!(Some(image.url), put.file_url);
+
+    for (length, kind) in [
+        (0, ErrorKind::InvalidArgument),
+        ((1 << 20) + 1, ErrorKind::LimitExceeded),
+    ] {
+        let options = PresignPutOptions::default().with_content_length(length);
+        let error = store
+            .presigned_put("a.jpg", options)
+            .await
+            .expect_err("refused");
+        assert_eq!(error.kind(), kind);
     }
 }

@@ -74,12 +74,15 @@ impl ImageStore {
     ///     content_type: the type that has to be sent; one of the accepted raster types.
     ///     expires_in: seconds or a timedelta, 1 s to 7 days.
     ///     pending: whether it lands under a pending key, to be promoted.
+    ///     content_length: the exact length of the file, which is signed; without it the upload has no
+    ///         bound.
     ///
     /// Returns:
-    ///     PresignedRequest; its headers have to be sent.
+    ///     PresignedRequest; its headers have to be sent. Its file_url is the URL after promote.
     ///
     /// Raises:
     ///     UnsupportedFormatError or InvalidArgumentError: a type that the store does not accept.
+    ///     LimitExceededError: a length over the store's max_upload_bytes.
     ///     NotSupportedError: a local or memory store.
     ///
     /// Example:
@@ -90,8 +93,9 @@ impl ImageStore {
     ///     >>> request.method, request.headers["content-type"]
     ///     ('PUT', 'image/png')
     #[pyo3(
-        signature = (filename, content_type=None, expires_in=None, pending=true),
-        text_signature = "($self, filename, content_type=None, expires_in=3600, pending=True)"
+        signature = (filename, content_type=None, expires_in=None, pending=true, content_length=None),
+        text_signature = "($self, filename, content_type=None, expires_in=3600, pending=True, \
+                          content_length=None)"
     )]
     fn presigned_put<'py>(
         &self,
@@ -100,10 +104,14 @@ impl ImageStore {
         content_type: Option<&Bound<'py, PyAny>>,
         expires_in: Option<&Bound<'py, PyAny>>,
         pending: bool,
+        content_length: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
             let filename = text("filename", filename)?;
             let mut options = core::PresignPutOptions::default().with_pending(pending);
+            if let Some(length) = content_length {
+                options = options.with_content_length(number("content_length", length)?);
+            }
             if let Some(expires_in) = expires(expires_in)? {
                 options = options.with_expires_in(expires_in);
             }
@@ -121,7 +129,7 @@ impl ImageStore {
     /// Args:
     ///     filename: the name at the user's; its extension is the default of the type.
     ///     content_type: the type that has to be sent; one of the accepted raster types.
-    ///     max_bytes: largest file.
+    ///     max_bytes: largest file. Default the store's max_upload_bytes.
     ///     expires_in: seconds or a timedelta, 1 s to 7 days. Until then the form can be used again.
     ///     pending: whether it lands under a pending key, to be promoted. False names a final key at once:
     ///         the form can overwrite it until it expires, and nobody looks at the bytes.
@@ -141,7 +149,7 @@ impl ImageStore {
     ///     (True, 'image/png')
     #[pyo3(
         signature = (filename, content_type=None, max_bytes=None, expires_in=None, pending=true),
-        text_signature = "($self, filename, content_type=None, max_bytes=10485760, \
+        text_signature = "($self, filename, content_type=None, max_bytes=None, \
                           expires_in=3600, pending=True)"
     )]
     fn presigned_post<'py>(

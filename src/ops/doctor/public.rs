@@ -220,6 +220,7 @@ impl Examination<'_> {
                 match answer.code() {
                     Some("AccessDenied") => "the signer needs s3:PutObject on the pending prefix; on other servers than AWS the secret may be wrong",
                     Some("SignatureDoesNotMatch") => "the secret access key is wrong",
+                    Some("NotImplemented" | "MethodNotAllowed") => "this server takes no form uploads: have browsers upload by PUT, with LABLINK_STORAGE_DIRECT_UPLOAD=put",
                     _ => "the server's code says which condition of the form it refuses",
                 },
             )),

@@ -3,7 +3,6 @@
 mod gif;
 mod jpeg;
 mod png;
-mod timed;
 mod webp;
 
 pub(super) use webp::ends_early;

@@ -3,11 +3,12 @@
 use std::hint::select_unpredictable;
 
 use super::{
-    error::Error,
-    intervals::{Due, Intervals, Outcome},
+    huffman::extend,
+    intervals::Intervals,
     pairs::{LOOK, Look, MAX_BITS, Pairs},
-    source::Bits,
+    source::{Bits, Source},
     strip::{Blocks, MAX_SLOTS, Strip},
+    symbols::Symbols,
 };
 
 /// Looks that the bits of one refill are enough for, even if the last one leads to the longest symbol.
@@ -16,12 +17,22 @@ const _: () = assert!((LOOKS as u32 - 1) * LOOK + MAX_BITS <= 56);
 
 pub(super) struct Entropy<'a, 't> {
     /// In blocks.
-    intervals: Intervals<'a>,
+    pub intervals: Intervals<'a>,
     pairs: Pairs<'t>,
     /// The last DC coefficient of each component of the scan.
     predictions: [i16; 4],
-    /// The file has ended.
-    dry: bool,
+    /// Set from where an interval is damaged to its end.
+    careful: Option<Careful<'t>>,
+}
+
+/// How a run of blocks came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    /// The window has too few bytes.
+    Dry,
+    /// The bits are no code, or mean nothing where they are.
+    Bad,
 }
 
 impl<'a, 't> Entropy<'a, 't> {
@@ -30,45 +41,62 @@ impl<'a, 't> Entropy<'a, 't> {
             intervals,
             pairs,
             predictions: [0; 4],
-            dry: false,
+            careful: None,
         }
     }
 
-    /// Whether the file ended before the blocks did.
-    pub fn is_dry(&self) -> bool {
-        self.dry
-    }
-
-    /// Whether nothing is left of the scan.
-    pub fn is_spent(&mut self) -> bool {
-        self.intervals.source.is_spent()
-    }
-
-    /// Where the marker that ends the scan is looked for.
-    pub fn position(&self) -> usize {
-        self.intervals.source.position()
-    }
-
-    /// Decodes the first `count` blocks of the strip. Where the file ends, the rest stays zero.
-    pub fn decode(&mut self, strip: &mut Strip, count: usize) -> Result<(), Error> {
+    /// Decodes the first `count` blocks of the strip; those that have no data stay zero.
+    pub fn decode(&mut self, strip: &mut Strip, count: usize) {
         let mut from = 0;
-        while from < count && !self.dry {
-            match self.intervals.next()? {
-                Due::Nothing => {}
-                Due::Restart => self.predictions = [0; 4],
-                Due::End => {
-                    self.dry = true;
-                    break;
-                }
+        while from < count {
+            if self.intervals.next() {
+                self.predictions = [0; 4];
+                self.careful = None;
             }
             let to = count.min(from.saturating_add(self.intervals.left()));
-            let outcome = self.blocks(strip, from, to);
-            self.dry = !self.intervals.settle(outcome)?;
-            self.predict(strip, from, to);
+            let read = match self.intervals.is_dry() {
+                true => from,
+                false => self.interval(strip, from, to),
+            };
+            self.predict(strip, from, read);
+            if read < to {
+                self.intervals.lose(to - read);
+            }
             self.intervals.advance(to - from);
             from = to;
         }
-        Ok(())
+    }
+
+    /// Decodes the blocks `from..to`, all of one interval; up to which of them there was data.
+    fn interval(&mut self, strip: &mut Strip, from: usize, to: usize) -> usize {
+        if self.careful.is_none() {
+            let before = self.intervals.source.tell();
+            if self.blocks(strip, from, to) && !self.intervals.source.overrun() {
+                return to;
+            }
+            self.intervals.source.seek(before);
+            self.intervals.source.odd = true;
+            strip.clear(from, to);
+            self.careful = Some(Careful::new(&self.pairs));
+        }
+        let Some(careful) = &self.careful else {
+            return from;
+        };
+        for begin in (from..to).step_by(strip.per_mcu) {
+            let source = &mut self.intervals.source;
+            let is_empty = source.is_exhausted();
+            let end = begin + strip.per_mcu;
+            for block in begin..end {
+                careful.block(source, &mut strip.blocks, block);
+            }
+            self.intervals.settle();
+            if self.intervals.is_dry() {
+                // This MCU shows what zeros decode to; if there was not a bit of it, it is lost as well.
+                self.intervals.lose(if is_empty { end - begin } else { 0 });
+                return end;
+            }
+        }
+        to
     }
 
     /// Adds up the DC differences of blocks that were decoded (F.2.2.1).
@@ -88,14 +116,14 @@ impl<'a, 't> Entropy<'a, 't> {
         }
     }
 
-    /// Decodes the blocks `from..to` of the strip.
+    /// Decodes the blocks `from..to` of the strip; whether all bits were symbols that belong there.
     #[inline(never)]
-    fn blocks(&mut self, strip: &mut Strip, from: usize, to: usize) -> Outcome {
+    fn blocks(&mut self, strip: &mut Strip, from: usize, to: usize) -> bool {
         let (source, pairs) = (&mut self.intervals.source, &self.pairs);
         let blocks = &mut *strip.blocks;
         let component = blocks.slots[from % MAX_SLOTS].component();
         let Some(&(table, _)) = pairs.bases.get(component) else {
-            return Outcome::Bad;
+            return false;
         };
         let mut walk = Walk {
             bits: source.bits,
@@ -106,10 +134,57 @@ impl<'a, 't> Entropy<'a, 't> {
         loop {
             let outcome = walk.run(pairs, blocks, source.window(), to);
             source.bits = walk.bits;
-            if outcome != Outcome::Dry || !source.refill() {
-                return outcome;
+            if outcome != Outcome::Dry {
+                return outcome == Outcome::Done;
             }
+            source.refill();
             walk.bits = source.bits;
+        }
+    }
+}
+
+/// Symbol by symbol what libjpeg makes of damaged data (`decode_mcu_slow`).
+struct Careful<'t> {
+    /// The DC and the AC code of each component of the scan.
+    codes: Vec<(Symbols<'t>, Symbols<'t>)>,
+}
+
+impl<'t> Careful<'t> {
+    fn new(pairs: &Pairs<'t>) -> Self {
+        let codes = pairs.component_codes();
+        Self {
+            codes: codes
+                .map(|(dc, ac)| (Symbols::new(dc), Symbols::new(ac)))
+                .collect(),
+        }
+    }
+
+    fn block(&self, source: &mut Source<'_>, blocks: &mut Blocks, block: usize) {
+        let slot = blocks.slots[block % MAX_SLOTS];
+        let Some((dc, ac)) = self.codes.get(slot.component()) else {
+            return;
+        };
+        source.refill();
+        let size = dc.take_any(source);
+        // No decoder takes a longer one.
+        let size = if size < 16 { u32::from(size) } else { 0 };
+        blocks.put(slot, 0, extend(source.bits.take(size), size) as i16);
+        let mut index = 1;
+        while index < 64 {
+            source.refill();
+            let symbol = u32::from(ac.take_any(source));
+            let (run, size) = (symbol >> 4, symbol & 15);
+            index += run;
+            match (run, size) {
+                (15, 0) => {}
+                (_, 0) => break,
+                // What is beyond the block ends up in its last place.
+                _ => {
+                    let value = extend(source.bits.take(size), size) as i16;
+                    blocks.put(slot, index.min(63), value);
+                }
+            }
+            index += 1;
         }
     }
 }

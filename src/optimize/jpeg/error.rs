@@ -6,12 +6,10 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// A valid kind of JPEG that this decoder leaves to a general one.
+    /// A valid kind of JPEG that this decoder does not take; the kind's name.
     Unsupported(&'static str),
     /// The file breaks the rules of its format.
     Damaged(&'static str),
-    /// Where the file's next part begins cannot be told: no decoder may go on.
-    Unreadable(&'static str),
     /// The file ends before its image does.
     Truncated,
     /// The image is over a limit.
@@ -31,8 +29,8 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unsupported(what) => write!(f, "unsupported JPEG: {what}"),
-            Self::Damaged(what) | Self::Unreadable(what) => write!(f, "damaged JPEG: {what}"),
+            Self::Unsupported(what) => write!(f, "unsupported: {what}"),
+            Self::Damaged(what) => write!(f, "damaged JPEG: {what}"),
             Self::Truncated => f.write_str("truncated JPEG: the file ends before its image does"),
             Self::LimitExceeded { what, value, limit } => {
                 write!(

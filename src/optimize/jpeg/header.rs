@@ -4,6 +4,7 @@ use super::{
     error::Error,
     huffman::Code,
     segments::{self, Fields, Segment, next_segment},
+    standard,
     types::{Color, Component, Header, Process},
 };
 
@@ -26,6 +27,17 @@ impl Tables {
     pub fn ac_code(&self, index: usize) -> Result<&Code, Error> {
         code(&self.ac, index)
     }
+
+    /// Motion JPEG leaves the tables out and means those of annex K.
+    fn complete(&mut self) {
+        for (index, [dc, ac]) in standard::TABLES.iter().enumerate() {
+            for (codes, bytes) in [(&mut self.dc, *dc), (&mut self.ac, *ac)] {
+                if let Some(slot @ None) = codes.get_mut(index) {
+                    *slot = Code::parse(&mut Fields(bytes)).ok();
+                }
+            }
+        }
+    }
 }
 
 /// Notes that a table, 0 to 3, is there; whether it replaces one that was not used.
@@ -37,9 +49,8 @@ fn define(unused: &mut u8, destination: u8) -> bool {
 }
 
 fn code(codes: &[Option<Code>; 4], index: usize) -> Result<&Code, Error> {
-    // Motion JPEG leaves the tables out and means those of annex K.
     let code = codes.get(index).and_then(Option::as_ref);
-    code.ok_or(Error::Unsupported("no Huffman table for a scan"))
+    code.ok_or(Error::Damaged("no Huffman table for a scan"))
 }
 
 /// One component of a scan (B.2.3).
@@ -70,7 +81,7 @@ pub(super) struct Reader<'a> {
     /// Where the next segment is looked for.
     pub at: usize,
     pub tables: Tables,
-    /// Whether scans or tables hold bytes that the image did not need.
+    /// Whether scans or tables hold bytes that the image did not need, or what other decoders refuse.
     pub spare: bool,
     /// Tables that no scan has used yet.
     unused: Unused,
@@ -132,17 +143,14 @@ impl<'a> Reader<'a> {
                 segments::DQT => self.quantization(fields)?,
                 segments::DHT => self.huffman(fields)?,
                 segments::DRI => self.tables.restart_interval = fields.u16()?,
-                segments::DAC => return Err(Error::Unsupported("arithmetic coding")),
-                segments::DNL => {
-                    return Err(Error::Unsupported(
-                        "the height follows the first scan (DNL)",
-                    ));
-                }
-                segments::DHP => return Err(Error::Unsupported("hierarchical coding")),
+                // The frame has told the height.
+                segments::DNL => self.spare = true,
+                segments::DHP => return Err(Error::Unsupported("hierarchical JPEG")),
                 segments::APP0 if segment.body.starts_with(b"JFIF\0") => self.jfif = true,
                 segments::APP14 => self.adobe(&segment),
                 // Between SOF0 and SOF15, what is left is a frame; JPG is reserved.
-                segments::JPG => return Err(Error::Unsupported("the reserved marker JPG")),
+                segments::DAC => {}
+                segments::JPG => return Err(Error::Damaged("the reserved marker JPG")),
                 segments::SOF0..=segments::SOF15 => self.frame(segment.marker, fields)?,
                 _ => {}
             }
@@ -161,7 +169,11 @@ impl<'a> Reader<'a> {
             precision: frame.precision,
             process: frame.process,
             components: frame.components.clone(),
-            color: self.color(&frame.components),
+            color: Color::new(
+                frame.components.iter().map(|component| component.id),
+                self.jfif,
+                self.adobe_transform,
+            ),
             adobe_transform: self.adobe_transform,
             restart_interval: self.tables.restart_interval,
         })
@@ -180,7 +192,7 @@ impl<'a> Reader<'a> {
         }
         if height == 0 {
             return Err(Error::Unsupported(
-                "the height follows the first scan (DNL)",
+                "JPEG that gives its height after its data (DNL)",
             ));
         }
         let mut components: Vec<Component> = Vec::new();
@@ -194,9 +206,8 @@ impl<'a> Reader<'a> {
             if quantization > 3 {
                 return Err(Error::Damaged("there are four quantisation tables only"));
             }
-            if components.iter().any(|other| other.id == id) {
-                return Err(Error::Unsupported("two components with one identifier"));
-            }
+            // One identifier for several is found in real files; other decoders refuse it.
+            self.spare |= components.iter().any(|other| other.id == id);
             components.push(Component {
                 id,
                 horizontal,
@@ -211,7 +222,9 @@ impl<'a> Reader<'a> {
             segments::SOF0 => Process::Baseline,
             segments::SOF1 => Process::Extended,
             segments::SOF2 => Process::Progressive,
-            _ => Process::Other,
+            0xC3 | 0xCB => Process::Lossless,
+            0xC9 | 0xCA => Process::Arithmetic,
+            _ => Process::Hierarchical,
         };
         self.frame = Some(Frame {
             width,
@@ -233,23 +246,16 @@ impl<'a> Reader<'a> {
         for _ in 0..fields.u8()? {
             let id = fields.u8()?;
             let (dc, ac) = fields.nibbles()?;
-            if dc > 3 || ac > 3 {
-                return Err(Error::Damaged(
-                    "there are four Huffman tables of a kind only",
-                ));
-            }
-            let index = frame
-                .components
-                .iter()
-                .position(|component| component.id == id)
+            // Where identifiers are doubled, each component of the scan is the next one.
+            let is_free = |index: usize| components.iter().all(|other| other.index != index);
+            let index = (0..)
+                .zip(&frame.components)
+                .position(|(index, component)| component.id == id && is_free(index))
                 .ok_or(Error::Damaged(
                     "a scan names a component that is not in the frame",
                 ))?;
-            if components.last().is_some_and(|last| last.index >= index) {
-                return Err(Error::Unsupported(
-                    "components in another order than in the frame",
-                ));
-            }
+            // Some decoders want the order of the frame.
+            self.spare |= components.last().is_some_and(|last| last.index > index);
             components.push(ScanComponent {
                 index,
                 dc_table: dc.into(),
@@ -266,11 +272,22 @@ impl<'a> Reader<'a> {
                 self.unused.quantization &= !(1 << component.quantization);
             }
             if band.0 == 0 && high == 0 {
-                self.unused.dc &= !(1 << component.dc_table);
+                self.unused.dc &= !(1 << (component.dc_table & 3));
             }
             if band.1 > 0 {
-                self.unused.ac &= !(1 << component.ac_table);
+                self.unused.ac &= !(1 << (component.ac_table & 3));
             }
+        }
+        if frame.process != Process::Progressive {
+            // Some cameras write other numbers, which mean nothing here.
+            self.spare |= (band, high, low) != ((0, 63), 0, 0);
+            // Some decoders know no table that is not in the file.
+            let is_there = |component: &ScanComponent| {
+                self.tables.dc_code(component.dc_table).is_ok()
+                    && self.tables.ac_code(component.ac_table).is_ok()
+            };
+            self.spare |= !components.iter().all(is_there);
+            self.tables.complete();
         }
         Ok(Scan {
             components,
@@ -316,7 +333,11 @@ impl<'a> Reader<'a> {
                 _ => return Err(Error::Damaged("a Huffman table of neither class")),
             };
             match tables.get_mut(usize::from(destination)) {
-                Some(slot) => *slot = Some(Code::parse(&mut fields)?),
+                Some(slot) => {
+                    let code = Code::parse(&mut fields)?;
+                    self.spare |= !code.is_plain(class == 0);
+                    *slot = Some(code);
+                }
                 None => {
                     return Err(Error::Damaged(
                         "there are four Huffman tables of a kind only",
@@ -332,19 +353,6 @@ impl<'a> Reader<'a> {
     fn adobe(&mut self, segment: &Segment<'_>) {
         if let Some(&[_, _, _, _, _, _, transform, ..]) = segment.body.strip_prefix(b"Adobe") {
             self.adobe_transform = Some(transform);
-        }
-    }
-
-    /// The order in which libjpeg asks (`default_decompress_parms`).
-    fn color(&self, components: &[Component]) -> Color {
-        match components {
-            [_] => Color::Gray,
-            [a, b, c] => match (self.jfif, self.adobe_transform) {
-                (false, Some(0)) => Color::Rgb,
-                (false, None) if [a.id, b.id, c.id] == *b"RGB" => Color::Rgb,
-                _ => Color::YCbCr,
-            },
-            _ => Color::Other,
         }
     }
 }

@@ -33,6 +33,22 @@ impl Code {
         Ok(Self { counts, symbols })
     }
 
+    /// Whether other decoders take it: no code consists of ones alone (C.2), and every symbol means something
+    /// with 8-bit samples (F.1.2.1, F.1.2.2 and G.1.2.2).
+    pub fn is_plain(&self, is_dc: bool) -> bool {
+        let used: u32 = (1..)
+            .zip(&self.counts)
+            .map(|(length, &count)| u32::from(count) << (16 - length))
+            .sum();
+        let total = self.counts.iter().map(|&count| usize::from(count)).sum();
+        let symbols = self.symbols.get(..total).unwrap_or_default();
+        let most = if is_dc { 11 } else { 0xFA };
+        used < 1 << 16
+            && symbols
+                .iter()
+                .all(|&symbol| symbol <= most && symbol & 15 <= 11 - u8::from(!is_dc))
+    }
+
     /// The length and the symbol of the code that `bits` begins with; the first bit is the highest of 16.
     pub fn find(&self, bits: u16) -> Option<(u32, u8)> {
         let (mut first, mut index) = (0u32, 0u32);

@@ -1,8 +1,8 @@
 //! Our own JPEG decoder: straight to component planes, at any N/8 of full size.
 //!
-//! It takes sequential and progressive 8-bit Huffman files (ITU-T T.81) of one or three components, with
-//! every sampling. Whatever else a file is, or if it is damaged, it says so and decodes nothing: a
-//! general decoder takes over, or the file is refused. It never guesses.
+//! It takes sequential and progressive 8-bit Huffman files (ITU-T T.81) of one, three or four components,
+//! with every sampling. What is odd or damaged is decoded as far as libjpeg-turbo does, which is what
+//! browsers show; [`Planes::damaged`] tells how much of the picture was lost.
 //!
 //! From the bytes to the planes: `segments` finds the marker segments and `header` reads them;
 //! `geometry` lays out blocks and coefficients; `source` hands out bits; `huffman` and `pairs` are
@@ -22,9 +22,10 @@ mod lanes;
 mod pairs;
 mod points;
 mod progressive;
-mod segments;
+pub(super) mod segments;
 mod sequential;
 mod source;
+mod standard;
 mod strip;
 mod symbols;
 mod types;
@@ -33,7 +34,7 @@ pub use error::Error;
 pub use types::{Color, Component, DecodeLimits, Header, Plane, Planes, Process};
 
 use geometry::{Grid, McuGrid};
-use header::Reader;
+use header::{Reader, Scan};
 
 /// Reads what stands in front of the first scan.
 ///
@@ -77,11 +78,15 @@ pub fn decode(
             limit,
         });
     }
-    if header.precision != 8 {
-        return Err(Error::Unsupported("samples of more than 8 bits"));
+    match header.precision {
+        8 => {}
+        12 => return Err(Error::Unsupported("JPEG of 12 bits a sample")),
+        _ => return Err(Error::Unsupported("JPEG of other than 8 bits a sample")),
     }
     if header.color == Color::Other {
-        return Err(Error::Unsupported("neither one nor three components"));
+        return Err(Error::Unsupported(
+            "JPEG of other than one, three or four components",
+        ));
     }
     let (mcus, grids) = Grid::all(&header, scale);
     let job = Job {
@@ -90,27 +95,33 @@ pub fn decode(
         mcus,
         grids,
     };
-    let (planes, truncated) = match header.process {
+    let decoded = match header.process {
         Process::Baseline | Process::Extended => sequential::decode(&job, &mut reader, scan)?,
         Process::Progressive => progressive::decode(&job, &mut reader, scan)?,
-        Process::Other => {
-            return Err(Error::Unsupported(
-                "lossless, hierarchical or arithmetic coding",
-            ));
-        }
+        Process::Lossless => return Err(Error::Unsupported("lossless JPEG")),
+        Process::Hierarchical => return Err(Error::Unsupported("hierarchical JPEG")),
+        Process::Arithmetic => return Err(Error::Unsupported("JPEG with arithmetic coding")),
     };
     Ok(Planes {
         width: header.width,
         height: header.height,
         color: header.color,
         adobe_transform: header.adobe_transform,
-        planes,
-        truncated,
+        planes: decoded.planes,
+        truncated: decoded.truncated,
+        damaged: decoded.damaged,
         spare: reader.spare,
     })
 }
 
 const NO_SCAN: Error = Error::Damaged("the image ends before its first scan");
+
+/// What came of the scans.
+struct Decoded {
+    planes: Vec<Plane>,
+    truncated: bool,
+    damaged: f64,
+}
 
 /// One decode: what is wanted, and what it may cost.
 struct Job<'a> {
@@ -128,21 +139,26 @@ impl Job<'_> {
         ))
     }
 
-    /// The quantisation values of a component, those in force when its scan begins.
-    fn quantization<'t>(
+    /// Takes down the quantisation values of a scan's components: those in force at its first scan are
+    /// those of a component.
+    fn latch_tables(
         &self,
-        reader: &'t Reader<'_>,
-        index: usize,
-    ) -> Result<&'t [u16; 64], Error> {
-        let component = self.header.components.get(index);
-        let table = component.and_then(|component| {
-            reader
-                .tables
-                .quantization
-                .get(usize::from(component.quantization))?
-                .as_ref()
-        });
-        table.ok_or(Error::Damaged("no quantisation table for a component"))
+        reader: &Reader<'_>,
+        scan: &Scan,
+        tables: &mut [Option<[u16; 64]>],
+    ) -> Result<(), Error> {
+        for component in &scan.components {
+            if let (Some(table @ None), Some(of)) = (
+                tables.get_mut(component.index),
+                self.header.components.get(component.index),
+            ) {
+                let values = reader.tables.quantization.get(usize::from(of.quantization));
+                let values = values.and_then(Option::as_ref);
+                *table =
+                    Some(*values.ok_or(Error::Damaged("no quantisation table for a component"))?);
+            }
+        }
+        Ok(())
     }
 
     /// Refuses planes, and `more` bytes beside them, that are over the limit, before they are allocated.

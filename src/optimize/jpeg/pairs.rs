@@ -8,13 +8,13 @@ use super::{
     error::Error,
     header::{ScanComponent, Tables},
     huffman::{Code, extend},
-    source::Bits,
+    source::Source,
     symbols::Symbols,
 };
 
 /// Bits that are looked at.
 pub(super) const LOOK: u32 = 12;
-/// Tables that fit: three components, each with one that begins at DC and one that begins at AC.
+/// Tables that fit: four components, each with one that begins at DC and one that begins at AC.
 const TABLES: usize = 8;
 const ENTRIES: usize = TABLES << LOOK;
 /// The largest size of a DC difference and of an AC coefficient with 8-bit samples (F.1.2.1, F.1.2.2).
@@ -129,13 +129,20 @@ impl<'t> Pairs<'t> {
         }
         looks.resize(ENTRIES, Look::NOTHING);
         let looks = looks.into_boxed_slice().try_into();
-        let looks =
-            looks.map_err(|_| Error::Unsupported("more than three components in a scan"))?;
+        let looks = looks.map_err(|_| Error::Damaged("a scan of more than four components"))?;
         Ok(Self {
             looks,
             codes,
             bases,
         })
+    }
+
+    /// The DC and the AC code of each component of the scan.
+    pub fn component_codes(&self) -> impl Iterator<Item = (&'t Code, &'t Code)> {
+        let code = |base: u16| Some(self.codes.get(usize::from(base) >> LOOK)?.0);
+        self.bases
+            .iter()
+            .filter_map(move |&(dc, ac)| Some((code(dc)?, code(ac)?)))
     }
 
     /// The entry for the highest bits of `next` in the table at `base`.
@@ -221,10 +228,10 @@ impl<'t> AcPairs<'t> {
         self.looks[(next >> (64 - LOOK)) as usize & ((1 << LOOK) - 1)]
     }
 
-    /// Takes the next symbol alone.
+    /// Takes the next symbol alone; 0 where there is none.
     #[inline(always)]
-    pub fn symbol(&self, bits: &mut Bits) -> Option<u8> {
-        self.symbols.take(bits)
+    pub fn symbol(&self, source: &mut Source<'_>) -> u8 {
+        self.symbols.take_any(source)
     }
 }
 

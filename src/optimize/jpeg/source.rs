@@ -1,14 +1,14 @@
 //! The bits of one scan (ITU-T T.81, B.1.1.5 and F.2.2.5).
 //!
 //! Stuffed zero bytes are taken out in chunks, ahead of decoding, so that a refill is one unconditional
-//! load of eight bytes. Past the last byte of an interval there are zeros, and [`Source::overrun`] tells
-//! whether any of them was consumed.
+//! load of eight bytes. Past the last byte of an interval there are zeros without end, and
+//! [`Source::overrun`] tells whether any of them was consumed.
 
-use super::segments::{EOI, RST0, RST7};
+use super::segments::{EOI, RST0, RST7, SOF0, marker_at};
 
 /// Bytes that one filling of the window may add.
 const CHUNK: usize = 8192;
-/// Zeros after the last byte: enough that a refill fails only when some of them have been consumed.
+/// Zeros that are added at a time after the last byte.
 const PADDING: usize = 16;
 /// Bytes that are looked at together for a marker.
 const STEP: usize = 32;
@@ -56,17 +56,35 @@ impl Bits {
     }
 }
 
+/// What stands behind the data of a scan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Nothing: the file ends.
+    Cut,
+    /// The marker of the image's end.
+    Image,
+    /// Another marker.
+    Marker,
+}
+
 /// Entropy-coded data, interval by interval.
 pub(super) struct Source<'a> {
     data: &'a [u8],
+    /// Where in `data` the interval begins.
+    begin: usize,
+    /// Bytes of the interval that are in the window no more.
+    dropped: u64,
     /// The next byte of `data` that is not in the window yet; at the end of an interval its marker.
     next: usize,
     window: Box<[u8]>,
     /// Bytes in the window.
     len: usize,
-    /// Where in the window the interval ends, once its end has been seen.
-    end: Option<usize>,
+    /// Where in the window the interval ends, once its end has been seen; before it, where that has been
+    /// dropped.
+    end: Option<i64>,
     pub bits: Bits,
+    /// Whether there was anything that no encoder writes.
+    pub odd: bool,
 }
 
 impl<'a> Source<'a> {
@@ -74,11 +92,14 @@ impl<'a> Source<'a> {
     pub fn new(data: &'a [u8], at: usize) -> Self {
         let mut source = Self {
             data,
+            begin: at,
+            dropped: 0,
             next: at,
             window: vec![0; CHUNK + 2 * STEP + PADDING].into_boxed_slice(),
             len: 0,
             end: None,
             bits: Bits::default(),
+            odd: false,
         };
         source.fill();
         source
@@ -90,63 +111,113 @@ impl<'a> Source<'a> {
         self.window.get(..self.len).unwrap_or_default()
     }
 
-    /// Refills the bits, from further data where needed; `false` only after the end of the interval was
-    /// overrun.
+    /// Refills the bits, from further data where needed.
     #[inline(always)]
-    pub fn refill(&mut self) -> bool {
+    pub fn refill(&mut self) {
         let mut bits = self.bits;
         let filled = bits.refill(self.window());
         self.bits = bits;
-        filled || self.refill_slowly()
+        if !filled {
+            self.refill_slowly();
+        }
     }
 
     #[cold]
     #[inline(never)]
-    fn refill_slowly(&mut self) -> bool {
-        if !self.fill() {
-            return false;
-        }
+    fn refill_slowly(&mut self) {
+        self.fill();
         let mut bits = self.bits;
-        let filled = bits.refill(self.window());
+        bits.refill(self.window());
         self.bits = bits;
-        filled
     }
 
     /// Whether bits past the end of the interval have been consumed.
+    #[inline(always)]
     pub fn overrun(&self) -> bool {
         self.unread_bits().is_some_and(|bits| bits < 0)
     }
 
-    /// Whether so few bits are left that the next symbol, at most 16 bits and 14 more, may be cut off.
-    pub fn nearly_over(&self) -> bool {
-        self.unread_bits().is_some_and(|bits| bits < 30)
+    /// Whether no bit of the interval is left.
+    pub fn is_exhausted(&self) -> bool {
+        self.unread_bits().is_some_and(|bits| bits <= 0)
     }
 
     /// Bits of the interval that are left, where its end is in the window.
+    #[inline(always)]
     fn unread_bits(&self) -> Option<i64> {
         let consumed = self.bits.at as i64 * 8 - i64::from(self.bits.count & 63);
-        self.end.map(|end| end as i64 * 8 - consumed)
+        self.end.map(|end| end * 8 - consumed)
     }
 
-    /// Whether no marker but that of the image's end follows: what is missing was cut off.
-    pub fn at_end_of_file(&self) -> bool {
-        matches!(
-            self.data.get(self.next..),
-            None | Some([] | [0xFF] | [0xFF, EOI, ..])
-        )
+    /// Bits of the interval that have been consumed.
+    pub fn tell(&self) -> u64 {
+        (self.dropped + self.bits.at as u64) * 8 - u64::from(self.bits.count & 63)
     }
 
-    /// Goes on behind the restart marker that ends this interval; `index` counts them from 0.
-    /// `false` where that marker does not follow at once.
-    pub fn restart(&mut self, index: usize) -> bool {
-        let marker = RST0 + (index % 8) as u8;
-        if !self.is_read() || self.data.get(self.next + 1) != Some(&marker) {
-            return false;
+    /// Goes back to where `bits` bits of the interval have been consumed.
+    #[cold]
+    pub fn seek(&mut self, bits: u64) {
+        /// Bits that a refill is enough for.
+        const STEP: u64 = 48;
+        self.begin(self.begin);
+        for _ in 0..bits / STEP {
+            self.refill();
+            self.bits.consume(STEP as u32);
         }
-        self.next += 2;
-        (self.len, self.end, self.bits) = (0, None, Bits::default());
+        self.refill();
+        self.bits.consume((bits % STEP) as u32);
+    }
+
+    /// What ends the data; of use once the end of the interval has been seen.
+    pub fn ending(&self) -> Ending {
+        match self.data.get(self.next..) {
+            None | Some([] | [0xFF]) => Ending::Cut,
+            Some([0xFF, EOI, ..]) => Ending::Image,
+            Some(_) => Ending::Marker,
+        }
+    }
+
+    /// Goes on behind the restart marker that is due; `index` counts them from 0. `false` where the data
+    /// in front of it seems to be lost: then the interval is empty.
+    ///
+    /// What is left of this interval is skipped. A marker that is not the due one is dealt with as libjpeg
+    /// does (`jpeg_resync_to_restart`): one of the next two is waited for, one of the last two is passed
+    /// over, and of all others it is taken for the due one.
+    pub fn restart(&mut self, index: usize) -> bool {
+        self.odd |= !self.is_read();
+        if self.end.is_none() {
+            self.next = marker_at(self.data, self.next);
+        }
+        self.odd |= self.data.get(self.next + 1) != Some(&(RST0 + (index % 8) as u8));
+        loop {
+            let marker = self.data.get(self.next + 1).copied().unwrap_or(EOI);
+            match marker {
+                RST0..=RST7 => match (usize::from(marker - RST0) + 8 - index % 8) % 8 {
+                    1 | 2 => break,
+                    6 | 7 => {}
+                    _ => {
+                        self.begin(self.next + 2);
+                        return true;
+                    }
+                },
+                SOF0.. => break,
+                _ => {}
+            }
+            self.next = marker_at(self.data, self.next + 2);
+        }
+        self.begin = self.next;
+        (self.len, self.dropped, self.bits) = (0, 0, Bits::default());
+        self.end = Some(0);
+        self.pad();
+        false
+    }
+
+    /// Begins an interval at `at`.
+    fn begin(&mut self, at: usize) {
+        (self.begin, self.next) = (at, at);
+        (self.len, self.dropped, self.bits) = (0, 0, Bits::default());
+        self.end = None;
         self.fill();
-        true
     }
 
     /// Whether nothing is left of the scan.
@@ -170,20 +241,29 @@ impl<'a> Source<'a> {
         self.next
     }
 
-    /// Drops what was read from the window and adds a chunk; `false` where the interval has no more.
-    fn fill(&mut self) -> bool {
+    /// Drops what was read from the window and adds a chunk, or zeros where the interval has no more.
+    fn fill(&mut self) {
         let read = self.bits.at.min(self.len);
         self.window.copy_within(read..self.len, 0);
         self.len -= read;
         self.bits.at -= read;
+        self.dropped += read as u64;
         if let Some(end) = &mut self.end {
-            *end = end.saturating_sub(read);
-            return false;
+            *end -= read as i64;
+            self.pad();
+            return;
         }
         while self.len < CHUNK && self.end.is_none() {
             self.unstuff();
         }
-        true
+    }
+
+    /// Adds zeros.
+    fn pad(&mut self) {
+        if let Some(padding) = self.window.get_mut(self.len..self.len + PADDING) {
+            padding.fill(0);
+            self.len += PADDING;
+        }
     }
 
     /// Moves a few bytes into the window, up to the next 0xFF and what it stands for.
@@ -217,11 +297,8 @@ impl<'a> Source<'a> {
                 return;
             }
             [] | [0xFF, ..] => {
-                self.end = Some(self.len);
-                if let Some(padding) = self.window.get_mut(self.len..self.len + PADDING) {
-                    padding.fill(0);
-                    self.len += PADDING;
-                }
+                self.end = Some(self.len as i64);
+                self.pad();
                 return;
             }
             &[byte, ..] => (byte, 1),
@@ -240,8 +317,11 @@ mod tests {
 
     /// Reads `count` bytes bit by bit.
     fn read(source: &mut Source<'_>, count: usize) -> Vec<u8> {
-        let byte = |source: &mut Source<'_>| source.refill().then(|| source.bits.take(8) as u8);
-        (0..count).filter_map(|_| byte(source)).collect()
+        let byte = |source: &mut Source<'_>| {
+            source.refill();
+            source.bits.take(8) as u8
+        };
+        (0..count).map(|_| byte(source)).collect()
     }
 
     #[test]
@@ -249,26 +329,56 @@ mod tests {
         let data = [1, 0xFF, 0, 2, 0xFF, 0xFF, 0xD0, 3, 0xFF, 0xD9];
         let mut source = Source::new(&data, 0);
         assert_eq!(read(&mut source, 3), [1, 0xFF, 2]);
-        assert!(!source.overrun() && !source.at_end_of_file());
+        assert!(!source.overrun() && source.ending() == Ending::Marker);
         assert!(source.restart(0));
         assert_eq!(read(&mut source, 1), [3]);
-        assert!(source.at_end_of_file() && !source.overrun());
-        assert_eq!(read(&mut source, 1), [0]);
+        assert!(source.ending() == Ending::Image && !source.overrun());
+        assert_eq!(read(&mut source, 100), [0; 100]);
         assert!(source.overrun());
     }
 
+    /// As `jpeg_resync_to_restart` of libjpeg decides.
     #[test]
-    fn a_restart_has_to_be_the_next_one_and_follow_at_once() {
-        let data = [1, 2, 0xFF, 0xD1, 3, 0xFF, 0xD9];
+    fn a_restart_that_is_not_due_is_waited_for_passed_over_or_taken() {
+        let data = [1, 2, 0xFF, 0xD3, 3, 0xFF, 0xD4, 4, 0xFF, 0xD9];
+        // What is due, and the first byte of the interval, 0 where it is empty.
+        let cases = [
+            (3, 3),
+            (2, 0),
+            (1, 0),
+            (4, 4),
+            (5, 0),
+            (0, 3),
+            (7, 3),
+            (11, 3),
+        ];
+        for (index, expected) in cases {
+            let mut source = Source::new(&data, 0);
+            read(&mut source, 1);
+            assert_eq!(source.restart(index), expected != 0, "RST{index}");
+            assert_eq!(read(&mut source, 1), [expected], "RST{index}");
+        }
         let mut source = Source::new(&data, 0);
-        read(&mut source, 2);
-        assert!(!source.restart(0), "RST1 where RST0 is due");
+        assert!(!source.restart(2));
+        assert!(source.restart(3), "it is still there");
+    }
+
+    #[test]
+    fn seeking_finds_every_bit_again() {
+        let data: Vec<u8> = (0..40_000u32)
+            .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
+            .map(|byte| byte.min(0xFE))
+            .collect();
         let mut source = Source::new(&data, 0);
-        read(&mut source, 1);
-        assert!(!source.restart(1), "a byte is left");
-        let mut source = Source::new(&data, 0);
-        read(&mut source, 2);
-        assert!(source.restart(9));
+        for _ in 0..5 {
+            read(&mut source, 6001);
+            source.refill();
+            source.bits.consume(3);
+            let (at, expected) = (source.tell(), read(&mut source, 5));
+            read(&mut source, 1000);
+            source.seek(at);
+            assert_eq!((source.tell(), read(&mut source, 5)), (at, expected));
+        }
     }
 
     #[test]
@@ -286,6 +396,6 @@ mod tests {
         stuffed.extend([0xFF, 0xD9]);
         let mut source = Source::new(&stuffed, 0);
         assert_eq!(read(&mut source, plain.len()), plain);
-        assert!(source.at_end_of_file() && !source.overrun());
+        assert!(source.ending() == Ending::Image && !source.overrun());
     }
 }

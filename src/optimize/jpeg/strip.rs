@@ -1,13 +1,7 @@
 //! The coefficients of a few MCUs of a sequential scan, between entropy decoding and inverse DCT.
 
 use super::{
-    Job,
-    error::Error,
-    geometry::LANES,
-    header::{Reader, Scan},
-    idct::Kernel,
-    pairs::Pairs,
-    types::Plane,
+    Job, error::Error, geometry::LANES, header::Scan, idct::Kernel, pairs::Pairs, types::Plane,
 };
 
 /// MCUs of a strip: every component has whole groups of blocks in them, and their coefficients stay in
@@ -104,7 +98,7 @@ pub(super) struct Strip {
 impl Strip {
     pub fn new(
         job: &Job<'_>,
-        reader: &Reader<'_>,
+        tables: &[Option<[u16; 64]>],
         scan: &Scan,
         pairs: &Pairs<'_>,
     ) -> Result<Self, Error> {
@@ -129,7 +123,7 @@ impl Strip {
                 vertical,
                 begin: len,
                 group_len: grid.group_len(),
-                kernel: Kernel::new(grid.eighths, job.quantization(reader, component.index)?),
+                kernel: Kernel::new(grid.eighths, quantization(tables, component.index)?),
             });
             len += grid.group_len() * horizontal * vertical;
         }
@@ -138,7 +132,7 @@ impl Strip {
             .map(|part| part.horizontal * part.vertical)
             .sum();
         if per_mcu > MAX_BLOCKS {
-            return Err(Error::Unsupported("more than ten blocks in an MCU"));
+            return Err(Error::Damaged("more than ten blocks in an MCU"));
         }
         let blocks = Box::new(Blocks {
             slots: slots(&parts, &pairs.bases),
@@ -153,6 +147,24 @@ impl Strip {
             len,
             parts,
         })
+    }
+
+    /// Clears the coefficients of the blocks `from..to`.
+    #[cold]
+    pub fn clear(&mut self, from: usize, to: usize) {
+        let Blocks {
+            slots,
+            places,
+            coefficients,
+        } = &mut *self.blocks;
+        for slot in slots.get(from..to).unwrap_or_default() {
+            let places = places.chunks_exact(64).nth(slot.component());
+            for &place in places.unwrap_or_default() {
+                if let Some(coefficient) = coefficients.get_mut(slot.at() + usize::from(place)) {
+                    *coefficient = 0;
+                }
+            }
+        }
     }
 
     /// Turns the coefficients into samples, those of the MCUs from `begin` on in row `row`, and clears
@@ -184,6 +196,11 @@ impl Strip {
             .unwrap_or_default()
             .fill(0);
     }
+}
+
+fn quantization(tables: &[Option<[u16; 64]>], index: usize) -> Result<&[u16; 64], Error> {
+    let table = tables.get(index).and_then(Option::as_ref);
+    table.ok_or(Error::Damaged("no quantisation table for a component"))
 }
 
 /// The blocks of a strip, MCU by MCU (A.2.3).

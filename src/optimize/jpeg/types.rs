@@ -14,6 +14,9 @@ pub struct DecodeLimits<'a> {
     pub max_bytes: u64,
     /// Take a truncated file as far as it decodes; [`Planes::truncated`] tells.
     pub accept_truncated: bool,
+    /// The share of a scan that may be missing in front of the image's end marker, 0 to 1; where it is more
+    /// the file is truncated.
+    pub max_damage: f64,
     /// Asked once for every row of MCUs whether the caller's time is up.
     pub expired: Option<&'a dyn Fn() -> bool>,
 }
@@ -26,6 +29,7 @@ impl Default for DecodeLimits<'_> {
             max_scans: 100,
             max_bytes: 512 << 20,
             accept_truncated: false,
+            max_damage: 0.05,
             expired: None,
         }
     }
@@ -38,6 +42,7 @@ impl fmt::Debug for DecodeLimits<'_> {
             .field("max_scans", &self.max_scans)
             .field("max_bytes", &self.max_bytes)
             .field("accept_truncated", &self.accept_truncated)
+            .field("max_damage", &self.max_damage)
             .field("expired", &self.expired.map(|_| "Fn() -> bool"))
             .finish()
     }
@@ -75,8 +80,12 @@ pub enum Process {
     Extended,
     /// SOF2.
     Progressive,
-    /// Lossless, hierarchical or arithmetic: no coding of this decoder.
-    Other,
+    /// SOF3 and SOF11, which this decoder does not take; nor does it take the others that follow.
+    Lossless,
+    /// SOF5 to SOF7 and SOF13 to SOF15, or a DHP segment.
+    Hierarchical,
+    /// SOF9 and SOF10.
+    Arithmetic,
 }
 
 /// One component of the frame header.
@@ -104,8 +113,32 @@ pub enum Color {
     YCbCr,
     /// Three: red, green, blue.
     Rgb,
-    /// Four, with or without a transform, or any other count.
+    /// Four: cyan, magenta, yellow and black, inverted (0 is full ink), as Adobe's programs write them.
+    Cmyk,
+    /// Four: luma and two chroma planes of inverted inks' complements, and inverted black.
+    Ycck,
+    /// Any other count.
     Other,
+}
+
+impl Color {
+    /// What components with these identifiers mean, in the order in which libjpeg asks
+    /// (`default_decompress_parms`).
+    pub(in super::super) fn new(
+        ids: impl ExactSizeIterator<Item = u8>,
+        jfif: bool,
+        adobe_transform: Option<u8>,
+    ) -> Self {
+        match (ids.len(), jfif, adobe_transform) {
+            (1, ..) => Self::Gray,
+            (3, false, Some(0)) => Self::Rgb,
+            (3, false, None) if ids.eq(*b"RGB") => Self::Rgb,
+            (3, ..) => Self::YCbCr,
+            (4, _, None | Some(0)) => Self::Cmyk,
+            (4, ..) => Self::Ycck,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// The decoded components, one plane each, none of them converted or resampled.
@@ -120,11 +153,13 @@ pub struct Planes {
     pub color: Color,
     /// The transform of an Adobe APP14 segment, where there is one.
     pub adobe_transform: Option<u8>,
-    /// One plane, or three in the order of [`Color`].
+    /// One plane, or three or four in the order of [`Color`].
     pub planes: Vec<Plane>,
     /// Whether the file ended early; what is missing is mid-grey, or coarse in a progressive file.
     pub truncated: bool,
-    /// Whether scans or tables hold bytes that the image did not need.
+    /// The share of the picture, 0 to 1, for which no code was read; it is mid-grey.
+    pub damaged: f64,
+    /// Whether scans or tables hold bytes that the image did not need, or what other decoders refuse.
     pub spare: bool,
 }
 

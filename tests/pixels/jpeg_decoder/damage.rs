@@ -72,9 +72,13 @@ fn what_decoded_of_a_truncated_file_is_there_if_asked_for() {
 }
 
 /// xorshift64: the same mutations in every run.
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
+    pub fn new() -> Self {
+        Self(0x9E37_79B9_7F4A_7C15)
+    }
+
     fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -108,6 +112,25 @@ fn mutate(data: &[u8], random: &mut Random) -> Vec<u8> {
     data
 }
 
+/// Damages the data of the scans in one place or two.
+pub fn mutate_data(data: &[u8], random: &mut Random) -> Vec<u8> {
+    let mut data = data.to_vec();
+    let scan = data.windows(2).position(|pair| pair == [0xFF, 0xDA]);
+    let first = scan.expect("a scan") + 14;
+    for _ in 0..=random.below(2) {
+        let at = first + random.below(data.len() - 2 - first);
+        let end = (at + 1 + random.below(6)).min(data.len() - 2);
+        match random.below(5) {
+            0 => data[at] = random.below(256) as u8,
+            1 => data[at] ^= 1 << random.below(8),
+            2 => drop(data.drain(at..end)),
+            3 => data.splice(at..at, [0x5A; 3]).for_each(drop),
+            _ => data[at..end].fill(0),
+        }
+    }
+    data
+}
+
 #[test]
 fn no_mutation_makes_it_panic() {
     let full = std::env::var_os("LABLINK_TEST_FULL").is_some_and(|value| value == "1");
@@ -119,7 +142,7 @@ fn no_mutation_makes_it_panic() {
     let mut limits = DecodeLimits::default();
     limits.max_pixels = 1 << 20;
     limits.max_bytes = 16 << 20;
-    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    let mut random = Random::new();
     let (mut decoded, mut refused) = (0, 0);
     for (_, data) in fixtures() {
         for _ in 0..rounds {

@@ -5,6 +5,7 @@ mod damage;
 mod reference;
 mod refusals;
 mod scales;
+mod turbo;
 
 use std::path::{Path, PathBuf};
 

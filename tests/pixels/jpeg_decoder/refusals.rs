@@ -1,4 +1,4 @@
-//! What the decoder leaves to others, what it tolerates, and its limits.
+//! What the decoder refuses, what it tolerates, and its limits.
 
 use std::cell::Cell;
 
@@ -21,19 +21,26 @@ fn assert_unsupported(data: &[u8]) {
 }
 
 #[test]
-fn other_kinds_of_jpeg_are_left_to_others() {
-    assert_unsupported(&fixture("cmyk.jpg"));
+fn other_kinds_of_jpeg_are_refused_by_name() {
     let original = fixture("444.jpg");
     let frame = segment(&original, 0xC0);
     // Lossless, hierarchical and arithmetic frames (T.81, table B.1).
-    for marker in [0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF] {
+    let kinds = [
+        (0xC3, Process::Lossless, "lossless JPEG"),
+        (0xC5, Process::Hierarchical, "hierarchical JPEG"),
+        (0xC9, Process::Arithmetic, "JPEG with arithmetic coding"),
+        (0xCA, Process::Arithmetic, "JPEG with arithmetic coding"),
+        (0xCB, Process::Lossless, "lossless JPEG"),
+        (0xCD, Process::Hierarchical, "hierarchical JPEG"),
+    ];
+    for (marker, process, name) in kinds {
         let mut data = original.clone();
         data[frame - 3] = marker;
-        assert_unsupported(&data);
+        assert_eq!(full_size(&data), Err(Error::Unsupported(name)));
         let header = read_header(&data).expect("the header can be read all the same");
         assert_eq!(
             (header.process, header.width, header.height),
-            (Process::Other, 83, 61)
+            (process, 83, 61)
         );
     }
     let mut twelve_bits = original.clone();
@@ -42,14 +49,20 @@ fn other_kinds_of_jpeg_are_left_to_others() {
     let mut no_height = original.clone();
     no_height[frame + 1..frame + 3].fill(0);
     assert_unsupported(&no_height);
-    // The second and the third component change places in the scan.
-    let mut order = original.clone();
+}
+
+#[test]
+fn a_scan_may_have_its_components_in_another_order() {
+    let original = fixture("444.jpg");
     let scan = segment(&original, 0xDA);
+    let mut order = original.clone();
     order.swap(scan + 3, scan + 5);
-    assert_unsupported(&order);
-    let mut no_tables = original.clone();
-    no_tables[segment(&original, 0xC4) - 3] = 0xEF;
-    assert_unsupported(&no_tables);
+    let (whole, swapped) = (full_size(&original), full_size(&order));
+    let (whole, swapped) = (whole.expect("a valid file"), swapped.expect("an odd one"));
+    assert!(swapped.spare && !whole.spare);
+    // The tables of chroma are the same: what was blue is red.
+    assert_eq!(swapped.planes[1], whole.planes[2]);
+    assert_eq!(swapped.planes[2], whole.planes[1]);
 }
 
 #[test]
@@ -72,7 +85,7 @@ fn a_header_tells_what_comes() {
     let cmyk = read_header(&fixture("cmyk.jpg")).expect("a valid file");
     assert_eq!(
         (cmyk.color, cmyk.components.len(), cmyk.adobe_transform),
-        (Color::Other, 4, Some(0))
+        (Color::Cmyk, 4, Some(0))
     );
 }
 
@@ -104,6 +117,8 @@ fn colours_are_those_that_libjpeg_would_see() {
         (adobe(&plain, 1), Color::YCbCr),
         (adobe(&jfif, 0), Color::YCbCr),
         (fixture("gray.jpg"), Color::Gray),
+        (fixture("cmyk.jpg"), Color::Cmyk),
+        (fixture("ycck.jpg"), Color::Ycck),
     ];
     for (index, (data, color)) in cases.iter().enumerate() {
         assert_eq!(
@@ -139,19 +154,45 @@ fn what_surrounds_the_image_changes_nothing() {
 }
 
 #[test]
-fn restart_markers_have_to_be_in_order() {
+fn damage_ends_at_the_next_restart_marker() {
     let data = fixture("420_restart.jpg");
+    let whole = full_size(&data).expect("a valid file");
+    assert_eq!((whole.damaged, whole.spare), (0.0, false));
     let scan = segment(&data, 0xDA);
     let at = scan
         + data[scan..]
             .windows(2)
             .position(|pair| pair == [0xFF, 0xD2])
             .expect("RST2");
-    let mut swapped = data.clone();
-    swapped[at + 1] = 0xD5;
-    assert!(matches!(full_size(&swapped), Err(Error::Damaged(_))));
+    // The marker alone; the marker that is taken for another one; and the data behind it.
     let missing = [&data[..at], &data[at + 2..]].concat();
-    assert!(matches!(full_size(&missing), Err(Error::Damaged(_))));
+    let mut other = data.clone();
+    other[at + 1] = 0xD6;
+    let next = at
+        + 2
+        + data[at + 2..]
+            .windows(2)
+            .position(|pair| pair == [0xFF, 0xD3])
+            .expect("RST3");
+    let empty = [&data[..at + 2], &data[next..]].concat();
+    for (what, damaged, lost) in [
+        // 6 x 4 MCUs, 3 of them in an interval.
+        ("missing", missing, 3.0 / 24.0),
+        ("other", other, 0.0),
+        ("empty", empty, 3.0 / 24.0),
+    ] {
+        let planes = full_size(&damaged).expect(what);
+        assert_eq!((planes.damaged, planes.spare), (lost, true), "{what}");
+        let differing = |from: usize, rows: std::ops::Range<usize>| {
+            let (a, b) = (&planes.planes[0], &whole.planes[0]);
+            rows.filter(|&y| a.row(y)[from..] != b.row(y)[from..])
+                .count()
+        };
+        // The intervals before it, and those behind it.
+        assert_eq!(differing(0, 0..16), 0, "{what}");
+        assert_eq!(differing(0, 32..61), 0, "{what}");
+        assert_eq!(differing(48, 16..32) > 0, lost > 0.0, "{what}");
+    }
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn every_sample_is_the_ideal_one_at_every_scale() {
             compare(&name, &data, &ideal, n, 1);
         }
     }
-    assert_eq!(taken, 13, "all but the CMYK file");
+    assert_eq!(taken, 15, "every file");
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod determinism;
 mod encode;
 mod kept;
 mod metadata;
+mod odd_jpeg;
 mod orientation;
 mod placeholder;
 mod regressions;

@@ -101,7 +101,7 @@ fn a_truncated_file_is_never_kept_as_it_is() {
     run(&image.data, &OptimizeOptions::default());
 }
 
-/// Its scan names red before blue: our decoder leaves that to another.
+/// Its scan names red before blue, which is rare.
 fn swapped() -> Vec<u8> {
     let mut bytes = encoded(false);
     let scan = bytes.windows(2).position(|pair| pair == [0xff, 0xda]);
@@ -111,7 +111,7 @@ fn swapped() -> Vec<u8> {
 }
 
 #[test]
-fn what_another_decoder_takes_is_not_filled_with_grey_either() {
+fn what_is_rare_is_not_filled_with_grey_either() {
     let whole = swapped();
     let image = run(&whole, &OptimizeOptions::default());
     assert_eq!((image.width, image.height), (90, 90));

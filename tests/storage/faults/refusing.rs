@@ -229,7 +229,7 @@ async fn servers_that_refuse_if_none_match_can_be_used() {
     let error = error.expect_err("create-only");
     assert_eq!(error.kind(), ErrorKind::NotSupported, "{error}");
     let hint = error.hint().expect("a hint");
-    assert!(hint.contains("create_only"), "{hint}");
+    assert!(hint.contains("LABLINK_STORAGE_CREATE_ONLY=false"), "{hint}");
     assert!(server.objects().is_empty());
 
     let store = open(config(&server).with_create_only(false));

@@ -6,7 +6,8 @@ use super::{
         error::Error,
         header::{Scan, Tables},
         huffman::extend,
-        intervals::{Due, Intervals, Outcome},
+        intervals::Intervals,
+        source::Source,
         symbols::Symbols,
     },
     store::Store,
@@ -15,14 +16,14 @@ use super::{
 /// The largest size of a DC difference with 8-bit samples.
 const MAX_SIZE: u32 = 11;
 
-/// Decodes the scan; whether the file goes on behind it.
+/// Decodes the scan; how many MCUs it has.
 pub(super) fn decode(
     job: &Job<'_>,
     tables: &Tables,
     scan: &Scan,
     intervals: &mut Intervals<'_>,
     stores: &mut [Store],
-) -> Result<bool, Error> {
+) -> Result<usize, Error> {
     let interleaved = scan.components.len() > 1;
     let (mut across, mut down) = (job.mcus.across, job.mcus.down);
     let mut parts = Vec::new();
@@ -50,22 +51,20 @@ pub(super) fn decode(
     for y in 0..down {
         job.check_deadline()?;
         for x in 0..across {
-            match intervals.next()? {
-                Due::Nothing => {}
-                Due::Restart => parts.iter_mut().for_each(|part| part.prediction = 0),
-                Due::End => return Ok(false),
+            if intervals.next() {
+                parts.iter_mut().for_each(|part| part.prediction = 0);
             }
-            let outcome = mcu(x, y, scan, intervals, &mut parts, stores);
-            if outcome != Outcome::Done {
-                return intervals.settle(outcome);
+            if intervals.is_dry() || intervals.source.is_exhausted() {
+                intervals.lose(1);
+            }
+            if !intervals.is_dry() {
+                mcu(x, y, scan, &mut intervals.source, &mut parts, stores);
+                intervals.settle();
             }
             intervals.advance(1);
         }
-        if !intervals.settle(Outcome::Done)? {
-            return Ok(false);
-        }
     }
-    Ok(true)
+    Ok(across * down)
 }
 
 /// One component of the scan.
@@ -82,32 +81,31 @@ fn mcu(
     x: usize,
     y: usize,
     scan: &Scan,
-    intervals: &mut Intervals<'_>,
+    source: &mut Source<'_>,
     parts: &mut [Part<'_>],
     stores: &mut [Store],
-) -> Outcome {
-    let source = &mut intervals.source;
+) {
     for part in parts {
         let Some(store) = stores.get_mut(part.index) else {
-            return Outcome::Bad;
+            continue;
         };
         for j in 0..part.size.1 {
             for i in 0..part.size.0 {
                 let at = store.at(x * part.size.0 + i, y * part.size.1 + j);
                 let Some(dc) = store.coefficients.get_mut(at) else {
-                    return Outcome::Bad;
+                    continue;
                 };
-                if !source.refill() {
-                    return Outcome::Dry;
-                }
+                source.refill();
                 let Some(symbols) = &part.symbols else {
                     *dc |= (source.bits.take(1) << scan.low) as i16;
                     continue;
                 };
-                let size = match symbols.take(&mut source.bits) {
-                    Some(size) if u32::from(size) <= MAX_SIZE => u32::from(size),
-                    _ => return Outcome::Bad,
-                };
+                let mut size = u32::from(symbols.take_any(source));
+                if size > MAX_SIZE {
+                    source.odd = true;
+                    // No decoder takes a longer one than of 15 bits.
+                    size = if size < 16 { size } else { 0 };
+                }
                 part.prediction = part
                     .prediction
                     .wrapping_add(extend(source.bits.take(size), size));
@@ -115,5 +113,4 @@ fn mcu(
             }
         }
     }
-    Outcome::Done
 }

@@ -6,9 +6,9 @@ use super::{
         error::Error,
         header::{Scan, Tables},
         huffman::extend,
-        intervals::{Due, Intervals, Outcome},
+        intervals::Intervals,
         pairs::AcPairs,
-        source::{Bits, Source},
+        source::Source,
     },
     store::Store,
 };
@@ -16,19 +16,19 @@ use super::{
 /// The largest size of an AC coefficient with 8-bit samples.
 const MAX_SIZE: u32 = 10;
 
-/// Decodes the scan; whether the file goes on behind it.
+/// Decodes the scan; how many blocks it has.
 pub(super) fn decode(
     job: &Job<'_>,
     tables: &Tables,
     scan: &Scan,
     intervals: &mut Intervals<'_>,
     stores: &mut [Store],
-) -> Result<bool, Error> {
+) -> Result<usize, Error> {
     let Some(component) = scan.components.first() else {
-        return Ok(true);
+        return Ok(0);
     };
     let Some(store) = stores.get_mut(component.index) else {
-        return Ok(true);
+        return Ok(0);
     };
     let band = Band {
         pairs: AcPairs::new(tables.ac_code(component.ac_table)?),
@@ -42,10 +42,14 @@ pub(super) fn decode(
         job.check_deadline()?;
         let mut x = 0;
         while x < store.grid.blocks_across {
-            match intervals.next()? {
-                Due::Nothing => {}
-                Due::Restart => run = 0,
-                Due::End => return Ok(false),
+            if intervals.next() {
+                run = 0;
+            }
+            if intervals.is_dry() {
+                intervals.lose(1);
+                intervals.advance(1);
+                x += 1;
+                continue;
             }
             if run > 0 {
                 let skipped = run.min(store.grid.blocks_across - x).min(intervals.left());
@@ -54,18 +58,13 @@ pub(super) fn decode(
                 intervals.advance(skipped);
                 continue;
             }
-            let outcome = band.block(&mut intervals.source, store, x, y, &mut run);
-            if outcome != Outcome::Done {
-                return intervals.settle(outcome);
-            }
+            band.block(&mut intervals.source, store, x, y, &mut run);
+            intervals.settle();
             x += 1;
             intervals.advance(1);
         }
-        if !intervals.settle(Outcome::Done)? {
-            return Ok(false);
-        }
     }
-    Ok(true)
+    Ok(store.grid.blocks_across * store.grid.blocks_down)
 }
 
 struct Band<'t> {
@@ -86,7 +85,7 @@ impl Band<'_> {
         x: usize,
         y: usize,
         run: &mut usize,
-    ) -> Outcome {
+    ) {
         let (at, mask_at) = (store.at(x, y), store.mask_at(x, y));
         let mut nonzero = 0;
         let mut put = |index: u32, value: i16| {
@@ -97,10 +96,8 @@ impl Band<'_> {
             nonzero |= u64::from(value != 0) << (index & 63);
         };
         let mut index = self.before;
-        let outcome = loop {
-            if !source.refill() {
-                break Outcome::Dry;
-            }
+        loop {
+            source.refill();
             let look = self.pairs.look(source.bits.next);
             let (advance_1, value_1) = look.first();
             let (advance_2, value_2) = look.second();
@@ -109,45 +106,47 @@ impl Band<'_> {
                 put(index + advance_1, value_1);
                 source.bits.consume(look.bits());
                 if look.ends() {
-                    break Outcome::Done;
+                    break;
                 }
                 index += advance_2;
                 continue;
             }
-            match self.single(&mut source.bits, index) {
-                None => break Outcome::Bad,
-                Some(Single::EndOfBand { after }) => {
+            match self.single(source, index) {
+                Single::EndOfBand { after } => {
                     *run = after;
-                    break Outcome::Done;
+                    break;
                 }
-                Some(Single::Coefficient { index: next, value }) => {
-                    put(next, value);
+                Single::Coefficient { index: next, value } => {
+                    // What is beyond the band is taken, as libjpeg takes it.
+                    if value != 0 {
+                        put(next.min(63), value);
+                    }
                     index = next;
-                    if index == self.last {
-                        break Outcome::Done;
+                    if index >= self.last {
+                        break;
                     }
                 }
             }
-        };
+        }
         if let Some(mask) = store.nonzero.get_mut(mask_at) {
             *mask |= nonzero;
         }
-        outcome
     }
 
     /// Takes one symbol where the look is not enough.
-    fn single(&self, bits: &mut Bits, after: u32) -> Option<Single> {
-        let symbol = u32::from(self.pairs.symbol(bits)?);
+    fn single(&self, source: &mut Source<'_>, after: u32) -> Single {
+        let symbol = u32::from(self.pairs.symbol(source));
         let (run, size) = (symbol >> 4, symbol & 15);
         if size == 0 && run < 15 {
-            let more = bits.take(run) as usize;
-            return Some(Single::EndOfBand {
+            let more = source.bits.take(run) as usize;
+            return Single::EndOfBand {
                 after: (1 << run) - 1 + more,
-            });
+            };
         }
-        let value = extend(bits.take(size), size) as i16;
+        let value = extend(source.bits.take(size), size) as i16;
         let index = after + run + 1;
-        (index <= self.last && size <= MAX_SIZE).then_some(Single::Coefficient { index, value })
+        source.odd |= index > self.last || size > MAX_SIZE;
+        Single::Coefficient { index, value }
     }
 }
 

@@ -9,22 +9,21 @@ mod refine;
 mod store;
 
 use super::{
-    Job,
+    Decoded, Job,
     error::Error,
     header::{Reader, Scan},
     idct::Kernel,
     intervals::Intervals,
     source::Source,
-    types::Plane,
 };
 use store::Store;
 
-/// Decodes all scans; the planes, and whether the file ended early.
+/// Decodes all scans.
 pub(super) fn decode(
     job: &Job<'_>,
     reader: &mut Reader<'_>,
     first: Scan,
-) -> Result<(Vec<Plane>, bool), Error> {
+) -> Result<Decoded, Error> {
     job.check_bytes(job.grids.iter().map(Store::bytes).sum())?;
     let mut stores: Vec<Store> = job.grids.iter().map(Store::new).collect();
     let mut tables = vec![None; stores.len()];
@@ -32,13 +31,8 @@ pub(super) fn decode(
     while let Some(scan) = next.take() {
         scans += 1;
         job.check_scans(scans)?;
-        for component in &scan.components {
-            // A component's quantisation table is the one in force at its first scan.
-            if let Some(table @ None) = tables.get_mut(component.index) {
-                *table = Some(*job.quantization(reader, component.index)?);
-            }
-        }
-        truncated = !decode_scan(job, reader, &scan, &mut stores)?;
+        job.latch_tables(reader, &scan, &mut tables)?;
+        truncated = decode_scan(job, reader, &scan, &mut stores)?;
         if truncated {
             break;
         }
@@ -48,16 +42,12 @@ pub(super) fn decode(
             other => next = other?,
         }
     }
-    if truncated && !job.limits.accept_truncated {
+    truncated |= !stores.iter().all(Store::has_begun);
+    let is_nothing = !stores.iter().any(Store::has_begun);
+    if is_nothing || (truncated && !job.limits.accept_truncated) {
         return Err(Error::Truncated);
     }
-    if !stores.iter().all(Store::has_begun) {
-        return Err(if truncated {
-            Error::Truncated
-        } else {
-            Error::Damaged("a component has no scan")
-        });
-    }
+    let damaged = stores.iter().map(|store| store.lost).fold(0.0, f64::max);
     let planes = stores
         .into_iter()
         .zip(&job.grids)
@@ -72,10 +62,14 @@ pub(super) fn decode(
             }
             Ok(plane)
         });
-    Ok((planes.collect::<Result<_, Error>>()?, truncated))
+    Ok(Decoded {
+        planes: planes.collect::<Result<_, Error>>()?,
+        truncated,
+        damaged,
+    })
 }
 
-/// Decodes one scan; whether the file goes on behind it.
+/// Decodes one scan; whether the file ended in it.
 fn decode_scan(
     job: &Job<'_>,
     reader: &mut Reader<'_>,
@@ -100,16 +94,28 @@ fn decode_scan(
         let store = stores
             .get_mut(component.index)
             .ok_or(Error::Damaged("a component is missing"))?;
-        store.note(scan)?;
+        reader.spare |= !store.note(scan);
     }
     let source = Source::new(reader.data, scan.data);
     let mut intervals = Intervals::new(source, reader.tables.restart_interval.into());
-    let goes_on = match (from, scan.high) {
+    let total = match (from, scan.high) {
         (0, _) => dc::decode(job, &reader.tables, scan, &mut intervals, stores)?,
         (_, 0) => first::decode(job, &reader.tables, scan, &mut intervals, stores)?,
         _ => refine::decode(job, &reader.tables, scan, &mut intervals, stores)?,
     };
-    reader.spare |= !intervals.source.is_spent();
+    reader.spare |= intervals.source.odd || !intervals.source.is_spent();
     reader.at = intervals.source.position();
-    Ok(goes_on)
+    let tally = intervals.tally;
+    if (from, scan.high) == (0, 0) {
+        // What has no DC has nothing: of the others less is known, and no more.
+        for component in &scan.components {
+            if let Some(store) = stores.get_mut(component.index) {
+                store.lost = tally.share(total);
+            }
+        }
+        if tally.is_nothing(total, 1) {
+            return Err(Error::Truncated);
+        }
+    }
+    Ok(tally.is_truncated(total, job.limits.max_damage))
 }

@@ -5,26 +5,26 @@ use super::{
         Job,
         error::Error,
         header::{Scan, Tables},
-        intervals::{Due, Intervals, Outcome},
+        intervals::Intervals,
         source::Source,
         symbols::Symbols,
     },
     store::Store,
 };
 
-/// Decodes the scan; whether the file goes on behind it.
+/// Decodes the scan; how many blocks it has.
 pub(super) fn decode(
     job: &Job<'_>,
     tables: &Tables,
     scan: &Scan,
     intervals: &mut Intervals<'_>,
     stores: &mut [Store],
-) -> Result<bool, Error> {
+) -> Result<usize, Error> {
     let Some(component) = scan.components.first() else {
-        return Ok(true);
+        return Ok(0);
     };
     let Some(store) = stores.get_mut(component.index) else {
-        return Ok(true);
+        return Ok(0);
     };
     let band = Band {
         symbols: Symbols::new(tables.ac_code(component.ac_table)?),
@@ -37,22 +37,19 @@ pub(super) fn decode(
     for y in 0..store.grid.blocks_down {
         job.check_deadline()?;
         for x in 0..store.grid.blocks_across {
-            match intervals.next()? {
-                Due::Nothing => {}
-                Due::Restart => run = 0,
-                Due::End => return Ok(false),
+            if intervals.next() {
+                run = 0;
             }
-            let outcome = band.block(&mut intervals.source, store, x, y, &mut run);
-            if outcome != Outcome::Done {
-                return intervals.settle(outcome);
+            if intervals.is_dry() {
+                intervals.lose(1);
+            } else {
+                band.block(&mut intervals.source, store, x, y, &mut run);
+                intervals.settle();
             }
             intervals.advance(1);
         }
-        if !intervals.settle(Outcome::Done)? {
-            return Ok(false);
-        }
     }
-    Ok(true)
+    Ok(store.grid.blocks_across * store.grid.blocks_down)
 }
 
 struct Band<'t> {
@@ -77,10 +74,10 @@ impl Band<'_> {
         x: usize,
         y: usize,
         run: &mut usize,
-    ) -> Outcome {
+    ) {
         let (at, mask_at) = (store.at(x, y), store.mask_at(x, y));
         let Some(mask) = store.nonzero.get_mut(mask_at) else {
-            return Outcome::Bad;
+            return;
         };
         let mut block = Block {
             coefficients: &mut store.coefficients,
@@ -92,12 +89,8 @@ impl Band<'_> {
         let old = *mask & band;
         let mut index = self.first;
         while *run == 0 && index <= self.last {
-            if !source.refill() {
-                return Outcome::Dry;
-            }
-            let Some(symbol) = self.symbols.take(&mut source.bits) else {
-                return Outcome::Bad;
-            };
+            source.refill();
+            let symbol = self.symbols.take_any(source);
             let (zeros, size) = (u32::from(symbol >> 4), symbol & 15);
             let value = match size {
                 0 if zeros < 15 => {
@@ -105,22 +98,20 @@ impl Band<'_> {
                     break;
                 }
                 0 => 0,
-                1 if source.bits.take(1) != 0 => self.step,
-                1 => -self.step,
-                _ => return Outcome::Bad,
+                // A new coefficient has one bit; libjpeg takes others for that.
+                _ if source.bits.take(1) != 0 => self.step,
+                _ => -self.step,
             };
             // The coefficient comes after `zeros` others that are zero so far.
             let mut free = band & !old & !below(index);
             for _ in 0..zeros {
                 free &= free.wrapping_sub(1);
             }
-            if free == 0 {
-                return Outcome::Bad;
-            }
-            let place = free.trailing_zeros();
-            if !block.correct(source, old & below(place) & !below(index), self.step) {
-                return Outcome::Dry;
-            }
+            source.odd |= free == 0 || size > 1;
+            // One that finds no free place comes behind the band, as with libjpeg.
+            let place = free.trailing_zeros().min(self.last + 1);
+            block.correct(source, old & below(place) & !below(index), self.step);
+            let place = place.min(63);
             if value != 0 {
                 block.put(place, value);
                 *mask |= 1 << place;
@@ -129,11 +120,8 @@ impl Band<'_> {
         }
         if *run > 0 {
             *run -= 1;
-            if !block.correct(source, old & !below(index), self.step) {
-                return Outcome::Dry;
-            }
+            block.correct(source, old & !below(index), self.step);
         }
-        Outcome::Done
     }
 }
 
@@ -154,18 +142,15 @@ impl Block<'_> {
         }
     }
 
-    /// Takes a bit for each coefficient of `set` and moves it away from zero where that is 1; `false`
-    /// where the data ends.
+    /// Takes a bit for each coefficient of `set` and moves it away from zero where that is 1.
     #[inline(always)]
-    fn correct(&mut self, source: &mut Source<'_>, set: u64, step: i16) -> bool {
+    fn correct(&mut self, source: &mut Source<'_>, set: u64, step: i16) {
         // Half the coefficients at a time: never more bits than a refill gives.
         for mut half in [set & below(32), set & !below(32)] {
             if half == 0 {
                 continue;
             }
-            if !source.refill() {
-                return false;
-            }
+            source.refill();
             let mut bits = source.bits.next;
             source.bits.consume(half.count_ones());
             half &= self.wanted;
@@ -180,6 +165,5 @@ impl Block<'_> {
                 half &= half - 1;
             }
         }
-        true
     }
 }

@@ -1,7 +1,6 @@
 //! The coefficients of one component, between its scans.
 
 use super::super::{
-    error::Error,
     geometry::{Grid, LANES},
     header::Scan,
 };
@@ -15,6 +14,8 @@ pub(super) struct Store {
     pub places: [u16; 64],
     /// The coefficients in zigzag order up to the last one that has a place of its own.
     pub wanted: u64,
+    /// The share of the blocks that has no DC coefficient.
+    pub lost: f64,
     /// For each coefficient, the bit position it has come down to.
     progress: [Option<u8>; 64],
 }
@@ -38,6 +39,7 @@ impl Store {
             nonzero: vec![0; groups * LANES],
             places,
             wanted: u64::MAX >> (63 - last.unwrap_or(63)),
+            lost: 1.0,
             progress: [None; 64],
             grid: grid.clone(),
         }
@@ -61,22 +63,18 @@ impl Store {
             .chunks_exact(self.grid.groups * self.grid.group_len())
     }
 
-    /// Notes that a scan comes; each has to go on where the one before ended (G.1.1.1.2).
-    pub fn note(&mut self, scan: &Scan) -> Result<(), Error> {
+    /// Notes that a scan comes; whether it goes on where the one before ended (G.1.1.1.2).
+    pub fn note(&mut self, scan: &Scan) -> bool {
         let (from, to) = (usize::from(scan.band.0), usize::from(scan.band.1));
+        let mut goes_on = true;
         for progress in self.progress.get_mut(from..=to).unwrap_or_default() {
-            let follows = match *progress {
+            goes_on &= match *progress {
                 None => scan.high == 0,
                 Some(low) => scan.high == low && scan.low + 1 == scan.high,
             };
-            if !follows {
-                return Err(Error::Unsupported(
-                    "a progressive scan that does not go on from the one before",
-                ));
-            }
             *progress = Some(scan.low);
         }
-        Ok(())
+        goes_on
     }
 
     /// Whether there is anything of the image.
