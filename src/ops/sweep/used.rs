@@ -135,27 +135,32 @@ pub(super) fn fingerprint(text: &str) -> u64 {
 
 /// Every key under the prefix that `text` may name.
 fn each_key(text: &str, prefix: &str, mut each: impl FnMut(ObjectKey)) {
-    let mut text = text.replace('\\', "/");
-    for _ in 0..=ENCODINGS {
-        for reading in [text.clone(), text.replace('+', " ")] {
-            for start in starts(&reading, prefix) {
-                let whole = &reading[start..];
-                let url = whole.split(['?', '#']).next().unwrap_or_default();
-                let field = whole.split(ENDS).next().unwrap_or_default();
-                for end in [whole, url, field] {
-                    if let Ok(key) = ObjectKey::parse(end)
-                        && key.is_under(prefix)
-                    {
-                        each(key);
-                    }
-                }
+    let text = text.replace('\\', "/");
+    // Forms have a plus for a space, and decode it before the escapes.
+    for mut reading in [text.replace('+', " "), text] {
+        for _ in 0..=ENCODINGS {
+            each_key_in(&reading, prefix, &mut each);
+            let decoded = decode(&reading);
+            if decoded == reading {
+                break;
+            }
+            reading = decoded;
+        }
+    }
+}
+
+fn each_key_in(text: &str, prefix: &str, each: &mut impl FnMut(ObjectKey)) {
+    for start in starts(text, prefix) {
+        let whole = &text[start..];
+        let url = whole.split(['?', '#']).next().unwrap_or_default();
+        let field = whole.split(ENDS).next().unwrap_or_default();
+        for end in [whole, url, field] {
+            if let Ok(key) = ObjectKey::parse(end)
+                && key.is_under(prefix)
+            {
+                each(key);
             }
         }
-        let decoded = decode(&text);
-        if decoded == text {
-            return;
-        }
-        text = decoded;
     }
 }
 
