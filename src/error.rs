@@ -76,15 +76,6 @@ pub enum Error {
         /// How long the caller waited.
         waited: Duration,
     },
-    /// An operation of several steps was not done within its deadline.
-    #[error("{operation} was not done within {after:?}")]
-    #[non_exhaustive]
-    Timeout {
-        /// The operation.
-        operation: &'static str,
-        /// Its deadline.
-        after: Duration,
-    },
     /// Something that should not happen.
     #[error("internal error: {reason}")]
     #[non_exhaustive]
@@ -129,7 +120,6 @@ impl Error {
             Self::InvalidArgument { .. } => ErrorKind::InvalidArgument,
             Self::NotSupported { .. } => ErrorKind::NotSupported,
             Self::Busy { .. } => ErrorKind::Unavailable,
-            Self::Timeout { .. } => ErrorKind::Timeout,
             Self::Internal { .. } => ErrorKind::Internal,
         }
     }
@@ -162,12 +152,25 @@ impl Error {
             Self::Busy { .. } => {
                 "try again shortly; LABLINK_STORAGE_MAX_DECODES allows more decodes at once"
             }
-            Self::Timeout { .. } => {
-                "try again; LABLINK_STORAGE_DEADLINE gives an operation more time"
-            }
             Self::Internal { .. } => "look into the log",
         };
         Some(hint.to_owned())
+    }
+
+    /// What is behind it, outermost first, each in a line of its own without control characters: what
+    /// [`source`](std::error::Error::source) and the sources behind it say.
+    ///
+    /// ```no_run
+    /// # async fn example(store: lablink_storage::ImageStore, key: lablink_storage::ObjectKey) {
+    /// if let Err(error) = store.head(&key).await {
+    ///     eprintln!("{error}: {}", error.causes().join(": "));
+    ///     // head of components/a.jpg in bucket lab: the server cannot be reached: … Connection refused
+    /// }
+    /// # }
+    /// ```
+    pub fn causes(&self) -> Vec<String> {
+        let source = std::error::Error::source(self);
+        source.map(crate::causes::chain).unwrap_or_default()
     }
 
     /// Whether the same call may succeed later without anything being changed.

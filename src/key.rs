@@ -18,6 +18,11 @@ pub(crate) const PENDING: &str = "pending";
 #[cfg(feature = "store")]
 pub(crate) const ORIGINALS: &str = "originals";
 
+/// Extension of what a deletion leaves among the pending uploads, so that nothing is promoted to the key
+/// that was deleted.
+#[cfg(feature = "store")]
+pub(crate) const TOMBSTONE: &str = "gone";
+
 /// Longest key that S3 takes, in bytes of UTF-8
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>).
 const MAX_KEY_BYTES: usize = 1024;
@@ -185,6 +190,16 @@ impl ObjectKey {
     pub(crate) fn promoted(&self) -> Option<Self> {
         let rest = self.0.strip_prefix(PENDING)?.strip_prefix('/')?;
         Some(Self(rest.into()))
+    }
+
+    /// The key of the tombstone that the deletion of this image leaves; `None` for a key that is not
+    /// `<prefix>/<uuid>.<extension>`.
+    #[cfg(feature = "store")]
+    pub(crate) fn tombstone(&self, prefix: &str) -> Option<Self> {
+        let id = self.uuid()?.hyphenated().to_string();
+        let folder = self.0.strip_suffix(self.file_name())?.trim_end_matches('/');
+        let tombstone = || join(&[PENDING, prefix, &format!("{id}.{TOMBSTONE}")]);
+        (folder == prefix).then(|| Self::parse(tombstone()).ok())?
     }
 
     /// The key with every byte outside `A-Za-z0-9-_.~/` as `%XX`: its form in every URL.

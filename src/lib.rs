@@ -34,6 +34,7 @@
 //! | `AWS_SESSION_TOKEN` | static credentials: the token of temporary keys | unset |
 //! | `AWS_PROFILE`, then `AWS_DEFAULT_PROFILE` | the profile of the shared credentials file | `default` |
 //! | `AWS_SHARED_CREDENTIALS_FILE` | the shared credentials file | `~/.aws/credentials` |
+//! | `AWS_CONFIG_FILE` | the shared config file | `~/.aws/config` |
 //! | `AWS_WEB_IDENTITY_TOKEN_FILE` | web identity: the token's file | unset |
 //! | `AWS_ROLE_ARN` | web identity: the role | unset |
 //! | `AWS_ROLE_SESSION_NAME` | web identity: the session's name | unset |
@@ -84,6 +85,7 @@ struct Readme;
 
 #[cfg(feature = "store")]
 mod backend;
+mod causes;
 #[cfg(feature = "cli")]
 #[allow(clippy::print_stdout, clippy::print_stderr)]
 pub mod cli;

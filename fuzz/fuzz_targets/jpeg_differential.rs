@@ -1,4 +1,6 @@
-//! Our JPEG decoder never panics, at any scale; and what it takes at full size is what zune-jpeg sees.
+//! Our JPEG decoder never panics, at any scale; and what is plain and undamaged is what zune-jpeg sees.
+//!
+//! What is odd or damaged is decoded as libjpeg-turbo does it, which zune-jpeg does not.
 //!
 //! Sequential files of several scans are left out: zune-jpeg 0.5 leaves parts of them black where there
 //! are restart markers (tests/fixtures/jpeg/420_two_scans.jpg, which libjpeg-turbo reads as we do).
@@ -27,6 +29,10 @@ fuzz_target!(|data: &[u8]| {
     let Ok(ours) = decode(data, &limits, &|_, _, _| 8) else {
         return;
     };
+    assert!((0.0..=1.0).contains(&ours.damaged));
+    if ours.spare || ours.damaged > 0.0 {
+        return;
+    }
     let (space, count) = match ours.color {
         Color::Gray => (ColorSpace::Luma, 1),
         Color::YCbCr => (ColorSpace::YCbCr, 3),

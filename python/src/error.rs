@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use lablink_storage::{Error, ErrorKind, OptimizeError};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyModule;
@@ -73,7 +74,18 @@ pub(crate) fn storage(error: Error) -> PyErr {
         code: error.code(),
         request_id: error.request_id(),
     };
-    raise(error.kind(), &error.to_string(), details)
+    let raised = raise(error.kind(), &error.to_string(), details);
+    Python::attach(|py| raised.set_cause(py, cause(py, &error.causes())));
+    raised
+}
+
+/// What is behind an error, as the chain of exceptions that `__cause__` leads along.
+fn cause(py: Python<'_>, causes: &[String]) -> Option<PyErr> {
+    causes.iter().rev().fold(None, |behind, words| {
+        let raised = PyRuntimeError::new_err(words.clone());
+        raised.set_cause(py, behind);
+        Some(raised)
+    })
 }
 
 pub(crate) fn optimize(error: OptimizeError) -> PyErr {

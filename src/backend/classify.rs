@@ -2,39 +2,42 @@
 
 use std::error::Error as _;
 use std::io;
-use std::time::Duration;
 
 use object_store::Error;
 #[cfg(feature = "s3")]
 use object_store::client::{HttpError, HttpErrorKind};
 
 use super::Backend;
-use super::call::{Answer, Call, Failure, Problem};
+use super::call::{Answer, Broken, Call, Failure, Problem};
 use super::error::{Operation, StorageError};
 use super::hint;
+use crate::causes;
 use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
 
 /// The words for what has no better ones.
 const FAILED: &str = "it failed";
 
-/// What was being done, to what, and for how long at most.
+/// What was being done, and to what.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     pub(super) operation: Operation,
     pub(super) key: Option<&'a ObjectKey>,
     pub(super) backend: &'a Backend,
-    pub(super) deadline: Duration,
 }
 
 impl Context<'_> {
     /// The error of an operation that its deadline ended.
     pub(super) fn timed_out(&self, call: &Call) -> StorageError {
-        match call.failure() {
-            // It was being repeated: what the server kept saying tells more than that time ran out.
+        match call.last_failure() {
+            // It was being repeated: what kept happening tells more than that time ran out.
             Some(Failure::Answer(answer)) => self.answered(call, &answer),
+            Some(Failure::Transport { how, problem }) if how != Broken::Silent => {
+                self.transport(how, problem, call)
+            }
+            Some(Failure::Damaged) => self.damaged(call),
             _ => {
-                let problem = format!("not done within {:?}", self.deadline);
+                let problem = format!("not done within {:?}", call.deadline().allowed());
                 let error = self.error(ErrorKind::Timeout, problem, call);
                 match hint::of_timeout(self) {
                     Some(hint) => error.with_hint(hint),
@@ -50,22 +53,23 @@ impl Context<'_> {
         if let Some(failure) = find::<super::s3::CredentialsFailure>(&error) {
             return self
                 .error(ErrorKind::Credentials, failure.to_string(), call)
+                .retryable(failure.is_passing())
                 .with_hint(failure.hint());
         }
         match call.failure() {
             Some(Failure::Answer(answer)) => self.answered(call, &answer),
-            Some(Failure::Transport { timed_out, problem }) => {
-                self.transport(timed_out, problem, call)
-            }
+            Some(Failure::Transport { how, problem }) => self.transport(how, problem, call),
+            Some(Failure::Foreign) => self.foreign(call),
+            Some(Failure::Damaged) => self.damaged(call),
             None => self.untold(call, error),
         }
     }
 
-    fn transport(&self, timed_out: bool, problem: Problem, call: &Call) -> StorageError {
-        let (kind, words) = if timed_out {
-            (ErrorKind::Timeout, "the server did not answer in time")
-        } else {
-            (ErrorKind::Unavailable, "the server cannot be reached")
+    fn transport(&self, how: Broken, problem: Problem, call: &Call) -> StorageError {
+        let (kind, words) = match how {
+            Broken::Silent => (ErrorKind::Timeout, "the server did not answer in time"),
+            Broken::Off => (ErrorKind::Unavailable, "the connection broke off"),
+            Broken::Unreachable => (ErrorKind::Unavailable, "the server cannot be reached"),
         };
         let hint = match &self.backend.endpoint() {
             Some(endpoint) => {
@@ -84,13 +88,35 @@ impl Context<'_> {
         }
     }
 
+    fn foreign(&self, call: &Call) -> StorageError {
+        let words = "what answered is no S3 server: a web page, a console, or a proxy's own answer";
+        let hint = match self.backend.endpoint() {
+            Some(endpoint) => format!(
+                "check that {endpoint} is the address of the S3 server itself, and not of its console"
+            ),
+            None => "check the network: a proxy or a captive portal answers for S3".to_owned(),
+        };
+        self.error(ErrorKind::Internal, words, call).with_hint(hint)
+    }
+
+    fn damaged(&self, call: &Call) -> StorageError {
+        let words =
+            "the bytes that came are not those that the server has stored, by their entity tag";
+        self.error(ErrorKind::Unavailable, words, call).with_hint(
+            "try again; if it stays so, look at the proxy before the server, and its disks",
+        )
+    }
+
     /// The error of a failure that no HTTP answer explains.
     fn untold(&self, call: &Call, error: Error) -> StorageError {
         #[cfg(feature = "s3")]
         if let Some(http) = find::<HttpError>(&error) {
-            let timed_out = http.kind() == HttpErrorKind::Timeout;
-            let problem = Problem::of(http);
-            return self.transport(timed_out, problem, call);
+            let how = match http.kind() {
+                HttpErrorKind::Timeout => Broken::Silent,
+                HttpErrorKind::Connect => Broken::Unreachable,
+                _ => Broken::Off,
+            };
+            return self.transport(how, Problem::of(http), call);
         }
         let io_error = find::<io::Error>(&error);
         let io_kind = io_error.map(io::Error::kind);
@@ -106,8 +132,18 @@ impl Context<'_> {
             }
             Error::InvalidPath { .. } => (ErrorKind::InvalidKey, "the store cannot hold this key"),
             _ => match io_kind {
-                Some(io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {
-                    (ErrorKind::AccessDenied, "access denied")
+                Some(io::ErrorKind::PermissionDenied) => (ErrorKind::AccessDenied, "access denied"),
+                Some(io::ErrorKind::ReadOnlyFilesystem) => {
+                    (ErrorKind::AccessDenied, "the file system is read-only")
+                }
+                // Names that are too long, or have characters that it does not know.
+                Some(io::ErrorKind::InvalidFilename | io::ErrorKind::InvalidInput)
+                    if self.backend.name() == "local" && self.operation == Operation::Put =>
+                {
+                    (
+                        ErrorKind::InvalidKey,
+                        "the file system cannot hold a file of this name",
+                    )
                 }
                 // In files that a caller's own store keeps, folders and what would lie below a file.
                 Some(io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory)
@@ -120,7 +156,7 @@ impl Context<'_> {
                     (ErrorKind::NotFound, "there is no such object")
                 }
                 Some(io::ErrorKind::NotADirectory) => {
-                    (ErrorKind::Configuration, "the directory is none")
+                    (ErrorKind::Configuration, "it is not a directory")
                 }
                 Some(io::ErrorKind::StorageFull) => (ErrorKind::Internal, "the disk is full"),
                 Some(io::ErrorKind::QuotaExceeded) => {
@@ -156,11 +192,23 @@ impl Context<'_> {
             answer.request_id.clone(),
             call.tries(),
         );
+        // No other object finds room, either.
+        let full = [
+            "QuotaExceeded",
+            "XMinioAdminBucketQuotaExceeded",
+            "XMinioStorageFull",
+        ];
+        error = error.of_disk(
+            answer
+                .code
+                .as_deref()
+                .is_some_and(|code| full.contains(&code)),
+        );
         if let Some(hint) = hint::of_answer(self, kind, answer) {
             error = error.with_hint(hint);
         }
         match &answer.message {
-            Some(message) => error.with_source(Problem(message.clone())),
+            Some(message) => error.with_source(Problem::new(causes::one_line(message))),
             None => error,
         }
     }
@@ -196,8 +244,14 @@ fn kind_of(operation: Operation, answer: &Answer) -> ErrorKind {
         | "AuthorizationHeaderMalformed"
         | "InvalidClientTokenId"
         | "UnrecognizedClientException" => ErrorKind::Credentials,
-        "AccessDenied" | "AllAccessDisabled" | "AccountProblem" | "InvalidPayer"
-        | "InvalidObjectState" => ErrorKind::AccessDenied,
+        "AccessDenied" | "AllAccessDisabled" | "AccountProblem" | "InvalidPayer" => {
+            ErrorKind::AccessDenied
+        }
+        // The object is in a class that is not read directly: somebody has to restore it first.
+        "InvalidObjectState" => ErrorKind::NotSupported,
+        "QuotaExceeded" | "XMinioAdminBucketQuotaExceeded" | "XMinioStorageFull" => {
+            ErrorKind::Internal
+        }
         "SlowDown"
         | "ServiceUnavailable"
         | "Throttling"
@@ -211,7 +265,7 @@ fn kind_of(operation: Operation, answer: &Answer) -> ErrorKind {
         | "RequestTimeout" => ErrorKind::Unavailable,
         "PreconditionFailed" => ErrorKind::AlreadyExists,
         "NotImplemented" | "MethodNotAllowed" => ErrorKind::NotSupported,
-        "EntityTooLarge" => ErrorKind::LimitExceeded,
+        "EntityTooLarge" | "MaxMessageLengthExceeded" => ErrorKind::LimitExceeded,
         "KeyTooLongError" => ErrorKind::InvalidKey,
         "InvalidRange" => ErrorKind::InvalidArgument,
         "InvalidStorageClass" | "InvalidBucketName" | "InvalidEncryptionAlgorithmError" => {
@@ -230,6 +284,8 @@ fn kind_of_status(operation: Operation, answer: &Answer) -> ErrorKind {
         300..=399 if answer.region.is_some() => ErrorKind::NoSuchBucket,
         300..=399 => ErrorKind::Configuration,
         401 | 403 => ErrorKind::AccessDenied,
+        // A proxy that does not find the server says so, too: then nobody knows of the object.
+        404 if !answer.of_s3 => ErrorKind::Unavailable,
         404 if about_an_object => ErrorKind::NotFound,
         404 => ErrorKind::NoSuchBucket,
         408 => ErrorKind::Timeout,
@@ -252,6 +308,17 @@ fn words_of(kind: ErrorKind, answer: &Answer) -> String {
             Some(region) => format!("the bucket is in region {region}"),
             None => "the bucket is not there, or in another region".to_owned(),
         },
+        (_, Some("QuotaExceeded" | "XMinioAdminBucketQuotaExceeded")) => {
+            "the quota of the bucket or of its owner is used up".to_owned()
+        }
+        (_, Some("XMinioStorageFull")) => "the server's disks are full".to_owned(),
+        (_, Some("InvalidObjectState")) => {
+            "the object is archived, and cannot be read before it is restored".to_owned()
+        }
+        (ErrorKind::LimitExceeded, _) => format!("it is too large for the server, status {status}"),
+        (ErrorKind::Unavailable, None) if status == 404 => {
+            "a proxy before the server answered that there is nothing, status 404".to_owned()
+        }
         (ErrorKind::AccessDenied, _) => "access denied".to_owned(),
         (ErrorKind::Credentials, Some("RequestTimeTooSkewed")) => {
             "the request's time is too far from the server's".to_owned()

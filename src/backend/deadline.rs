@@ -1,8 +1,8 @@
-//! The deadline of an operation, and of several that make one, with the record of how each ended.
+//! The deadline of an operation, made where it begins and handed down to every step of it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use object_store::Error;
 
@@ -14,12 +14,75 @@ use crate::key::ObjectKey;
 
 pub(super) type Outcome<T> = Result<T, StorageError>;
 
-tokio::task_local! {
-    /// When what a caller asked for has to be over, of which an operation is one step.
-    static END: Instant;
+/// When an operation has to be over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Deadline {
+    end: Instant,
+    /// How long the whole operation may take, for messages.
+    allowed: Duration,
+}
+
+impl Deadline {
+    /// Ends `allowed` from now.
+    pub(crate) fn after(allowed: Duration) -> Self {
+        Self {
+            end: Instant::now() + allowed,
+            allowed,
+        }
+    }
+
+    /// How long the operation may take from its beginning to its end.
+    pub(crate) fn allowed(self) -> Duration {
+        self.allowed
+    }
+
+    /// What is left of it; zero once it has passed.
+    pub(crate) fn remaining(self) -> Duration {
+        self.end.saturating_duration_since(Instant::now())
+    }
+
+    /// The earlier of this one and `longest` from now.
+    pub(crate) fn at_most(self, longest: Duration) -> Self {
+        let own = Self::after(longest);
+        if own.end < self.end { own } else { self }
+    }
+
+    /// Ends earlier, keeping a sixth of the whole for what has to follow: taking back what a failed write
+    /// left.
+    pub(crate) fn reserve(self) -> Self {
+        let end = self.end.checked_sub(self.allowed / 6).unwrap_or(self.end);
+        Self { end, ..self }
+    }
+
+    /// Starts anew after `waited`, which is not to count: waiting for a turn, and decoding.
+    pub(crate) fn extended(self, waited: Duration) -> Self {
+        Self {
+            end: self.end + waited,
+            ..self
+        }
+    }
 }
 
 impl Backend {
+    /// The same backend, whose operations share one deadline: each has what those before it left.
+    pub(crate) fn until(&self, deadline: Deadline) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            deadline: Some(deadline),
+        }
+    }
+
+    /// The deadline of an operation that begins now.
+    pub(crate) fn deadline(&self) -> Deadline {
+        let own = || Deadline::after(self.inner.deadline);
+        self.deadline.unwrap_or_else(own)
+    }
+
+    /// The record of an operation that begins now, with its deadline.
+    pub(super) fn call(&self) -> Arc<Call> {
+        Arc::new(Call::new(self.deadline()))
+    }
+
     pub(super) fn context<'a>(
         &'a self,
         operation: Operation,
@@ -29,16 +92,7 @@ impl Backend {
             operation,
             key,
             backend: self,
-            deadline: self.inner.deadline,
         }
-    }
-
-    /// Runs several operations within one deadline: each has what those before it left.
-    pub(crate) async fn within<T>(&self, operations: impl Future<Output = T>) -> T {
-        let end = END.try_with(|&end| end);
-        let own = Instant::now() + self.inner.deadline;
-        END.scope(end.map_or(own, |end| end.min(own)), operations)
-            .await
     }
 
     /// Runs one operation within its deadline, and puts what went wrong into words.
@@ -49,9 +103,8 @@ impl Backend {
         operation: impl Future<Output = Result<T, Error>>,
     ) -> Outcome<T> {
         let started = Instant::now();
-        let left = END.try_with(|end| end.saturating_duration_since(started));
-        let deadline = left.map_or(context.deadline, |left| left.min(context.deadline));
-        let outcome = tokio::time::timeout(deadline, call.scope(operation)).await;
+        let outcome =
+            tokio::time::timeout(call.deadline().remaining(), call.scope(operation)).await;
         let outcome = outcome.map_or_else(
             |_| Err(context.timed_out(call)),
             |outcome| outcome.map_err(|error| context.failed(call, error)),
@@ -72,5 +125,22 @@ impl Backend {
             );
         }
         outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_reserved_is_left_when_the_rest_is_spent() {
+        let whole = Deadline::after(Duration::from_secs(60));
+        let kept = whole.remaining() - whole.reserve().remaining();
+        assert!(kept >= Duration::from_secs(10) && kept < Duration::from_secs(11));
+        assert_eq!(whole.reserve().allowed(), Duration::from_secs(60));
+        let short = whole.at_most(Duration::from_secs(5));
+        assert!(short.remaining() <= Duration::from_secs(5));
+        assert_eq!(whole.at_most(Duration::from_secs(600)), whole);
+        assert_eq!(Deadline::after(Duration::ZERO).remaining(), Duration::ZERO);
     }
 }

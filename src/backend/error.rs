@@ -54,6 +54,7 @@ struct Details {
     tries: u32,
     hint: Option<String>,
     of_disk: bool,
+    retryable: bool,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -70,6 +71,7 @@ impl StorageError {
             tries: 0,
             hint: None,
             of_disk: false,
+            retryable: matches!(kind, ErrorKind::Unavailable | ErrorKind::Timeout),
             source: None,
         }))
     }
@@ -83,7 +85,9 @@ impl StorageError {
         failure: super::s3::CredentialsFailure,
         operation: Operation,
     ) -> Self {
-        Self::new(ErrorKind::Credentials, operation, failure.to_string()).with_hint(failure.hint())
+        Self::new(ErrorKind::Credentials, operation, failure.to_string())
+            .retryable(failure.is_passing())
+            .with_hint(failure.hint())
     }
 
     pub(crate) fn with_key(mut self, key: Option<&ObjectKey>) -> Self {
@@ -110,6 +114,13 @@ impl StorageError {
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Whether it may go well later, where the kind does not say so.
+    #[cfg(feature = "s3")]
+    pub(super) fn retryable(mut self, retryable: bool) -> Self {
+        self.0.retryable |= retryable;
         self
     }
 
@@ -200,7 +211,7 @@ impl StorageError {
 
     /// Whether the same call may succeed later without anything being changed.
     pub fn is_retryable(&self) -> bool {
-        matches!(self.0.kind, ErrorKind::Unavailable | ErrorKind::Timeout)
+        self.0.retryable
     }
 }
 

@@ -14,8 +14,32 @@ const MAX_SKEW: i64 = 15 * 60;
 
 /// The hint for an error that a server answered with.
 pub(super) fn of_answer(context: &Context<'_>, kind: ErrorKind, answer: &Answer) -> Option<String> {
+    match answer.code.as_deref() {
+        Some("QuotaExceeded" | "XMinioAdminBucketQuotaExceeded") => {
+            return Some(
+                "raise the quota of the bucket or of its owner, or remove what nobody uses"
+                    .to_owned(),
+            );
+        }
+        Some("XMinioStorageFull") => return Some("make room on the server's disks".to_owned()),
+        Some("InvalidObjectState") => {
+            return Some(
+                "restore the object from its archive (aws s3api restore-object), then read it"
+                    .to_owned(),
+            );
+        }
+        _ => {}
+    }
     match kind {
         ErrorKind::Credentials => Some(credentials(answer)),
+        ErrorKind::LimitExceeded if context.operation == Operation::Put => {
+            Some(match answer.of_s3 {
+                true => "store smaller files: the server takes none of this size".to_owned(),
+                false => "raise the limit of the proxy before the server: in nginx it is \
+                      client_max_body_size"
+                    .to_owned(),
+            })
+        }
         ErrorKind::AccessDenied => access(context, answer),
         ErrorKind::NoSuchBucket => Some(bucket(context, answer)),
         ErrorKind::Unavailable => Some(unavailable(context, answer)),
@@ -145,19 +169,28 @@ pub(super) fn of_files(
 ) -> Option<String> {
     #[cfg(feature = "local")]
     if let super::Kind::Local(files) = &backend.inner.kind {
-        let root = files.root().display();
+        let root = files.root();
         return match (kind, io_kind) {
+            (ErrorKind::AccessDenied, Some(io::ErrorKind::ReadOnlyFilesystem)) => {
+                Some(format!("mount the file system of {root:?} writable"))
+            }
             (ErrorKind::AccessDenied, _) => Some(format!(
-                "let this process read and write {root}, and keep symbolic links out of it"
+                "let this process read and write {root:?}, and keep symbolic links out of it"
+            )),
+            (ErrorKind::InvalidKey, _) => Some(format!(
+                "keep {root:?} on a file system that takes names of 255 bytes and all their characters"
             )),
             (ErrorKind::Configuration, _) => Some(format!(
-                "set LABLINK_STORAGE_DIR to a directory: {root} is none"
+                "set LABLINK_STORAGE_DIR to a directory, which {root:?} is not"
+            )),
+            (_, Some(io::ErrorKind::StorageFull)) if files.lacks_inodes() => Some(format!(
+                "remove files that are not needed: the file system of {root:?} has room, but no inodes left"
             )),
             (_, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) => {
-                Some(format!("make room on the disk that {root} is on"))
+                Some(format!("make room on the disk that {root:?} is on"))
             }
             (ErrorKind::Internal, Some(_)) => {
-                Some(format!("look at {root} and the disk that it is on"))
+                Some(format!("look at {root:?} and the disk that it is on"))
             }
             _ => None,
         };
@@ -168,8 +201,6 @@ pub(super) fn of_files(
 
 #[cfg(all(test, feature = "s3"))]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::config::Config;
 
@@ -184,7 +215,6 @@ mod tests {
             operation,
             key: None,
             backend: &backend,
-            deadline: Duration::from_secs(30),
         };
         let slow_down = Answer {
             status: 503,

@@ -1,12 +1,9 @@
 //! Reading what a listing told of, without believing every answer.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use md5::{Digest, Md5};
 
 use super::Backend;
-use super::call::Call;
 use super::deadline::Outcome;
 use super::error::{Operation, StorageError};
 use super::object::ObjectInfo;
@@ -38,8 +35,7 @@ impl Backend {
     }
 
     async fn compared(&self, listed: &ObjectInfo, max_bytes: u64) -> Outcome<Listed> {
-        let call = Arc::new(Call::default());
-        let (info, bytes) = self.read(&call, &listed.key, None, max_bytes).await?;
+        let (info, bytes) = self.get(&listed.key, max_bytes).await?;
         let differs = |problem: String| {
             StorageError::new(ErrorKind::Internal, Operation::Get, problem)
                 .with_key(Some(&listed.key))
@@ -55,16 +51,20 @@ impl Backend {
                 "{length} bytes came, and the listing tells of {size}"
             )));
         }
+        let is_same = is_same(listed.e_tag.as_deref(), info.e_tag.as_deref());
         let md5 = listed.e_tag.as_deref().and_then(as_md5);
-        match md5.filter(|_| !call.has_opaque_e_tag()) {
-            Some(expected) if *expected != *hex(&Md5::digest(&bytes)) => Err(differs(
+        let matches = md5.map(|md5| *md5 == *hex(&Md5::digest(&bytes)));
+        match (matches, is_same) {
+            // With its entity tag came bytes that the HTTP layer has compared with it, unless it is no MD5
+            // at all: the object is encrypted with a key of its own.
+            (Some(false), None | Some(false)) => Err(differs(
                 "other bytes came than the listing's ETag is of".to_owned(),
             )),
-            None if is_replaced(listed.e_tag.as_deref(), info.e_tag.as_deref()) => Err(differs(
+            (None, Some(false)) => Err(differs(
                 "its ETag is not the one that the listing told".to_owned(),
             )),
-            md5 => Ok(Listed {
-                proven: md5.is_some() || self.name() == "local",
+            _ => Ok(Listed {
+                proven: matches == Some(true) || self.name() == "local",
                 info,
                 bytes,
             }),
@@ -78,9 +78,10 @@ fn as_md5(e_tag: &str) -> Option<String> {
     digits.then(|| e_tag.to_ascii_lowercase())
 }
 
-fn is_replaced(listed: Option<&str>, read: Option<&str>) -> bool {
+/// Whether two entity tags are the same, where both are there.
+fn is_same(listed: Option<&str>, read: Option<&str>) -> Option<bool> {
     let strong = |tag: &str| tag.trim_start_matches("W/").trim_matches('"').to_owned();
-    matches!((listed, read), (Some(listed), Some(read)) if strong(listed) != strong(read))
+    Some(strong(listed?) == strong(read?))
 }
 
 fn hex(digest: &[u8]) -> String {

@@ -1,11 +1,11 @@
 //! A directory as an object store.
 //!
-//! object_store's own `LocalFileSystem` follows symbolic links out of its root, wants the root to exist,
-//! cannot stage a file whose name is as long as names may be, and fails a whole listing over one odd
+//! object_store's own `LocalFileSystem` follows symbolic links out of its root, wants the root to exist, needs
+//! hard links, cannot stage a file whose name is as long as names may be, and fails a whole listing over one odd
 //! file name. This one holds every [`ObjectKey`](crate::ObjectKey) and nothing else.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path as FsPath, PathBuf};
 use std::time::SystemTime;
@@ -20,17 +20,30 @@ use object_store::{
     PutResult, Result,
 };
 
+use super::directory::{Directory, EntryKind, is_link};
 use super::walk::{list, staging_name};
 use crate::config::LocalConfig;
 
 /// How often a write starts over when the directory it goes to is removed under it.
 const MAX_RESTARTS: usize = 16;
 
+/// First segments of keys whose files are for nobody else on the machine.
+const PRIVATE: [&str; 2] = [crate::key::PENDING, "originals"];
+
 /// Files under a directory, which is made when the first one is written.
 #[derive(Debug, Clone)]
 pub(super) struct LocalFiles {
     root: PathBuf,
     fsync: bool,
+}
+
+/// Where a key's file lies.
+struct Place<'a> {
+    /// The directories on the way, from the root, each with the segment that leads on from it.
+    above: Vec<(Directory, &'a str)>,
+    directory: Directory,
+    name: &'a str,
+    private: bool,
 }
 
 impl LocalFiles {
@@ -48,13 +61,23 @@ impl LocalFiles {
         &self.root
     }
 
+    /// Whether the file system has room for bytes but not for one more file.
+    pub(super) fn lacks_inodes(&self) -> bool {
+        #[cfg(unix)]
+        let lacks = rustix::fs::statvfs(&self.root)
+            .is_ok_and(|disk| disk.f_files > 0 && disk.f_favail == 0 && disk.f_bavail > 0);
+        #[cfg(not(unix))]
+        let lacks = false;
+        lacks
+    }
+
     /// Reads the root's entry, or that of the directory in which it would be made.
     pub(super) fn check(&self) -> io::Result<()> {
         for directory in self.root.ancestors() {
             match fs::metadata(directory) {
                 Ok(metadata) if metadata.is_dir() => return Ok(()),
                 Ok(_) => {
-                    let problem = format!("{} is not a directory", directory.display());
+                    let problem = format!("{directory:?} is not a directory");
                     return Err(io::Error::new(ErrorKind::NotADirectory, problem));
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -64,38 +87,37 @@ impl LocalFiles {
         Err(ErrorKind::NotFound.into())
     }
 
-    /// The file of a key, once it is sure that no link on the way leads out of the root.
-    fn resolve(&self, location: &Path, make_directories: bool) -> io::Result<PathBuf> {
-        if make_directories {
+    /// The directory that a key's file lies in, those above it, and the file's name.
+    ///
+    /// Everything below the root is opened segment by segment: no link on the way is followed.
+    fn descend<'a>(&self, location: &'a Path, make: bool) -> io::Result<Place<'a>> {
+        if make {
             self.make_root()?;
         }
-        let mut path = self.root.clone();
-        let mut segments = location.as_ref().split('/').peekable();
-        while let Some(segment) = segments.next() {
-            path.push(segment);
-            match fs::symlink_metadata(&path) {
-                Ok(metadata) if metadata.is_symlink() => self.check_link(&path)?,
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    if make_directories && segments.peek().is_some() {
-                        self.make_directory(&path)?;
-                    }
+        let mut segments: Vec<&str> = location.as_ref().split('/').collect();
+        let name = segments.pop().unwrap_or_default();
+        let private = segments
+            .first()
+            .is_some_and(|first| PRIVATE.contains(first));
+        let mut place = Place {
+            above: Vec::with_capacity(segments.len()),
+            directory: Directory::open(&self.root)?,
+            name,
+            private,
+        };
+        for segment in segments {
+            let below = match place.directory.enter(segment) {
+                Err(error) if make && error.kind() == ErrorKind::NotFound => {
+                    place.directory.make(segment, private)?;
+                    self.sync(&place.directory)?;
+                    place.directory.enter(segment)
                 }
-                Err(error) => return Err(error),
-            }
+                entered => entered,
+            }?;
+            let above = std::mem::replace(&mut place.directory, below);
+            place.above.push((above, segment));
         }
-        Ok(path)
-    }
-
-    fn check_link(&self, link: &FsPath) -> io::Result<()> {
-        if fs::canonicalize(link)?.starts_with(fs::canonicalize(&self.root)?) {
-            return Ok(());
-        }
-        let problem = format!(
-            "{} is a symbolic link that leaves the store",
-            link.display()
-        );
-        Err(io::Error::new(ErrorKind::PermissionDenied, problem))
+        Ok(place)
     }
 
     fn make_root(&self) -> io::Result<()> {
@@ -114,19 +136,15 @@ impl LocalFiles {
         match fs::create_dir(path) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
             _ => match path.parent() {
-                Some(parent) => self.sync_directory(parent),
-                None => Ok(()),
+                Some(parent) if self.fsync => Directory::open(parent)?.sync(),
+                _ => Ok(()),
             },
         }
     }
 
     /// Makes the directory's entries last, where that was asked for.
-    fn sync_directory(&self, directory: &FsPath) -> io::Result<()> {
-        // Directories cannot be opened as files on Windows, and need not be.
-        if self.fsync && cfg!(unix) {
-            File::open(directory)?.sync_all()?;
-        }
-        Ok(())
+    fn sync(&self, directory: &Directory) -> io::Result<()> {
+        if self.fsync { directory.sync() } else { Ok(()) }
     }
 
     fn put(&self, location: &Path, payload: &PutPayload, create: bool) -> io::Result<String> {
@@ -144,30 +162,33 @@ impl LocalFiles {
 
     /// Writes beside the destination and moves into place: a reader sees all of it or nothing.
     fn try_put(&self, location: &Path, payload: &PutPayload, create: bool) -> io::Result<String> {
-        let path = self.resolve(location, true)?;
-        let directory = path.parent().unwrap_or(&self.root);
-        let staging = directory.join(staging_name());
-        let written = self.write_staging(&staging, payload).and_then(|e_tag| {
-            if create {
-                fs::hard_link(&staging, &path)?;
-            } else {
-                fs::rename(&staging, &path)?;
-            }
-            Ok(e_tag)
-        });
-        if create || written.is_err() {
-            let _ = fs::remove_file(&staging);
+        let place = self.descend(location, true)?;
+        let staging = staging_name();
+        let written = self
+            .write_staging(&place, &staging, payload)
+            .and_then(|e_tag| {
+                if create {
+                    place.directory.publish(&staging, place.name)?;
+                } else {
+                    place.directory.replace(&staging, place.name)?;
+                }
+                Ok(e_tag)
+            });
+        if written.is_err() {
+            place.directory.remove(&staging).ok();
         }
         let e_tag = written?;
-        self.sync_directory(directory)?;
+        self.sync(&place.directory)?;
         Ok(e_tag)
     }
 
-    fn write_staging(&self, staging: &FsPath, payload: &PutPayload) -> io::Result<String> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(staging)?;
+    fn write_staging(
+        &self,
+        place: &Place<'_>,
+        staging: &str,
+        payload: &PutPayload,
+    ) -> io::Result<String> {
+        let mut file = place.directory.create(staging, place.private)?;
         for part in payload {
             file.write_all(part)?;
         }
@@ -179,13 +200,9 @@ impl LocalFiles {
 
     fn get(&self, location: Path, options: &GetOptions) -> Result<GetResult> {
         let failed = |error| as_store_error(error, &location);
-        let path = self.resolve(&location, false).map_err(failed)?;
-        // Looked at before it is opened: opening a pipe would wait for its other end.
-        if !fs::metadata(&path).map_err(failed)?.is_file() {
-            return Err(failed(ErrorKind::NotFound.into()));
-        }
-        let file = File::open(&path).map_err(failed)?;
-        let metadata = file.metadata().map_err(failed)?;
+        let place = self.descend(&location, false).map_err(failed)?;
+        let (file, metadata) = place.directory.read(place.name).map_err(failed)?;
+        let path = self.root.join(location.as_ref());
         let meta = object_meta(location, &metadata);
         options.check_preconditions(&meta)?;
         let range = match &options.range {
@@ -202,27 +219,44 @@ impl LocalFiles {
     }
 
     fn delete(&self, location: &Path) -> io::Result<()> {
-        let path = self.resolve(location, false)?;
-        match fs::symlink_metadata(&path) {
-            Ok(metadata) if metadata.is_dir() => return Ok(()),
+        let place = match self.descend(location, false) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            place => place?,
+        };
+        match place.directory.kind_of(place.name) {
+            Ok(EntryKind::Directory) => return Ok(()),
+            Ok(EntryKind::Link) => return Err(is_link(place.name)),
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             _ => {}
         }
-        match fs::remove_file(&path) {
+        match place.directory.remove(place.name) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        if let Some(directory) = path.parent() {
-            self.sync_directory(directory)?;
-        }
+        self.sync(&place.directory)?;
         // An object store has no empty directories. Those still in use refuse to go.
-        let emptied = path.ancestors().skip(1);
-        for directory in emptied.take_while(|directory| *directory != self.root) {
-            if fs::remove_dir(directory).is_err() {
+        for (above, name) in place.above.iter().rev() {
+            if above.remove_directory(name).is_err() {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// The directory that a prefix is, if it can be reached without a link.
+    fn directory(&self, prefix: &Path) -> io::Result<PathBuf> {
+        let path = self.root.join(prefix.as_ref());
+        if prefix.as_ref().is_empty() {
+            return Ok(path);
+        }
+        let place = match self.descend(prefix, false) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(path),
+            place => place?,
+        };
+        match place.directory.kind_of(place.name) {
+            Ok(EntryKind::Link) => Err(is_link(place.name)),
+            _ => Ok(path),
+        }
     }
 }
 
@@ -244,12 +278,12 @@ impl ObjectStore for LocalFiles {
             let stored = store.put(&location, &payload, create);
             stored.map_err(|error| match error.kind() {
                 // An object lies where this key needs a directory.
-                ErrorKind::NotADirectory => Error::AlreadyExists {
+                ErrorKind::NotADirectory if store.root.is_dir() => Error::AlreadyExists {
                     path: location.to_string(),
                     source: error.into(),
                 },
                 // It is not the object that is missing: its directory cannot be made.
-                ErrorKind::NotFound => generic(error),
+                ErrorKind::NotFound | ErrorKind::NotADirectory => generic(error),
                 _ => as_store_error(error, &location),
             })
         })
@@ -293,7 +327,7 @@ impl ObjectStore for LocalFiles {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        match self.resolve(prefix.unwrap_or(&Path::default()), false) {
+        match self.directory(prefix.unwrap_or(&Path::default())) {
             Ok(directory) => list(self.root.clone(), directory),
             Err(error) => stream::once(async { Err(generic(error)) }).boxed(),
         }

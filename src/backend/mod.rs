@@ -9,14 +9,18 @@
 mod call;
 mod classify;
 mod deadline;
+#[cfg(feature = "local")]
+mod directory;
 mod error;
 mod hint;
+mod list;
 mod listed;
 #[cfg(feature = "local")]
 mod local;
 mod object;
 mod operations;
 mod presigner;
+mod put;
 #[cfg(feature = "s3")]
 mod s3;
 #[cfg(all(test, feature = "local"))]
@@ -24,6 +28,7 @@ mod tests;
 #[cfg(feature = "local")]
 mod walk;
 
+pub(crate) use deadline::Deadline;
 pub(crate) use error::Operation;
 pub use error::StorageError;
 pub use object::ObjectInfo;
@@ -47,6 +52,8 @@ const HEALTH_DEADLINE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub(crate) struct Backend {
     inner: Arc<Inner>,
+    /// When what is being done has to be over; without one each operation has the configured time.
+    deadline: Option<Deadline>,
 }
 
 #[derive(Debug)]
@@ -137,6 +144,7 @@ impl Backend {
                 cache_control: config.cache_control().to_owned(),
                 answered: AtomicBool::new(false),
             }),
+            deadline: None,
         }
     }
 

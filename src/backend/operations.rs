@@ -6,101 +6,29 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream::{self, BoxStream};
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::TryStreamExt;
 use object_store::path::Path;
-use object_store::{
-    Attribute, Attributes, Error, GetOptions, GetRange, GetResult, ObjectMeta, ObjectStoreExt,
-    PutMode, PutPayload,
-};
+use object_store::{Attribute, Error, GetOptions, GetRange, GetResult, ObjectMeta, ObjectStoreExt};
 
 use super::call::{Call, Failure, Problem};
+use super::classify::Context;
 use super::deadline::Outcome;
 use super::error::{Operation, StorageError};
-use super::object::{ObjectInfo, PutOptions, PutOutcome, bare_e_tag};
+use super::object::{ObjectInfo, bare_e_tag};
 use super::{Backend, HEALTH_DEADLINE, Kind};
 use crate::format::ImageFormat;
 use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
 
-/// How often a create-only put is repeated after S3 found another write of the key in flight.
-const CONFLICT_RETRIES: usize = 3;
+/// Largest object that is read for its size, where the server does not name it.
+const MAX_MEASURED: u64 = 128 << 20;
 
 /// The stored path of a key: the same for every operation and every backend.
-fn stored_path(key: &ObjectKey) -> Result<Path, Error> {
+pub(super) fn stored_path(key: &ObjectKey) -> Result<Path, Error> {
     Ok(Path::parse(key.as_str())?)
 }
 
 impl Backend {
-    /// Stores an object whole or not at all.
-    ///
-    /// # Errors
-    ///
-    /// `AlreadyExists` where `options.create` is set and the key is taken by another write; after a
-    /// `Timeout` or `Unavailable` the object may be there all the same.
-    pub(crate) async fn put(
-        &self,
-        key: &ObjectKey,
-        bytes: Bytes,
-        options: &PutOptions,
-    ) -> Outcome<PutOutcome> {
-        let call = Arc::new(Call::default());
-        call.moves(bytes.len());
-        let context = self.context(Operation::Put, Some(key));
-        let stored = self
-            .bounded(&call, context, self.try_put(&call, key, &bytes, options))
-            .await;
-        match stored {
-            // The first try may have arrived and only its answer been lost: then it is our own.
-            Err(error)
-                if error.kind() == ErrorKind::AlreadyExists
-                    && options.create
-                    && call.tries() > 1 =>
-            {
-                match self.get(key, bytes.len() as u64).await {
-                    Ok((info, found)) if found == bytes => Ok(PutOutcome { e_tag: info.e_tag }),
-                    _ => Err(error),
-                }
-            }
-            stored => stored,
-        }
-    }
-
-    async fn try_put(
-        &self,
-        call: &Call,
-        key: &ObjectKey,
-        bytes: &Bytes,
-        options: &PutOptions,
-    ) -> Result<PutOutcome, Error> {
-        let path = stored_path(key)?;
-        let mut conflicts = 0;
-        loop {
-            let attributes = self.attributes(options);
-            let plain = attributes.is_empty();
-            let mut put = object_store::PutOptions::from(attributes);
-            put.mode = if options.create {
-                PutMode::Create
-            } else {
-                PutMode::Overwrite
-            };
-            let payload = PutPayload::from_bytes(bytes.clone());
-            match self.inner.store.put_opts(&path, payload, put).await {
-                Ok(stored) => {
-                    return Ok(PutOutcome {
-                        e_tag: bare_e_tag(stored.e_tag),
-                    });
-                }
-                Err(Error::NotImplemented { .. }) if !plain && self.forgo_attributes() => {}
-                Err(_) if call.is_write_conflict() && conflicts < CONFLICT_RETRIES => {
-                    conflicts += 1;
-                    tokio::time::sleep(Duration::from_millis(100 << conflicts)).await;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
     /// Reads an object of at most `max_bytes`.
     ///
     /// # Errors
@@ -111,7 +39,7 @@ impl Backend {
         key: &ObjectKey,
         max_bytes: u64,
     ) -> Outcome<(ObjectInfo, Bytes)> {
-        self.read(&Arc::default(), key, None, max_bytes).await
+        self.read(key, None, self.call().reading(max_bytes)).await
     }
 
     /// Reads a range of an object, cut to what the object has; the info tells the whole object's size.
@@ -128,21 +56,21 @@ impl Backend {
             return Err(self.bad_range(key));
         }
         let most = range.end - range.start;
-        self.read(&Arc::default(), key, Some(range), most).await
+        self.read(key, Some(range), self.call().reading(most)).await
     }
 
     pub(super) async fn read(
         &self,
-        call: &Arc<Call>,
         key: &ObjectKey,
         range: Option<Range<u64>>,
-        max_bytes: u64,
+        call: Arc<Call>,
     ) -> Outcome<(ObjectInfo, Bytes)> {
+        let max_bytes = call.most();
         let context = self.context(Operation::Get, Some(key));
         let start = range.as_ref().map(|range| range.start);
-        let read = async {
+        let read = || async {
             let mut options = GetOptions::new();
-            options.range = range.map(GetRange::Bounded);
+            options.range = range.clone().map(GetRange::Bounded);
             let found = self
                 .inner
                 .store
@@ -160,7 +88,7 @@ impl Backend {
             call.moves(bytes.len());
             Ok(Ok((info, bytes)))
         };
-        match self.bounded(call, context, read).await {
+        match self.renewing(&call, context, read).await {
             Ok(Ok(found)) => Ok(found),
             Ok(Err(size)) => Err(StorageError::new(
                 ErrorKind::LimitExceeded,
@@ -198,21 +126,29 @@ impl Backend {
     ///
     /// `NotFound`, and the kinds of the backend.
     pub(crate) async fn head(&self, key: &ObjectKey) -> Outcome<ObjectInfo> {
-        let call = Arc::new(Call::default());
+        let call = self.call();
         let context = self.context(Operation::Head, Some(key));
-        let head = async {
+        let head = || async {
             let options = GetOptions::new().with_head(true);
             let path = stored_path(key)?;
             let found = self.inner.store.get_opts(&path, options).await?;
-            Ok(self.info(key, &found))
+            Ok((self.info(key, &found), names_size(&found)))
         };
-        let two_steps = async {
-            match self.bounded(&call, context, head).await {
-                Err(error) if self.leaves_open(&call) => self.explained(key, error).await,
-                outcome => outcome,
+        let same = self.until(call.deadline());
+        match self.renewing(&call, context, head).await {
+            Ok((info, true)) => Ok(info),
+            // Proxies that compress leave the length out.
+            Ok((_, false)) => {
+                let whole = same.read(key, None, same.call().reading(MAX_MEASURED));
+                let (info, _) = Box::pin(whole).await?;
+                Ok(info)
             }
-        };
-        self.within(two_steps).await
+            Err(error) if self.leaves_open(&call) => match same.asked_for(key).await {
+                Err(explained) if explained.code().is_none() => Err(error),
+                outcome => outcome,
+            },
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether an answer to HEAD, which has no body, leaves open what went wrong: a missing object or
@@ -224,27 +160,24 @@ impl Backend {
         answer.code.is_none()
             && match answer.status {
                 400 | 403 => true,
-                // Once the bucket is known to be there, it can only be the object.
-                404 => !self.inner.answered.load(Ordering::Relaxed),
+                // Once the bucket is known to be there, it can only be the object, if S3 says so.
+                404 => !answer.of_s3 || !self.inner.answered.load(Ordering::Relaxed),
                 _ => false,
             }
     }
 
     /// Asks again for the first byte: that answer has words.
-    async fn explained(&self, key: &ObjectKey, error: StorageError) -> Outcome<ObjectInfo> {
-        let call = Arc::new(Call::default());
+    async fn asked_for(&self, key: &ObjectKey) -> Outcome<ObjectInfo> {
+        let call = self.call();
         let context = self.context(Operation::Head, Some(key));
-        let read = async {
+        let read = || async {
             let mut options = GetOptions::new();
             options.range = Some(GetRange::Bounded(0..1));
             let path = stored_path(key)?;
             let found = self.inner.store.get_opts(&path, options).await?;
             Ok(self.info(key, &found))
         };
-        match self.bounded(&call, context, read).await {
-            Err(explained) if explained.code().is_none() => Err(error),
-            outcome => outcome,
-        }
+        self.renewing(&call, context, read).await
     }
 
     /// Removes an object; one that is not there is as good as removed.
@@ -253,52 +186,57 @@ impl Backend {
     ///
     /// The kinds of the backend, `NotFound` never.
     pub(crate) async fn delete(&self, key: &ObjectKey) -> Outcome<()> {
-        let call = Arc::new(Call::default());
+        let call = self.call();
         let context = self.context(Operation::Delete, Some(key));
-        let delete = async { self.inner.store.delete(&stored_path(key)?).await };
-        match self.bounded(&call, context, delete).await {
+        let delete = || async { self.inner.store.delete(&stored_path(key)?).await };
+        match self.renewing(&call, context, delete).await {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            // S3 says 204. Whoever says something else may have removed nothing.
+            Ok(()) if ![0, 204].contains(&call.status()) => {
+                self.until(call.deadline()).gone(key).await
+            }
             outcome => outcome,
         }
     }
 
-    /// The objects whose keys lie under `prefix` (whole segments; all of them for the empty prefix), in
-    /// no particular order. Lazy: a page, or a batch of directory entries, is read when it is asked for,
-    /// each within the deadline. What cannot be a key of this crate is passed over. The stream ends
-    /// after its first error.
-    pub(crate) fn list(&self, prefix: &str) -> BoxStream<'static, Outcome<ObjectInfo>> {
-        let backend = self.clone();
-        let path = match Path::parse(prefix) {
-            Ok(path) => path,
-            Err(error) => {
-                let context = self.context(Operation::List, None);
-                let error = context.failed(&Call::default(), error.into());
-                return stream::once(async { Err(error) }).boxed();
+    async fn gone(&self, key: &ObjectKey) -> Outcome<()> {
+        match self.head(key).await {
+            Ok(_) => Err(StorageError::new(
+                ErrorKind::Unavailable,
+                Operation::Delete,
+                "the server said that it was removed, and still has it",
+            )
+            .with_key(Some(key))
+            .with_bucket(self.bucket())
+            .with_hint("try again; if it stays so, look at the proxy before the server")),
+            Err(error)
+                if [ErrorKind::NotFound, ErrorKind::AccessDenied].contains(&error.kind()) =>
+            {
+                Ok(())
             }
-        };
-        let prefix = prefix.to_owned();
-        let listed = self.inner.store.list(Some(&path));
-        stream::unfold(Some(listed), move |listed| {
-            let backend = backend.clone();
-            async move {
-                let mut listed = listed?;
-                let call = Arc::new(Call::default());
-                let context = backend.context(Operation::List, None);
-                match backend.bounded(&call, context, listed.try_next()).await {
-                    Ok(Some(meta)) => Some((Ok(meta), Some(listed))),
-                    Ok(None) => None,
-                    Err(error) => Some((Err(error), None)),
-                }
-            }
-        })
-        .try_filter_map({
-            let backend = self.clone();
-            move |meta| {
-                let info = backend.listed(&prefix, meta);
-                async { Ok(info) }
-            }
-        })
-        .boxed()
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Runs one operation, and once more where S3 found its credentials ended and others can be had.
+    pub(super) async fn renewing<T, F: Future<Output = Result<T, Error>>>(
+        &self,
+        call: &Arc<Call>,
+        context: Context<'_>,
+        operation: impl Fn() -> F,
+    ) -> Outcome<T> {
+        let outcome = self.bounded(call, context, operation()).await;
+        #[cfg(feature = "s3")]
+        if let (Err(error), Kind::S3(s3)) = (&outcome, &self.inner.kind)
+            && matches!(
+                error.code(),
+                Some("ExpiredToken" | "InvalidToken" | "TokenRefreshRequired")
+            )
+            && s3.renew_credentials().await
+        {
+            return self.bounded(call, context, operation()).await;
+        }
+        outcome
     }
 
     /// One bounded read that tells whether the backend answers; nothing is created or written.
@@ -307,10 +245,9 @@ impl Backend {
     ///
     /// The kinds of the backend, after 5 s at most.
     pub(crate) async fn health(&self, prefix: &str) -> Outcome<()> {
-        let call = Arc::new(Call::default());
-        let mut context = self.context(Operation::Health, None);
-        context.deadline = context.deadline.min(HEALTH_DEADLINE);
-        self.bounded(&call, context, self.look(prefix)).await
+        let call = Arc::new(Call::new(self.deadline().at_most(HEALTH_DEADLINE)));
+        let context = self.context(Operation::Health, None);
+        self.renewing(&call, context, || self.look(prefix)).await
     }
 
     async fn look(&self, prefix: &str) -> Result<(), Error> {
@@ -369,50 +306,10 @@ impl Backend {
         &self,
         step: impl FnOnce() -> std::io::Result<T> + Send + 'static,
     ) -> Outcome<T> {
-        let call = Arc::new(Call::default());
+        let call = self.call();
         let context = self.context(Operation::Sweep, None);
         let step = super::local::blocking(move || step().map_err(super::local::generic));
         self.bounded(&call, context, step).await
-    }
-
-    /// What an object is written with, where the store takes it.
-    fn attributes(&self, options: &PutOptions) -> Attributes {
-        let mut attributes = Attributes::new();
-        let takes_any = match &self.inner.kind {
-            // Both follow from the key and the configuration when it is read.
-            #[cfg(feature = "local")]
-            Kind::Local(_) => false,
-            Kind::Custom { without_attributes } => !without_attributes.load(Ordering::Relaxed),
-            _ => true,
-        };
-        if !takes_any {
-            return attributes;
-        }
-        attributes.insert(
-            Attribute::ContentType,
-            options.content_type.clone().into_owned().into(),
-        );
-        attributes.insert(
-            Attribute::CacheControl,
-            options.cache_control.clone().into(),
-        );
-        #[cfg(feature = "s3")]
-        if let Kind::S3(s3) = &self.inner.kind
-            && let Some(class) = s3.storage_class()
-        {
-            attributes.insert(Attribute::StorageClass, class.to_owned().into());
-        }
-        attributes
-    }
-
-    /// Whether to write without attributes from now on, to a store that takes none.
-    fn forgo_attributes(&self) -> bool {
-        match &self.inner.kind {
-            Kind::Custom { without_attributes } => {
-                !without_attributes.swap(true, Ordering::Relaxed)
-            }
-            _ => false,
-        }
     }
 
     fn info(&self, key: &ObjectKey, found: &GetResult) -> ObjectInfo {
@@ -429,16 +326,7 @@ impl Backend {
         )
     }
 
-    /// A listed object, if it is one of ours.
-    fn listed(&self, prefix: &str, meta: ObjectMeta) -> Option<ObjectInfo> {
-        let key = ObjectKey::parse(meta.location.as_ref()).ok()?;
-        // The consoles' folders are empty objects whose names end in '/', which object_store drops.
-        let is_folder = meta.size == 0 && key.extension().is_none();
-        let ours = key.is_under(prefix) && !is_folder;
-        ours.then(|| self.described(key, &meta, None, None, false))
-    }
-
-    fn described(
+    pub(super) fn described(
         &self,
         key: ObjectKey,
         meta: &ObjectMeta,
@@ -490,9 +378,19 @@ fn unless_gone(removed: std::io::Result<()>) -> std::io::Result<()> {
     }
 }
 
+/// Whether the answer named the object's size.
+fn names_size(found: &GetResult) -> bool {
+    #[cfg(feature = "s3")]
+    if let Some(told) = found.extensions.get::<super::s3::Told>() {
+        return told.sized;
+    }
+    let _ = found;
+    true
+}
+
 fn truncated(expected: u64, got: usize) -> Error {
     Error::Generic {
         store: "object store",
-        source: Problem(format!("{got} of {expected} bytes came")).into(),
+        source: Problem::new(format!("{got} of {expected} bytes came")).into(),
     }
 }

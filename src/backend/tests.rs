@@ -272,11 +272,83 @@ async fn links_that_leave_the_root_are_refused() {
     assert_eq!(error.expect_err("refused").kind(), ErrorKind::AccessDenied);
     assert_eq!(fs::read_dir(&outside).expect("there").count(), 1);
     assert_eq!(listed(&backend, "").await, ["inner/a.png"]);
-    // One that stays inside is followed.
+    // One that stays inside is none of the store's either.
+    let error = backend.get(&key("b.png"), 99).await.expect_err("a link");
+    assert_eq!(error.kind(), ErrorKind::AccessDenied);
+    assert!(error.hint().expect("a hint").contains("link"));
+    assert!(crate::causes::words(&error).contains("b.png"));
     assert_eq!(
-        backend.get(&key("b.png"), 99).await.expect("inside").1,
+        backend.get(&key("inner/a.png"), 99).await.expect("there").1,
         "mine"
     );
+}
+
+/// A directory on the way becomes a link, and back, while it is read from and written to.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_race_leads_outside() {
+    use std::os::unix::fs::symlink;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let directory = tempfile::tempdir().expect("a directory");
+    let (root, outside) = (
+        directory.path().join("root"),
+        directory.path().join("outside"),
+    );
+    for place in [&root.join("real"), &outside] {
+        fs::create_dir_all(place).expect("made");
+    }
+    fs::write(root.join("real/a.png"), "mine").expect("written");
+    fs::write(outside.join("a.png"), "secret").expect("written");
+    fs::write(outside.join("b.png"), "secret").expect("written");
+    symlink(&outside, root.join("link")).expect("linked");
+    let stop = Arc::new(AtomicBool::new(false));
+    let swapping = std::thread::spawn({
+        let (stop, root) = (Arc::clone(&stop), root.clone());
+        move || {
+            let at = root.join("on the way");
+            while !stop.load(Ordering::Relaxed) {
+                for turn in ["real", "link"] {
+                    fs::rename(root.join(turn), &at).expect("renamed");
+                    fs::rename(&at, root.join(turn)).expect("renamed");
+                }
+            }
+        }
+    });
+    let backend = local(&root);
+    let mut read = 0;
+    for _ in 0..2000 {
+        if let Ok((_, bytes)) = backend.get(&key("on the way/a.png"), 99).await {
+            assert_eq!(bytes, "mine");
+            read += 1;
+        }
+        // Of this name there is one outside alone.
+        backend.delete(&key("on the way/b.png")).await.ok();
+    }
+    stop.store(true, Ordering::Relaxed);
+    swapping.join().expect("no panic");
+    assert!(read > 0, "it was never there");
+    assert_eq!(fs::read_dir(&outside).expect("there").count(), 2);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_waits_to_be_looked_at_is_for_the_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().expect("a directory");
+    let backend = local(directory.path());
+    for name in ["pending/components/a.png", "components/a.png"] {
+        let bytes = Bytes::from_static(b"x");
+        let put = backend.put(&key(name), bytes, &options(true)).await;
+        put.expect("put");
+    }
+    let mode = |name: &str| {
+        let metadata = fs::metadata(directory.path().join(name)).expect("there");
+        metadata.permissions().mode() & 0o777
+    };
+    assert_eq!(mode("pending"), 0o700);
+    assert_eq!(mode("pending/components"), 0o700);
+    assert_eq!(mode("pending/components/a.png"), 0o600);
+    assert_ne!(mode("components/a.png"), 0o600);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::interrupt::Interrupt;
 use super::many::Totals;
+use crate::causes::one_line;
 use crate::error::Error;
 
 /// Why a command failed, in words and in a form for scripts.
@@ -17,6 +18,8 @@ use crate::error::Error;
 pub(super) struct Failure {
     pub(super) kind: &'static str,
     pub(super) message: String,
+    /// What is behind it, outermost first.
+    pub(super) causes: Vec<String>,
     pub(super) hint: Option<String>,
     /// Whether the same would happen with everything else that the command was given.
     pub(super) everywhere: bool,
@@ -37,6 +40,7 @@ impl Failure {
         Self {
             kind,
             message: message.into(),
+            causes: Vec::new(),
             hint: None,
             everywhere: false,
             is_usage: false,
@@ -64,7 +68,12 @@ impl Failure {
     }
 
     pub(super) fn to_json(&self) -> Value {
-        json!({"error": self.kind, "message": self.message, "hint": self.hint})
+        json!({
+            "error": self.kind,
+            "message": self.message,
+            "causes": self.causes,
+            "hint": self.hint,
+        })
     }
 }
 
@@ -73,6 +82,7 @@ impl From<Error> for Failure {
         Self {
             kind: error.kind().as_str(),
             message: error.to_string(),
+            causes: error.causes(),
             hint: error.hint(),
             everywhere: error.concerns_every_object(),
             is_usage: false,
@@ -168,7 +178,14 @@ impl Output {
     }
 
     pub(super) fn failure(self, subject: &str, failure: &Failure) {
-        self.note(format_args!("{subject}: {}", failure.message));
+        self.note(format_args!(
+            "{}: {}",
+            one_line(subject),
+            one_line(&failure.message)
+        ));
+        if !failure.causes.is_empty() {
+            self.note(format_args!("  cause: {}", failure.causes.join(": ")));
+        }
         if let Some(hint) = &failure.hint {
             self.note(format_args!("  hint: {hint}"));
         }

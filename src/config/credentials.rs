@@ -45,10 +45,14 @@ impl StaticCredentials {
 // Read where there is an S3 backend to use them.
 #[cfg_attr(not(feature = "s3"), allow(dead_code))]
 pub struct CredentialsChain {
-    /// `AWS_PROFILE`.
+    /// `AWS_PROFILE`, then `AWS_DEFAULT_PROFILE`.
     pub(crate) profile: Option<String>,
-    /// `AWS_SHARED_CREDENTIALS_FILE`, else `.aws/credentials` under the home directory.
+    /// `AWS_SHARED_CREDENTIALS_FILE`; without it `.aws/credentials` under the home directory.
     pub(crate) credentials_file: Option<PathBuf>,
+    /// `AWS_CONFIG_FILE`; without it `.aws/config` under the home directory.
+    pub(crate) config_file: Option<PathBuf>,
+    /// The home directory.
+    pub(crate) home: Option<PathBuf>,
     /// `AWS_WEB_IDENTITY_TOKEN_FILE`.
     pub(crate) web_identity_token_file: Option<PathBuf>,
     /// `AWS_ROLE_ARN`.

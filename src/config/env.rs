@@ -84,8 +84,7 @@ impl Vars {
     ) -> Result<(), ConfigError> {
         let home = self.0.get("HOME").or_else(|| self.0.get("USERPROFILE"));
         // It is there even if it is empty: these variables were looked at.
-        builder.chain().credentials_file =
-            home.map(|home| PathBuf::from(home).join(".aws").join("credentials"));
+        builder.chain().home = home.map(PathBuf::from);
         for setting in SETTINGS.iter().filter(|setting| wanted(setting)) {
             let set = |name: &&&'static str| self.0.contains_key(**name);
             if let Some(name) = setting.variables.iter().find(set) {

@@ -234,10 +234,10 @@ impl CloudFrontConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum RetryPreset {
-    /// Somebody waits for the answer: 30 s, 5 retries.
+    /// Somebody waits for the answer: 30 s.
     #[default]
     WebRequest,
-    /// A migration or a nightly job: 180 s, 10 retries.
+    /// A migration or a nightly job: 180 s.
     Batch,
 }
 
@@ -247,14 +247,6 @@ impl RetryPreset {
         match self {
             Self::WebRequest => Duration::from_secs(30),
             Self::Batch => Duration::from_secs(180),
-        }
-    }
-
-    /// How often a request is repeated at most.
-    pub const fn max_retries(self) -> usize {
-        match self {
-            Self::WebRequest => 5,
-            Self::Batch => 10,
         }
     }
 }

@@ -150,6 +150,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         .machine().or("`default`"),
     row(&["AWS_SHARED_CREDENTIALS_FILE"], "the shared credentials file", Takes::Path(|builder, given| builder.chain().credentials_file = Some(PathBuf::from(given.value))))
         .machine().or("`~/.aws/credentials`"),
+    row(&["AWS_CONFIG_FILE"], "the shared config file", Takes::Path(|builder, given| builder.chain().config_file = Some(PathBuf::from(given.value))))
+        .machine().or("`~/.aws/config`"),
     row(&["AWS_WEB_IDENTITY_TOKEN_FILE"], "web identity: the token's file", Takes::Path(|builder, given| builder.chain().web_identity_token_file = Some(PathBuf::from(given.value)))).machine(),
     row(&["AWS_ROLE_ARN"], "web identity: the role", Takes::Text(|builder, given| builder.chain().role_arn = Some(given.value))).machine(),
     row(&["AWS_ROLE_SESSION_NAME"], "web identity: the session's name", Takes::Text(|builder, given| builder.chain().role_session_name = Some(given.value))).machine(),

@@ -244,7 +244,9 @@ fn credentials(builder: &ConfigBuilder) -> Result<CredentialsSource, ConfigError
 
 fn check_chain(chain: &CredentialsChain) -> Result<(), ConfigError> {
     if let Some(token) = &chain.container_token {
-        check_header("AWS_CONTAINER_AUTHORIZATION_TOKEN", token.expose())?;
+        // A scheme may stand before it.
+        let parts: String = token.expose().split(' ').collect();
+        check_header("AWS_CONTAINER_AUTHORIZATION_TOKEN", &parts)?;
     }
     for (name, value) in [
         ("AWS_ENDPOINT_URL_STS", &chain.sts_endpoint),

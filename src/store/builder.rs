@@ -13,6 +13,7 @@ use super::sources::Sources;
 use super::work::WorkPool;
 use super::{ImageStore, Inner};
 use crate::backend::Backend;
+use crate::causes::one_line;
 use crate::config::{BackendConfig, Config, ConfigBuilder, DirectUpload, RetryPreset};
 use crate::error::Result;
 use crate::optimize::{Limits, OptimizeOptions};
@@ -170,7 +171,7 @@ pub(super) fn open(
         None => Backend::open(&config)?,
     };
     if let Some(warning) = config.warning() {
-        tracing::warn!("{warning}");
+        tracing::warn!("{}", one_line(&warning));
     }
     let work = WorkPool::new(config.max_decodes(), config.decode_wait());
     let signers = Signers::new(&config)?;

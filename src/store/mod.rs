@@ -11,8 +11,10 @@ mod signer;
 mod sources;
 mod status;
 mod sweep;
+mod tombstone;
 mod upload;
 mod work;
+mod write;
 
 pub use builder::ImageStoreBuilder;
 pub use image::{ReceivedPost, Status, StoredImage, StoredVariant, SweepReport, SweptObject};
@@ -30,6 +32,7 @@ use std::time::Instant;
 use tracing::{Instrument, Span};
 
 use crate::backend::{Backend, PutOptions};
+use crate::causes::one_line;
 use crate::config::{Config, DirectUpload};
 use crate::error::{Error, Result};
 use crate::format::ImageFormat;
@@ -298,7 +301,11 @@ fn tell<T>(outcome: &Result<T>, started: Instant) {
 
 fn failed(error: &Error, started: Instant) {
     let milliseconds = milliseconds(started);
-    tracing::warn!(milliseconds, kind = %error.kind(), %error, "failed");
+    let causes = error.causes().join(": ");
+    let cause = (!causes.is_empty()).then_some(tracing::field::display(causes));
+    let words = error.to_string();
+    let error_words = one_line(&words);
+    tracing::warn!(milliseconds, kind = %error.kind(), error = %error_words, cause, "failed");
 }
 
 fn milliseconds(started: Instant) -> u64 {

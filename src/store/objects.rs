@@ -8,8 +8,9 @@ use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use tracing::Instrument;
 
+use super::write::AT_ONCE;
 use super::{ImageStore, failed, milliseconds, traced};
-use crate::backend::ObjectInfo;
+use crate::backend::{Backend, ObjectInfo};
 use crate::error::{Error, Result};
 use crate::key::{InvalidKey, ObjectKey};
 use crate::kind::ErrorKind;
@@ -220,7 +221,12 @@ impl ImageStore {
 
     /// Removes an object and, where it is an upload's, its variants. Removing what is not there is fine.
     ///
-    /// The variants go first, so that a removal which fails can be repeated.
+    /// The image goes first and its variants after it. A removal that fails can be repeated, and what one
+    /// that was cut off left is found by a sweep.
+    ///
+    /// An upload may have come by a form that is still valid. So that the form, used again, brings no other
+    /// picture under the old URL, an empty `pending/<prefix>/<uuid>.gone` stays: [`promote`](Self::promote)
+    /// answers `NotFound` to that upload. A sweep removes it after 8 days, when no form is valid any more.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -245,14 +251,21 @@ impl ImageStore {
     /// The kinds of the backend.
     pub async fn delete(&self, key: &ObjectKey) -> Result<()> {
         let span = tracing::info_span!("delete", %key);
-        let delete = self.inner.backend.within(async {
-            for variant in self.variants_beside(key).await? {
-                self.inner.backend.delete(&variant).await?;
-            }
-            self.inner.backend.delete(key).await?;
+        traced(span, async {
+            let backend = self.inner.backend.until(self.inner.backend.deadline());
+            self.inner.bury(&backend, key).await?;
+            backend.delete(key).await?;
+            let variants = self.variants_beside(&backend, key).await?;
+            let removals = variants.iter().map(|variant| backend.delete(variant));
+            let removals: Vec<_> = removals.collect();
+            let removed: Vec<_> = stream::iter(removals)
+                .buffer_unordered(AT_ONCE)
+                .collect()
+                .await;
+            removed.into_iter().collect::<Result<(), _>>()?;
             Ok(())
-        });
-        traced(span, delete).await
+        })
+        .await
     }
 
     /// Removes the image that a public URL of this store stands for, as [`delete`](Self::delete) does.
@@ -282,7 +295,11 @@ impl ImageStore {
     }
 
     /// The variants that lie beside an upload, those of an earlier configuration too.
-    async fn variants_beside(&self, key: &ObjectKey) -> Result<BTreeSet<ObjectKey>> {
+    async fn variants_beside(
+        &self,
+        backend: &Backend,
+        key: &ObjectKey,
+    ) -> Result<BTreeSet<ObjectKey>> {
         let mut found = BTreeSet::new();
         let Some(folder) = variants_of(key) else {
             return Ok(found);
@@ -290,7 +307,7 @@ impl ImageStore {
         for variant in self.inner.config.variants() {
             found.insert(variant_key(key, variant.name())?);
         }
-        let mut listed = self.inner.backend.list(folder.trim_end_matches('/'));
+        let mut listed = backend.list(folder.trim_end_matches('/'));
         while let Some(item) = listed.next().await {
             match item {
                 Ok(info) => {

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use futures_util::future::join;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
@@ -11,7 +12,7 @@ use crate::optimize::OptimizeError;
 
 use super::image::StoredImage;
 use super::presign::promoted_format;
-use super::upload::Existing;
+use super::write::{Existing, gone};
 use super::{ImageStore, traced};
 
 impl ImageStore {
@@ -21,7 +22,8 @@ impl ImageStore {
     /// store's own options have another.
     ///
     /// Two callers at once make one image, and both get it. Once it is done, the pending object is gone:
-    /// `NotFound`. A promotion that fails removes what it wrote and leaves the pending object, for another
+    /// `NotFound`. So it is once the image was deleted, even if the form is used again and another file
+    /// lies there: what was deleted does not come back under the old URL. A promotion that fails removes what it wrote and leaves the pending object, for another
     /// try or for the sweep.
     ///
     /// ```
@@ -50,14 +52,22 @@ impl ImageStore {
     /// `UnsupportedFormat` or `LimitExceeded` for what is no acceptable image; `AlreadyExists` where the
     /// image was promoted before with other options; and the kinds of the backend.
     pub async fn promote(&self, key: &ObjectKey) -> Result<StoredImage> {
-        let span = tracing::info_span!("promote", %key, bytes = tracing::field::Empty);
+        let span = tracing::info_span!("promote", %key, bytes = tracing::field::Empty, left = tracing::field::Empty);
         traced(span, async {
             let (id, declared) = self.pending_upload(key)?;
             let most = self.inner.config.optimize().limits.max_bytes;
             // Reading, storing and removing share one deadline; waiting for a turn and decoding have theirs.
-            let (deadline, began) = (self.inner.config.deadline(), Instant::now());
-            let (_, bytes) = self.inner.backend.get(key, most).await?;
-            let left = deadline.saturating_sub(began.elapsed());
+            let deadline = self.inner.backend.deadline();
+            let backend = self.inner.backend.until(deadline);
+            // Another file may lie there now: the form is used again after its image was deleted.
+            let declared_key = ObjectKey::for_upload(self.inner.prefix(), id, declared)?;
+            let deleted = self.inner.is_gone(&backend, &declared_key);
+            let (deleted, read) = join(deleted, backend.get(key, most)).await;
+            if deleted? {
+                return Err(gone(key));
+            }
+            let (_, bytes) = read?;
+            let decoding = Instant::now();
             tracing::Span::current().record("bytes", bytes.len());
             if bytes.is_empty() {
                 return Err(OptimizeError::InvalidImage {
@@ -70,14 +80,18 @@ impl ImageStore {
             let options = options.clone().with_format(format);
             let prepared = self.prepare(bytes, Some(&options)).await?;
             let promoted = ObjectKey::for_upload(self.inner.prefix(), id, prepared.main.format)?;
-            let began = Instant::now();
-            let image = self.place(promoted, prepared, Existing::Same, left).await?;
-            let left = left.saturating_sub(began.elapsed());
+            let deadline = deadline.extended(decoding.elapsed());
+            let image = self
+                .place(
+                    promoted,
+                    prepared,
+                    Existing::Promoted(key.clone()),
+                    deadline,
+                )
+                .await?;
             // The image is there; a pending object that stays is one that the sweep will find.
-            match tokio::time::timeout(left, self.inner.backend.delete(key)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "could not remove the pending object"),
-                Err(_) => tracing::warn!("no time was left to remove the pending object"),
+            if let Err(error) = self.inner.backend.until(deadline).delete(key).await {
+                tracing::warn!(%error, "could not remove the pending object");
             }
             Ok(image)
         })

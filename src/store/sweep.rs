@@ -9,16 +9,13 @@ use super::image::{SweepReport, SweptObject};
 use super::{ImageStore, traced};
 use crate::backend::ObjectInfo;
 use crate::error::{Error, Result};
-use crate::key::{ObjectKey, PENDING};
+use crate::key::{ObjectKey, PENDING, TOMBSTONE};
 
 /// How many removals are under way at once.
 const CONCURRENCY: usize = 8;
 
 /// How long the marker of a deleted image stays: longer than any form for its key can hold.
 const MARKER_AGE: Duration = Duration::from_secs(8 * 86_400);
-
-/// Extension of the marker of a deleted image, which keeps its upload form from being used again.
-const MARKER: &str = "gone";
 
 /// What lies under the pending prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +118,7 @@ impl ImageStore {
         let found = listed.filter_map(|info| {
             let found = info.map_err(Error::from).map(|info| {
                 let age = now.duration_since(info.last_modified).unwrap_or_default();
-                let (what, enough) = if info.key.extension() == Some(MARKER) {
+                let (what, enough) = if info.key.extension() == Some(TOMBSTONE) {
                     (Waiting::Marker, MARKER_AGE)
                 } else {
                     (Waiting::Upload, older_than)

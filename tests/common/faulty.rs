@@ -14,6 +14,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
+const REQUEST_ID: &str = "4442587FB7D0A2F9";
+
 /// What goes wrong with a request.
 #[derive(Debug, Clone)]
 pub enum Fault {
@@ -27,6 +29,11 @@ pub enum Fault {
     ResetBeforeAnswer,
     /// The answer's body breaks off half-way.
     Truncated,
+    /// Half of the answer's body comes, and then nothing; the connection stays open.
+    Stalled,
+    /// The request is served, and the answer has other headers: a value, or none. Without
+    /// `content-length` the body comes in chunks.
+    Headers(Vec<(&'static str, Option<String>)>),
     /// The answer's body comes a byte a second.
     Slow,
     /// No answer, the connection stays open.
@@ -193,7 +200,8 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>, script: Arc<Scri
                 return;
             }
             Some(Fault::Silent) => std::future::pending().await,
-            Some(Fault::Status(status, code, headers)) => {
+            Some(Fault::Status(status, code, mut headers)) => {
+                headers.push(("x-amz-request-id", REQUEST_ID.to_owned()));
                 let body = if code.is_empty() {
                     String::new()
                 } else {
@@ -211,6 +219,27 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>, script: Arc<Scri
             }
             Some(Fault::Answer(status, headers, body)) => {
                 write(&mut stream, &request, status, &headers, &body, Pace::Whole).await
+            }
+            Some(Fault::Stalled) => {
+                let _ = reply(&mut stream, &request, &state, Pace::Half).await;
+                std::future::pending().await
+            }
+            Some(Fault::Headers(changes)) => {
+                let (status, mut headers, body) = answer(&request, &state);
+                headers.push(("content-length", body.len().to_string()));
+                for (name, value) in changes {
+                    headers.retain(|(other, _)| *other != name);
+                    headers.extend(value.map(|value| (name, value)));
+                }
+                write(
+                    &mut stream,
+                    &request,
+                    status,
+                    &headers,
+                    &body,
+                    Pace::Chunked,
+                )
+                .await
             }
             Some(Fault::Truncated) => reply(&mut stream, &request, &state, Pace::Half).await,
             Some(Fault::Slow) => reply(&mut stream, &request, &state, Pace::Slow).await,
@@ -230,7 +259,7 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>, script: Arc<Scri
 fn error_body(code: &str) -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code>\
-         <Message>This is what {code} says.</Message><RequestId>4442587FB7D0A2F9</RequestId></Error>"
+         <Message>This is what {code} says.</Message><RequestId>{REQUEST_ID}</RequestId></Error>"
     )
 }
 
@@ -275,6 +304,8 @@ enum Pace {
     Whole,
     Half,
     Slow,
+    /// In chunks, where no length was named.
+    Chunked,
 }
 
 async fn reply(
@@ -299,14 +330,30 @@ async fn write(
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
-    if !headers.iter().any(|(name, _)| *name == "content-length") && status != 204 {
+    let named = headers.iter().any(|(name, _)| *name == "content-length");
+    let in_chunks = matches!(pace, Pace::Chunked) && !named;
+    if in_chunks {
+        head.push_str("transfer-encoding: chunked\r\n");
+    } else if !named && status != 204 {
         head.push_str(&format!("content-length: {}\r\n", body.len()));
     }
     head.push_str("\r\n");
     stream.write_all(head.as_bytes()).await?;
     let body = if request.is("HEAD") { &[][..] } else { body };
     match pace {
-        Pace::Whole => stream.write_all(body).await,
+        _ if in_chunks && request.is("HEAD") => Ok(()),
+        _ if in_chunks => {
+            let end: &[u8] = if body.is_empty() { b"" } else { b"\r\n" };
+            let size = if body.is_empty() {
+                String::new()
+            } else {
+                format!("{:x}\r\n", body.len())
+            };
+            stream
+                .write_all(&[size.as_bytes(), body, end, b"0\r\n\r\n"].concat())
+                .await
+        }
+        Pace::Whole | Pace::Chunked => stream.write_all(body).await,
         Pace::Half => {
             stream.write_all(&body[..body.len() / 2]).await?;
             Err(std::io::ErrorKind::ConnectionAborted.into())
@@ -323,8 +370,15 @@ async fn write(
 
 type Answer = (u16, Vec<(&'static str, String)>, Vec<u8>);
 
-/// What S3 does, as far as a store of images asks for it.
+/// What S3 answers: it names every request, and what answers in its stead does not.
 fn answer(request: &Request, state: &Mutex<State>) -> Answer {
+    let (status, mut headers, body) = act(request, state);
+    headers.push(("x-amz-request-id", REQUEST_ID.to_owned()));
+    (status, headers, body)
+}
+
+/// What S3 does, as far as a store of images asks for it.
+fn act(request: &Request, state: &Mutex<State>) -> Answer {
     let mut state = locked(state);
     let path = request.path.clone();
     let key = path

@@ -8,6 +8,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -21,7 +22,7 @@ use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Barrier, Notify, Semaphore};
 
 const SECRET: &str = "a secret of at least thirty-two bytes";
 
@@ -34,6 +35,8 @@ struct Plan {
     lose_answer: Option<usize>,
     /// Waits for the gate before it writes.
     hold: Option<usize>,
+    /// That many puts wait for each other before any of them writes.
+    together: Option<usize>,
 }
 
 /// A memory store that does as the plan says.
@@ -43,6 +46,7 @@ struct Planned {
     puts: AtomicUsize,
     held: Notify,
     gate: Semaphore,
+    met: Barrier,
     deleted: Mutex<BTreeSet<String>>,
     deletion: Notify,
 }
@@ -51,6 +55,7 @@ impl Planned {
     fn new(plan: Plan) -> Arc<Self> {
         Arc::new(Self {
             memory: InMemory::new(),
+            met: Barrier::new(plan.together.unwrap_or(1)),
             plan,
             puts: AtomicUsize::new(0),
             held: Notify::new(),
@@ -102,6 +107,9 @@ impl ObjectStore for Planned {
         if self.plan.hold == number {
             self.held.notify_one();
             self.gate.acquire().await.expect("open").forget();
+        }
+        if self.plan.together >= number {
+            self.met.wait().await;
         }
         if self.plan.fail == number {
             return Err(broken());
@@ -209,6 +217,21 @@ async fn variants_come_first_and_the_image_last() {
     assert_eq!(written[2].location.as_ref(), image.key.as_str());
 }
 
+/// Two round trips to the store, however many variants there are.
+#[tokio::test]
+async fn variants_are_written_at_the_same_time() {
+    let planned = Planned::new(Plan {
+        together: Some(2),
+        ..Plan::default()
+    });
+    let store = store_over(&planned);
+    let upload = store.upload(photo(), UploadOptions::default());
+    let image = tokio::time::timeout(Duration::from_secs(60), upload).await;
+    let image = image.expect("neither waits for the other").expect("stored");
+    assert_eq!(image.variants.len(), 2);
+    assert_eq!(planned.puts.load(Ordering::SeqCst), 3);
+}
+
 #[tokio::test]
 async fn a_write_that_fails_leaves_nothing() {
     for number in 1..=3 {
@@ -263,6 +286,7 @@ async fn with_pending(plan: Plan) -> (Arc<Planned>, ImageStore, ObjectKey) {
         fail: shifted(plan.fail),
         lose_answer: shifted(plan.lose_answer),
         hold: shifted(plan.hold),
+        together: None,
     });
     let id = uuid::Uuid::from_u128(7);
     let key = ObjectKey::for_pending("components", id, lablink_storage::ImageFormat::Jpeg)
@@ -376,4 +400,64 @@ async fn a_form_promises_the_url_that_the_image_gets() {
     assert_eq!(image.url, form.file_url);
     assert_eq!(image.key.uuid(), form.key.uuid());
     assert!(!store.exists(&form.key).await.expect("asked"));
+}
+
+/// The promotion stands before its first, second or third put, and its image is deleted meanwhile; then it
+/// goes on.
+#[tokio::test]
+async fn a_deletion_in_the_middle_of_a_promotion_leaves_nothing() {
+    for hold in 1..=3 {
+        let (planned, store, key) = with_pending(Plan {
+            hold: Some(hold),
+            ..Plan::default()
+        })
+        .await;
+        let promotion = tokio::spawn({
+            let (store, key) = (store.clone(), key.clone());
+            async move { store.promote(&key).await }
+        });
+        planned.held.notified().await;
+        let image = ObjectKey::parse(key.as_str().trim_start_matches("pending/")).expect("a key");
+        store.delete(&image).await.expect("deleted");
+        planned.gate.add_permits(1);
+        let error = promotion.await.expect("joined").expect_err("deleted");
+        assert_eq!(error.kind(), ErrorKind::NotFound, "put {hold}");
+        // The pending upload stays for the sweep, and what says that it must not be promoted.
+        let tombstone = key.as_str().replace(".jpg", ".gone");
+        assert_eq!(
+            planned.keys().await,
+            [tombstone, key.to_string()],
+            "put {hold}"
+        );
+        let error = store.promote(&key).await.expect_err("deleted");
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+    }
+}
+
+/// A form is good until it expires, and whoever has it may send another file after the image was deleted.
+#[tokio::test]
+async fn a_form_used_again_brings_no_other_picture_under_a_deleted_url() {
+    let store = ImageStore::builder()
+        .memory()
+        .with_secret(SECRET)
+        .with_variants(variants())
+        .build()
+        .expect("valid");
+    let form = store
+        .presigned_post("board.jpg", PresignPostOptions::default())
+        .await
+        .expect("signed");
+    let received = store.receive_post(form.fields.clone(), photo()).await;
+    received.expect("received");
+    let image = store.promote(&form.key).await.expect("promoted");
+    store.delete_url(&image.url).await.expect("deleted");
+    let received = store.receive_post(form.fields.clone(), photo()).await;
+    received.expect("the form is still valid");
+    let error = store.promote(&form.key).await.expect_err("deleted");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(
+        error.hint().expect("a hint").contains("new form"),
+        "{error}"
+    );
+    assert!(!store.exists(&image.key).await.expect("asked"));
 }

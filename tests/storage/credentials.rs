@@ -180,10 +180,210 @@ async fn credentials_are_renewed_before_they_end_and_kept_while_that_fails() {
     ]);
     assert!(exists(&store).await.expect("fetched"));
     assert!(exists(&store).await.expect("kept"));
-    assert_eq!(imds.requests().len(), 4);
+    let asked = imds.requests().len();
+    assert_eq!(asked, 3 + 5, "a passing fault is asked again a few times");
     // A failure holds a moment: the next use does not ask again.
     assert!(exists(&store).await.expect("kept"));
-    assert_eq!(imds.requests().len(), 4);
+    assert_eq!(imds.requests().len(), asked);
+}
+
+/// One passing fault of a source is none: a token service is throttled and restarted like any other.
+#[tokio::test]
+async fn a_passing_fault_of_a_source_is_tried_again() {
+    let s3 = Faulty::start(|_, _| None).await;
+    for fault in [
+        Fault::error(503, "Throttling"),
+        Fault::error(429, ""),
+        Fault::error(500, ""),
+        Fault::error(400, "ThrottlingException"),
+        Fault::ResetBeforeAnswer,
+    ] {
+        for source in ["role", "container"] {
+            let serve = metadata(3600);
+            let fault = fault.clone();
+            let service =
+                Faulty::start(
+                    move |request, before| match (request.path.as_str(), before) {
+                        (_, 0) => Some(fault.clone()),
+                        ("/v1", _) => {
+                            let body = json_keys("ASIATASK", "t", 3600).into_bytes();
+                            Some(Fault::Answer(200, Vec::new(), body))
+                        }
+                        _ => serve(request, before),
+                    },
+                )
+                .await;
+            let uri = format!("{}/v1", service.url());
+            let url = service.url();
+            let place = match source {
+                "role" => ("AWS_EC2_METADATA_SERVICE_ENDPOINT", url.as_str()),
+                _ => ("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri.as_str()),
+            };
+            let store = open(&[("AWS_ENDPOINT_URL_S3", &s3.url()), place]);
+            let there = exists(&store).await;
+            assert!(!there.unwrap_or_else(|error| panic!("{source}: {error}")));
+        }
+    }
+    // One that stays is told as what it is, and another try may find keys.
+    let service = Faulty::start(|_, _| Some(Fault::error(503, ""))).await;
+    let uri = format!("{}/v1", service.url());
+    let store = open(&[
+        ("AWS_ENDPOINT_URL_S3", &s3.url()),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &uri),
+    ]);
+    let error = exists(&store).await.expect_err("overloaded");
+    assert_eq!(error.kind(), ErrorKind::Credentials, "{error}");
+    assert!(error.is_retryable(), "{error}");
+}
+
+/// A token may come with its scheme.
+#[tokio::test]
+async fn a_container_s_token_is_sent_as_it_stands() {
+    let s3 = Faulty::start(|_, _| None).await;
+    let agent = Faulty::start(|request, _| {
+        let good = request.header("authorization") == Some("Basic abcd");
+        let body = json_keys("ASIATASK", "t", 3600).into_bytes();
+        Some(if good {
+            Fault::Answer(200, Vec::new(), body)
+        } else {
+            Fault::error(403, "")
+        })
+    })
+    .await;
+    let store = open(&[
+        ("AWS_ENDPOINT_URL_S3", &s3.url()),
+        (
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+            &format!("{}/v1", agent.url()),
+        ),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "Basic abcd"),
+    ]);
+    assert!(!exists(&store).await.expect("asked"));
+}
+
+/// A session that the server ended before its time is left, and the next one used.
+#[tokio::test]
+async fn ended_credentials_are_dropped() {
+    for code in ["ExpiredToken", "InvalidToken"] {
+        let s3 = Faulty::start(move |request, _| {
+            let ended = request.header("x-amz-security-token") == Some("OLD");
+            let code = if request.is("HEAD") { "" } else { code };
+            ended.then(|| Fault::error(400, code))
+        })
+        .await;
+        s3.store("/lab/components/a.png", "a");
+        let agent = Faulty::start(|_, before| {
+            let token = if before == 0 { "OLD" } else { "NEW" };
+            let body = json_keys("ASIATASK", token, 36_000).into_bytes();
+            Some(Fault::Answer(200, Vec::new(), body))
+        })
+        .await;
+        let uri = format!("{}/v1", agent.url());
+        let store = open(&[
+            ("AWS_ENDPOINT_URL_S3", &s3.url()),
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &uri),
+        ]);
+        // They have been in use for a while: those that were fetched just now are not fetched again.
+        assert!(exists(&store).await.is_err());
+        tokio::time::sleep(Duration::from_millis(3100)).await;
+        assert!(exists(&store).await.expect("with the new ones"), "{code}");
+        assert_eq!(agent.requests().len(), 2);
+    }
+}
+
+/// What nobody named and cannot be used is passed over, as every SDK of AWS does; what was named is not.
+#[tokio::test]
+async fn files_that_nobody_named_do_not_end_the_search() {
+    let s3 = Faulty::start(|_, _| None).await;
+    let imds = Faulty::start(metadata(3600)).await;
+    let home = tempfile::tempdir().expect("a directory");
+    let file = home.path().join(".aws/credentials");
+    std::fs::create_dir(home.path().join(".aws")).expect("made");
+    let (s3_url, imds_url) = (s3.url(), imds.url());
+    let vars = [
+        ("AWS_ENDPOINT_URL_S3", s3_url.as_str()),
+        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", imds_url.as_str()),
+        ("HOME", text(home.path())),
+    ];
+    let signer = async |more: &[(&'static str, &str)]| {
+        let outcome = exists(&open(&[&vars[..], more].concat())).await;
+        outcome.map(|_| signers(&s3).pop().expect("signed").0)
+    };
+    for content in [
+        "",
+        "[default]\nregion = eu-central-1\n",
+        "[work]\naws_access_key_id = A\n",
+    ] {
+        std::fs::write(&file, content).expect("written");
+        assert_eq!(
+            signer(&[]).await.expect("passed over"),
+            "ASIAROLE",
+            "{content:?}"
+        );
+        for named in [
+            ("AWS_PROFILE", "default"),
+            ("AWS_SHARED_CREDENTIALS_FILE", text(&file)),
+        ] {
+            if content.contains("[default]") {
+                signer(&[named]).await.expect_err("named");
+            }
+        }
+    }
+    std::fs::remove_file(&file).expect("removed");
+    std::fs::create_dir(&file).expect("made");
+    assert_eq!(signer(&[]).await.expect("passed over"), "ASIAROLE");
+    signer(&[("AWS_SHARED_CREDENTIALS_FILE", text(&file))])
+        .await
+        .expect_err("named");
+    std::fs::remove_dir(&file).expect("removed");
+    signer(&[("AWS_SHARED_CREDENTIALS_FILE", text(&file))])
+        .await
+        .expect_err("named, and not there");
+
+    // A byte order mark, CRLF, an umlaut in a secret, and a comment in an old encoding.
+    let keys = b"\xef\xbb\xbf[default]\r\n# gr\xfc\xdfe\r\naws_access_key_id = AKIAMARK\r\n\
+        aws_secret_access_key = s\xc3\xa4 c\r\n[work]\r\naws_access_key_id = AKIAWORK\r\n\
+        aws_secret_access_key = s\r\n";
+    std::fs::write(&file, keys).expect("written");
+    assert_eq!(signer(&[]).await.expect("read"), "AKIAMARK");
+    let work = [("AWS_DEFAULT_PROFILE", "work")];
+    assert_eq!(signer(&work).await.expect("read"), "AKIAWORK");
+    let both = [("AWS_DEFAULT_PROFILE", "work"), ("AWS_PROFILE", "default")];
+    assert_eq!(signer(&both).await.expect("read"), "AKIAMARK");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_profile_s_process_prints_keys() {
+    let s3 = Faulty::start(|_, _| None).await;
+    let home = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(home.path().join(".aws")).expect("made");
+    let tool = home.path().join("print keys");
+    std::fs::write(
+        &tool,
+        "{\"Version\": 1, \"AccessKeyId\": \"ASIATOOL\", \
+        \"SecretAccessKey\": \"s\", \"SessionToken\": \"TOOLTOKEN\"}",
+    )
+    .expect("written");
+    let config = format!(
+        "[profile tool]\ncredential_process = cat \"{}\"\n[profile bad]\ncredential_process = false\n",
+        text(&tool)
+    );
+    std::fs::write(home.path().join(".aws/config"), config).expect("written");
+    let s3_url = s3.url();
+    let store = |profile| {
+        open(&[
+            ("AWS_ENDPOINT_URL_S3", &s3_url),
+            ("HOME", text(home.path())),
+            ("AWS_PROFILE", profile),
+        ])
+    };
+    exists(&store("tool")).await.expect("asked");
+    let tool = ("ASIATOOL".to_owned(), Some("TOOLTOKEN".to_owned()));
+    assert_eq!(signers(&s3).pop(), Some(tool));
+    let error = exists(&store("bad")).await.expect_err("it fails");
+    assert_eq!(error.kind(), ErrorKind::Credentials);
+    assert!(error.to_string().contains("exit code 1"), "{error}");
 }
 
 #[tokio::test]

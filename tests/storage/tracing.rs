@@ -12,8 +12,8 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
 use futures_util::TryStreamExt;
 use lablink_storage::{
-    ErrorKind, ImageStore, ObjectInfo, PresignGetOptions, PresignPostOptions, SignedCookiesOptions,
-    SignedUrlOptions, UploadOptions,
+    ErrorKind, ImageStore, ObjectInfo, OptimizeOptions, PresignGetOptions, PresignPostOptions,
+    SignedCookiesOptions, SignedUrlOptions, UploadOptions, Variant,
 };
 
 /// The line that tells how the operation of a span ended.
@@ -193,4 +193,74 @@ async fn each_exchange_tells_its_tries_and_bytes() {
         panic!("{logged}")
     };
     tells(list, &["list{", "tries=1", "elapsed="]);
+}
+
+/// The warnings and errors of the log.
+fn complaints(logs: &Logs) -> Vec<String> {
+    let text = logs.text();
+    let lines = text.lines().map(str::trim_start);
+    let told = lines.filter(|line| line.contains(" WARN ") || line.contains(" ERROR "));
+    told.map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn a_failed_upload_tells_its_cause_in_one_line() {
+    // Nobody listens there: the listener is gone when its port is known.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+    let port = closed.local_addr().expect("an address").port();
+    drop(closed);
+    let small = OptimizeOptions::default().with_max_size(20, 20);
+    let store = ImageStore::builder()
+        .s3("lab")
+        .with_endpoint_url(format!("http://127.0.0.1:{port}"))
+        .with_credentials("AKIAIOSFODNN7EXAMPLE", "secret", None::<&str>)
+        .with_variant(Variant::new("small", small).expect("a name"))
+        .with_deadline(Duration::from_secs(2))
+        .build()
+        .expect("a store");
+    let logs = Logs::capture();
+    let photo = images::jpeg(64, 48);
+    let upload = store.upload(photo, UploadOptions::default()).await;
+    let error = upload.expect_err("nobody listens");
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    let causes = error.causes();
+    assert!(causes.len() > 1, "{causes:?}");
+    let refused = causes.iter().any(|cause| cause.contains("refused"));
+    assert!(refused, "{causes:?}");
+    // As any error's chain.
+    let mut chain = std::iter::successors(std::error::Error::source(&error), |error| {
+        std::error::Error::source(*error)
+    });
+    assert!(chain.any(|error| error.to_string().contains("refused")));
+    let complaints = complaints(&logs);
+    let [line] = &complaints[..] else {
+        panic!("{complaints:#?}")
+    };
+    tells(line, &["upload{", "kind=unavailable", "cause=", "refused"]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_path_writes_no_line_of_its_own() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let forged = directory
+        .path()
+        .join("uploads\n2026-11-26 ERROR forged: \x1b[31m");
+    std::fs::write(&forged, "no directory").expect("written");
+    let store = ImageStore::builder()
+        .local(&forged)
+        .build()
+        .expect("a store");
+    let logs = Logs::capture();
+    let upload = store.upload(
+        images::jpeg(64, 48),
+        UploadOptions::default().with_filename("a\nERROR b"),
+    );
+    let error = upload.await.expect_err("a file is no directory");
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    store.status().await;
+    assert!(!logs.text().contains('\x1b'), "{}", logs.text());
+    let forged = |line: &&str| line.starts_with("2026-11-26 ERROR") || line.starts_with("ERROR b");
+    assert_eq!(logs.text().lines().find(forged), None);
+    assert_eq!(complaints(&logs).len(), 2, "{}", logs.text());
 }

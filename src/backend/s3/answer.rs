@@ -2,7 +2,6 @@
 
 use std::time::SystemTime;
 
-use chrono::DateTime;
 use http::HeaderMap;
 use http::header::{DATE, HeaderName, LOCATION};
 
@@ -17,9 +16,11 @@ pub(super) fn read(status: u16, headers: &HeaderMap, body: &[u8], secrets: &[&st
     let header = |name: &HeaderName| Some(headers.get(name)?.to_str().ok()?.to_owned());
     let named = |name: &'static str| header(&HeaderName::from_static(name));
     let element = |name| element(&body, name).map(|words| harmless(&words, secrets));
+    let code = element("Code");
     Answer {
         status,
-        code: element("Code"),
+        of_s3: code.is_some() || super::headers::has_amazon_header(headers),
+        code,
         message: element("Message"),
         request_id: named("x-amz-request-id")
             .map(|id| harmless(&id, secrets))
@@ -77,7 +78,7 @@ fn is_region(region: &str) -> bool {
 
 /// Seconds that this machine's clock is ahead of a `Date` header's (RFC 9110 section 5.6.7).
 fn seconds_ahead(date: &str) -> Option<i64> {
-    let theirs = DateTime::parse_from_rfc2822(date).ok()?.timestamp();
+    let theirs = super::headers::date(date)?.timestamp();
     let ours = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .ok()?

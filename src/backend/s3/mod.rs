@@ -2,9 +2,13 @@
 
 mod answer;
 mod credentials;
+mod headers;
 mod http;
+mod listing;
 
 pub(super) use credentials::CredentialsFailure;
+pub(super) use headers::{Told, md5_hex};
+pub(super) use listing::Page;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -14,7 +18,7 @@ use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::{BackoffConfig, ClientOptions, Error, ObjectStore, RetryConfig};
 
 use super::error::{Operation, StorageError};
-use crate::config::{Config, RetryPreset, S3Config};
+use crate::config::{Config, S3Config};
 use crate::kind::ErrorKind;
 use crate::sign::SigV4;
 use credentials::Provider;
@@ -59,9 +63,12 @@ impl S3 {
             .with_endpoint(address)
             .with_virtual_hosted_style_request(true)
             .with_credentials(Arc::clone(&credentials) as _)
-            .with_http_connector(http::Connector(client))
+            .with_http_connector(http::Connector {
+                client,
+                deadline: config.deadline(),
+            })
             .with_client_options(ClientOptions::new().with_allow_http(true))
-            .with_retry(retry(config.retry(), config.deadline()))
+            .with_retry(retry(config.deadline()))
             // One request an object: each has its own answer, and every server knows it.
             .with_disable_bulk_delete(true);
         if let Some(key_id) = bucket.sse_kms_key_id() {
@@ -110,29 +117,48 @@ impl S3 {
         self.credentials.origin().await
     }
 
+    /// Drops credentials that S3 took for ended; whether others may be had.
+    pub(super) async fn renew_credentials(&self) -> bool {
+        self.credentials.renew().await
+    }
+
     /// Lists one key: the smallest read whose failure comes with a code.
     pub(super) async fn look(&self, prefix: &str) -> Result<(), Error> {
+        self.page(prefix, None, Some(1)).await.map(drop)
+    }
+
+    /// Reads one page of a listing.
+    pub(super) async fn page(
+        &self,
+        prefix: &str,
+        from: Option<String>,
+        max_keys: Option<usize>,
+    ) -> Result<Page, Error> {
         let prefix = (!prefix.is_empty()).then(|| format!("{prefix}/"));
         let options = PaginatedListOptions {
-            max_keys: Some(1),
+            max_keys,
+            page_token: from,
             ..PaginatedListOptions::default()
         };
         let listed = self.store.0.list_paginated(prefix.as_deref(), options);
-        listed.await.map(drop)
+        // The HTTP layer read it.
+        let page = listed.await?.result.extensions.remove::<Page>();
+        Ok(page.unwrap_or_default())
     }
 }
 
 /// Tries are spread over the first two thirds of the deadline, so that the last has time to end.
-fn retry(preset: RetryPreset, deadline: Duration) -> RetryConfig {
-    let init_backoff = Duration::from_millis(50);
+fn retry(deadline: Duration) -> RetryConfig {
+    let init_backoff = Duration::from_millis(100);
     RetryConfig {
         backoff: BackoffConfig {
             init_backoff,
             // Never below the first: object_store draws from the range between them.
             max_backoff: init_backoff.max(deadline / 12),
-            base: 2.0,
+            base: 3.0,
         },
-        max_retries: preset.max_retries(),
+        // Time alone ends them: a server that restarts takes as long as it takes.
+        max_retries: usize::MAX,
         retry_timeout: deadline * 2 / 3,
     }
 }

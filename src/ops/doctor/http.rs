@@ -54,7 +54,7 @@ impl Http {
             .connect_timeout(deadline)
             .user_agent(concat!("lablink-storage/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| words(&error))?;
+            .map_err(|error| crate::causes::words(&error))?;
         Ok(Self { client, deadline })
     }
 
@@ -87,7 +87,7 @@ impl Http {
             })
         };
         match tokio::time::timeout(self.deadline, exchange).await {
-            Ok(outcome) => outcome.map_err(|error| words(&error.without_url())),
+            Ok(outcome) => outcome.map_err(|error| crate::causes::words(&error.without_url())),
             Err(_) => Err(format!("no answer within {} s", self.deadline.as_secs())),
         }
     }
@@ -95,21 +95,6 @@ impl Http {
     pub(super) async fn get(&self, url: &str) -> Result<Answer, String> {
         self.send(Method::GET, url, &[], Bytes::new()).await
     }
-}
-
-/// An error with all that is behind it, each thing said once.
-fn words(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let more = inner.to_string();
-        if !words.contains(&more) {
-            words.push_str(": ");
-            words.push_str(&more);
-        }
-        source = inner.source();
-    }
-    words
 }
 
 /// What to do about a server that could not be asked; `setting` is what names it.

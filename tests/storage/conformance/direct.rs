@@ -1,10 +1,13 @@
 //! Direct uploads that become images, and the status. What may be sent and what not is `tests/` of signing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use lablink_storage::{ErrorKind, ImageFormat, ImageStore, ObjectKey, UploadOptions};
+use lablink_storage::{
+    ErrorKind, ImageFormat, ImageStore, ObjectKey, OptimizeOptions, UploadOptions, Variant,
+};
+use uuid::Uuid;
 
-use super::place::{Place, THUMB, key, kind, listed};
+use super::place::{Place, THUMB, key, kind, listed, thumb};
 use crate::common::{hostile, images};
 
 pub async fn promote_keeps_the_uuid_and_clears_away(place: &Place) {
@@ -73,6 +76,76 @@ pub async fn promote_at_once_makes_one_image(place: &Place) {
         assert!(!store.exists(&pending).await.expect("answered"));
     }
     assert_eq!(listed(&store).await.len(), 10);
+}
+
+/// How often a promotion is raced by a deletion on each backend: `LABLINK_RACES`, or a few.
+fn races() -> usize {
+    let set = std::env::var("LABLINK_RACES").ok();
+    set.map_or(25, |races| races.parse().expect("a number"))
+}
+
+pub async fn promote_and_delete_at_once_leave_all_or_nothing(place: &Place) {
+    let small = OptimizeOptions::default().with_max_size(20, 20);
+    let store = place
+        .builder()
+        .with_variant(thumb())
+        .with_variant(Variant::new("small", small).expect("a name"))
+        .build()
+        .expect("valid");
+    // Deletions begin at every moment of a promotion: as long as one takes is the measure.
+    let began = Instant::now();
+    let pending = place.put_pending(&store, images::jpeg(60, 40)).await;
+    store.promote(&pending).await.expect("promoted");
+    let longest = began.elapsed();
+    let (mut halves, mut promoted) = (Vec::new(), 0);
+    for _ in 0..races() {
+        let pending = place.put_pending(&store, images::jpeg(60, 40)).await;
+        let key = key(pending.as_str().trim_start_matches("pending/"));
+        let moment = u32::from(Uuid::new_v4().as_bytes()[0]);
+        let delete = async {
+            tokio::time::sleep(longest * moment / 255).await;
+            store.delete(&key).await
+        };
+        let (image, deleted) = tokio::join!(store.promote(&pending), delete);
+        deleted.expect("deleted");
+        match image {
+            Ok(_) => promoted += 1,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound, "{error}"),
+        }
+        let id = key.uuid().expect("an upload's key").to_string();
+        let left = listed(&store)
+            .await
+            .into_iter()
+            .filter(|key| key.contains(&id));
+        let left: Vec<String> = left.collect();
+        if !matches!(left.len(), 0 | 3) {
+            halves.push(left);
+        }
+        store.delete(&key).await.expect("deleted");
+    }
+    println!("{promoted} of {} promotions ended before", races());
+    assert!(halves.is_empty(), "{} halves: {halves:?}", halves.len());
+}
+
+pub async fn a_form_used_again_brings_nothing_back(place: &Place) {
+    let store = place.store();
+    let pending = place.put_pending(&store, images::jpeg(60, 40)).await;
+    let image = store.promote(&pending).await.expect("promoted");
+    store.delete(&image.key).await.expect("deleted");
+    let other = images::jpeg(90, 30);
+    place.put_raw(pending.as_str(), other, "image/jpeg").await;
+    assert_eq!(kind(store.promote(&pending).await), ErrorKind::NotFound);
+    assert_eq!(listed(&store).await, [""; 0]);
+    assert_eq!(place.everything(&store).await, [""; 0]);
+    // A sweep takes what was sent again, and keeps what says that it is not to be promoted.
+    let swept = store.sweep(Duration::ZERO, false).await.expect("swept");
+    assert_eq!((swept.removed, swept.found.len()), (1, 1));
+    let other = images::jpeg(90, 30);
+    place.put_raw(pending.as_str(), other, "image/jpeg").await;
+    assert_eq!(kind(store.promote(&pending).await), ErrorKind::NotFound);
+    // Other uploads are not concerned.
+    let pending = place.put_pending(&store, images::jpeg(60, 40)).await;
+    store.promote(&pending).await.expect("promoted");
 }
 
 pub async fn promote_refuses_what_is_not_pending(place: &Place) {

@@ -60,6 +60,7 @@ on_every_backend! {
             promote_keeps_the_uuid_and_clears_away
             promote_twice_finds_nothing
             promote_at_once_makes_one_image
+            promote_and_delete_at_once_leave_all_or_nothing
             promote_refuses_what_is_not_pending
             promote_leaves_what_it_refuses
             promote_refuses_an_empty_object
@@ -77,7 +78,9 @@ on_every_backend! {
             keeps_to_the_prefix
             leaves_pending_uploads_out
             goes_on_beyond_one_page;
-        direct: status_writes_nothing;
+        direct:
+            status_writes_nothing
+            a_form_used_again_brings_nothing_back;
         keys: of_any_characters_go_there_and_back;
     }
 }

@@ -45,30 +45,50 @@ async fn overload_that_stays_is_unavailable() {
     assert!(server.objects().is_empty());
 }
 
-/// What overloads a server for six answers is too much for the preset of web requests alone.
+/// An overload of 5 s and a restart of 10 s are survived within 30 s, at a fifth of the time; a batch job
+/// has six times as long for it.
 #[tokio::test]
-async fn a_batch_job_is_more_patient() {
-    for (preset, deadline, tries) in [
-        (RetryPreset::WebRequest, 30, 6),
-        (RetryPreset::Batch, 180, 7),
-    ] {
-        let preset_alone = Config::builder().s3("lab").with_retry(preset).build();
-        let told = preset_alone.expect("valid").deadline();
-        assert_eq!(told, Duration::from_secs(deadline), "{preset:?}");
-
-        let server = Faulty::start(|request, before| {
-            (is_put(request) && before < 6).then(|| Fault::error(503, "SlowDown"))
+async fn tries_are_spread_over_the_deadline() {
+    for (preset, seconds) in [(RetryPreset::WebRequest, 30), (RetryPreset::Batch, 180)] {
+        let preset = Config::builder().s3("lab").with_retry(preset).build();
+        let told = preset.expect("valid").deadline();
+        assert_eq!(told, Duration::from_secs(seconds));
+    }
+    for fault in [Fault::error(503, "SlowDown"), Fault::ResetBeforeAnswer] {
+        let begun = std::sync::OnceLock::new();
+        let server = Faulty::start(move |request, _| {
+            let begun = begun.get_or_init(std::time::Instant::now);
+            let down = is_put(request) && begun.elapsed() < Duration::from_secs(2);
+            down.then(|| fault.clone())
         })
         .await;
-        let outcome = within(5, upload(&open(config(&server).with_retry(preset)))).await;
-        assert_eq!(count(&server, "PUT"), tries, "{preset:?}");
-        match preset {
-            RetryPreset::Batch => drop(outcome.expect("uploaded")),
-            _ => assert_eq!(
-                outcome.expect_err("given up").kind(),
-                ErrorKind::Unavailable
-            ),
-        }
+        let config = config(&server).with_deadline(Duration::from_secs(6));
+        within(6, upload(&open(config))).await.expect("uploaded");
+        assert_eq!(server.objects().len(), 1);
+        assert!(
+            count(&server, "PUT") < 30,
+            "it is not asked without a pause"
+        );
+    }
+}
+
+/// A body that stalls is given up in time for a second try, and so is a server that stays silent.
+#[tokio::test]
+async fn what_stalls_once_is_asked_for_again() {
+    for fault in [Fault::Stalled, Fault::Silent] {
+        let server = Faulty::start(move |request, before| {
+            (request.is("GET") && before == 0).then(|| fault.clone())
+        })
+        .await;
+        let bytes = vec![7; 100_000];
+        server.store("/lab/components/a.png", bytes.clone());
+        let store = open(config(&server));
+        let object = within(5, store.get(&key("components/a.png"))).await;
+        assert_eq!(object.expect("the second time").bytes, bytes);
+        let listed: Vec<ObjectInfo> = within(5, store.list(None).try_collect())
+            .await
+            .expect("listed");
+        assert_eq!(listed.len(), 1);
     }
 }
 
@@ -209,7 +229,7 @@ async fn taking_back_is_within_the_deadline_too() {
         let store = open(config.with_variants(variants));
         let error = within(4, upload(&store)).await.expect_err("silent");
         assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
-        assert_eq!(count(&server, "PUT"), 5);
+        assert!(count(&server, "PUT") >= 5, "the last is tried again");
         if deletes {
             assert!(server.objects().is_empty(), "all four are taken back");
         }
@@ -239,7 +259,8 @@ async fn deleting_survives_a_lost_answer() {
     let store = open(config(&server));
     let key = upload(&store).await.expect("uploaded");
     within(5, store.delete(&key)).await.expect("deleted");
-    assert!(server.objects().is_empty());
+    let left: Vec<String> = server.objects().into_keys().collect();
+    assert!(left.len() == 1 && left[0].ends_with(".gone"), "{left:?}");
 }
 
 #[tokio::test]
@@ -303,8 +324,8 @@ async fn operations_of_several_requests_have_one_deadline() {
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     assert_eq!(
         count(&server, "DELETE"),
-        2,
-        "the variant, and the image that was not waited for"
+        1,
+        "the image; its variants were not waited for"
     );
 
     let (server, store) = late().await;

@@ -3,8 +3,12 @@
 #![cfg(feature = "s3")]
 
 mod failing;
+mod odd;
+mod proxy;
 mod refusing;
 mod settings;
+mod stage;
+mod table;
 
 use std::time::{Duration, Instant};
 

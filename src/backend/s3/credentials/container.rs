@@ -22,7 +22,7 @@ pub(super) async fn find(chain: &CredentialsChain, client: &reqwest::Client) -> 
     };
     let url = Url::parse(&uri).map_err(|_| "its address is no URL".to_owned())?;
     if full && url.scheme() != "https" && !is_near(&url) {
-        return Err("its address is neither https nor an agent of this machine".to_owned());
+        return Err("its address is neither https nor an agent of this machine".into());
     }
     let token = match (&chain.container_token_file, &chain.container_token) {
         (Some(file), _) => Some(token_file(file).await?),
@@ -38,7 +38,7 @@ pub(super) async fn find(chain: &CredentialsChain, client: &reqwest::Client) -> 
     if let Some(token) = token {
         request = request.header("authorization", token.expose());
     }
-    json_keys(&fetch(request).await?).map(Some)
+    Ok(Some(json_keys(&fetch(request).await?)?))
 }
 
 fn is_near(url: &Url) -> bool {

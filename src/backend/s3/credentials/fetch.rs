@@ -1,27 +1,52 @@
 //! Small HTTP requests to the services that hand out credentials.
 
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::BytesMut;
 use chrono::DateTime;
 use serde::Deserialize;
 
-use super::super::super::call::Problem;
+use super::Trouble;
+use crate::causes;
 use crate::secret::Secret;
 use crate::sign::Credentials;
 
 /// Largest answer, and largest token file, that is read.
 const MAX_BYTES: usize = 64 << 10;
 
-/// Sends a request and reads the answer of a success.
-pub(super) async fn fetch(request: reqwest::RequestBuilder) -> Result<BytesMut, String> {
-    let failed = |error: reqwest::Error| Problem::of(&error.without_url()).to_string();
+/// How long the pauses between tries are, in milliseconds.
+const PAUSES: [u64; 4] = [100, 200, 400, 800];
+
+/// Sends a request and reads the answer of a success. What passes (too many requests, an error of the
+/// server's, a connection that breaks off) is tried again a few times; the search has a deadline.
+pub(super) async fn fetch(request: reqwest::RequestBuilder) -> Result<BytesMut, Trouble> {
+    for pause in PAUSES {
+        let Some(again) = request.try_clone() else {
+            break;
+        };
+        match fetch_once(again).await {
+            Err(trouble) if trouble.passing => {
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+            }
+            outcome => return outcome,
+        }
+    }
+    fetch_once(request).await
+}
+
+async fn fetch_once(request: reqwest::RequestBuilder) -> Result<BytesMut, Trouble> {
+    let failed = |error: reqwest::Error| Trouble {
+        // Nobody listens where nothing is set up, and what was silent once stays so.
+        passing: !error.is_connect() && !error.is_timeout() && !error.is_builder(),
+        problem: causes::words(&error.without_url()),
+        unnamed: false,
+    };
     let mut response = request.send().await.map_err(failed)?;
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
         if body.len() + chunk.len() > MAX_BYTES {
-            return Err("the answer is too long".to_owned());
+            return Err("the answer is too long".into());
         }
         body.extend_from_slice(&chunk);
     }
@@ -31,9 +56,16 @@ pub(super) async fn fetch(request: reqwest::RequestBuilder) -> Result<BytesMut, 
     }
     let code = super::super::answer::element(&String::from_utf8_lossy(&body), "Code");
     let code = code.filter(|code| code.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-    Err(match code {
-        Some(code) => format!("it answered {}, {code}", status.as_u16()),
-        None => format!("it answered {}", status.as_u16()),
+    let throttled = code
+        .as_deref()
+        .is_some_and(|code| code.starts_with("Throttl"));
+    Err(Trouble {
+        passing: status.is_server_error() || status.as_u16() == 429 || throttled,
+        problem: match code {
+            Some(code) => format!("it answered {}, {code}", status.as_u16()),
+            None => format!("it answered {}", status.as_u16()),
+        },
+        unnamed: false,
     })
 }
 
@@ -43,32 +75,42 @@ pub(super) async fn token_file(path: &Path) -> Result<Secret, String> {
         .await
         .map_err(|error| format!("the token file {} cannot be read: {error}", path.display()))?;
     let token = text.trim();
-    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+    // A scheme may stand before it.
+    if token.is_empty()
+        || !token
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() || byte == b' ')
+    {
         return Err(format!("the token file {} holds no token", path.display()));
     }
     Ok(Secret::new(token))
 }
 
+/// Reads a small file. What is not UTF-8 in it, such as a comment in an old encoding, is replaced.
 pub(super) async fn text_file(path: &Path) -> std::io::Result<zeroize::Zeroizing<String>> {
     use std::io::Read;
     let path = path.to_owned();
     let read = tokio::task::spawn_blocking(move || {
-        let mut text = zeroize::Zeroizing::new(String::new());
+        let mut bytes = zeroize::Zeroizing::new(Vec::new());
         let file = std::fs::File::open(path)?;
-        file.take(4 * MAX_BYTES as u64).read_to_string(&mut text)?;
-        Ok(text)
+        file.take(4 * MAX_BYTES as u64).read_to_end(&mut bytes)?;
+        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        Ok(zeroize::Zeroizing::new(
+            String::from_utf8_lossy(text).into_owned(),
+        ))
     });
     read.await
         .unwrap_or_else(|error| Err(std::io::Error::other(error)))
 }
 
-/// The answer of the container endpoints and of IMDS.
+/// The answer of the container endpoints, of IMDS and of `credential_process`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct JsonKeys {
     code: Option<String>,
     access_key_id: Option<String>,
     secret_access_key: Option<Secret>,
+    #[serde(alias = "SessionToken")]
     token: Option<Secret>,
     expiration: Option<String>,
 }
@@ -100,10 +142,15 @@ pub(super) fn keys(
 ) -> Result<Credentials, String> {
     let session_token = session_token.filter(|token| !token.expose().is_empty());
     let token = session_token.as_ref().map_or("", Secret::expose);
-    let parts = [&access_key_id, secret_access_key.expose(), token];
-    if !parts
+    // The secret goes into no header: an umlaut or a space in it does no harm.
+    let secret = secret_access_key.expose();
+    let in_headers = [&access_key_id, token];
+    if !in_headers
         .iter()
         .all(|part| part.bytes().all(|byte| byte.is_ascii_graphic()))
+        || secret
+            .chars()
+            .any(|letter| letter.is_control() || letter == '\u{fffd}')
     {
         return Err("its keys have characters that keys do not have".to_owned());
     }

@@ -19,7 +19,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) async fn find(chain: &CredentialsChain) -> Found {
     if chain.metadata_disabled {
-        return Err("AWS_EC2_METADATA_DISABLED is set".to_owned());
+        return Err("AWS_EC2_METADATA_DISABLED is set".into());
     }
     let endpoint = chain.metadata_endpoint.as_deref().unwrap_or(ENDPOINT);
     let endpoint = endpoint.trim_end_matches('/');
@@ -36,9 +36,9 @@ pub(super) async fn find(chain: &CredentialsChain) -> Found {
     let role = roles.lines().next().unwrap_or_default().trim();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte);
     if role.is_empty() || role.starts_with('.') || !role.bytes().all(plain) {
-        return Err("no role is attached".to_owned());
+        return Err("no role is attached".into());
     }
-    json_keys(&get(role.to_owned()).await?).map(Some)
+    Ok(Some(json_keys(&get(role.to_owned()).await?)?))
 }
 
 fn text(body: &[u8]) -> Result<String, String> {

@@ -4,11 +4,13 @@
 mod container;
 mod fetch;
 mod imds;
+mod process;
 mod profile;
 mod web_identity;
 
 use std::error::Error;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -29,13 +31,21 @@ const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
 /// How long a failure is repeated without asking again: a request of several steps fails once.
 const FAILURE_HOLDS: Duration = Duration::from_secs(3);
 
+const EC2_ROLE: &str = "EC2 role";
+
 /// Why there are no credentials: every source that was tried, and what came of it.
 #[derive(Debug, Clone)]
 pub(in super::super) struct CredentialsFailure {
     tried: Vec<(&'static str, String)>,
+    passing: bool,
 }
 
 impl CredentialsFailure {
+    /// Whether a source was there and did not answer, so that the next search may find keys.
+    pub(in super::super) fn is_passing(&self) -> bool {
+        self.passing
+    }
+
     pub(in super::super) fn hint(&self) -> String {
         "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or attach a role to this machine or \
          container"
@@ -58,7 +68,27 @@ impl fmt::Display for CredentialsFailure {
 impl Error for CredentialsFailure {}
 
 /// What a source answers: keys, or nothing because it is not set up, or that it failed.
-type Found = Result<Option<Credentials>, String>;
+type Found = Result<Option<Credentials>, Trouble>;
+
+/// Why a source that is set up has no keys.
+#[derive(Debug)]
+struct Trouble {
+    problem: String,
+    /// It may have some later.
+    passing: bool,
+    /// Nobody asked for this source: the search goes on.
+    unnamed: bool,
+}
+
+impl<T: Into<String>> From<T> for Trouble {
+    fn from(problem: T) -> Self {
+        Self {
+            problem: problem.into(),
+            passing: false,
+            unnamed: false,
+        }
+    }
+}
 
 /// Who signs this bucket's requests.
 pub(super) struct Provider {
@@ -77,6 +107,7 @@ struct Cache {
 #[derive(Clone)]
 struct Held {
     source: &'static str,
+    since: Instant,
     aws: Arc<AwsCredential>,
     signer: Arc<SigV4>,
 }
@@ -95,6 +126,7 @@ impl Held {
         };
         Ok(Self {
             source,
+            since: Instant::now(),
             aws: Arc::new(aws),
             signer: Arc::new(SigV4::new(credentials, region)?),
         })
@@ -142,6 +174,24 @@ impl Provider {
         Ok((held.source, held.signer.credentials().expires_at))
     }
 
+    /// Drops credentials that the server took for ended before their time. Whether the next that are used
+    /// may be others: those that were given stay as they are.
+    pub(super) async fn renew(&self) -> bool {
+        let CredentialsSource::Chain(_) = self.source else {
+            return false;
+        };
+        let mut cache = self.cache.lock().await;
+        // Somebody else who was refused may have renewed them already.
+        if cache
+            .held
+            .as_ref()
+            .is_some_and(|held| held.since.elapsed() > FAILURE_HOLDS)
+        {
+            *cache = Cache::default();
+        }
+        true
+    }
+
     async fn held(&self) -> Result<Held, CredentialsFailure> {
         // Whoever waits here waits for one search, bounded below.
         let mut cache = self.cache.lock().await;
@@ -174,7 +224,7 @@ impl Provider {
 
     async fn search(&self) -> Result<Held, CredentialsFailure> {
         let CredentialsSource::Chain(chain) = &self.source else {
-            return Err(CredentialsFailure { tried: Vec::new() });
+            return Err(Trail::default().into_failure());
         };
         let trail = Trail::default();
         let search = tokio::time::timeout(DEADLINE, self.walk(chain, &trail)).await;
@@ -186,6 +236,8 @@ impl Provider {
             Ok(None) => Err(trail.into_failure()),
             Err(_) => {
                 trail.ended(format!("no answer within {} s", DEADLINE.as_secs()));
+                // Where nothing is set up, nothing answers at the metadata service, ever.
+                trail.passing(trail.current() != EC2_ROLE);
                 Err(trail.into_failure())
             }
         }
@@ -198,7 +250,7 @@ impl Provider {
         trail.ended("not set");
         let (client, region) = (&self.client, self.region.as_str());
         trail.begin("shared credentials file");
-        if let Some(end) = trail.outcome(profile::find(chain).await) {
+        if let Some(end) = trail.outcome(profile::find(chain, DEADLINE).await) {
             return end;
         }
         trail.begin("web identity");
@@ -209,14 +261,14 @@ impl Provider {
         if let Some(end) = trail.outcome(container::find(chain, client).await) {
             return end;
         }
-        trail.begin("EC2 role");
+        trail.begin(EC2_ROLE);
         trail.outcome(imds::find(chain).await).flatten()
     }
 }
 
 /// What was tried so far: it outlives the search that a deadline ends.
 #[derive(Default)]
-struct Trail(Mutex<Vec<(&'static str, String)>>);
+struct Trail(Mutex<Vec<(&'static str, String)>>, AtomicBool);
 
 impl Trail {
     fn tried(&self) -> std::sync::MutexGuard<'_, Vec<(&'static str, String)>> {
@@ -225,6 +277,10 @@ impl Trail {
 
     fn begin(&self, source: &'static str) {
         self.tried().push((source, String::new()));
+    }
+
+    fn passing(&self, passing: bool) {
+        self.1.store(passing, Ordering::Relaxed);
     }
 
     fn current(&self) -> &'static str {
@@ -245,9 +301,10 @@ impl Trail {
                 self.ended("not set up");
                 None
             }
-            Err(problem) => {
-                self.ended(problem);
-                Some(None)
+            Err(trouble) => {
+                self.ended(trouble.problem);
+                self.passing(trouble.passing);
+                (!trouble.unnamed).then_some(None)
             }
         }
     }
@@ -255,6 +312,7 @@ impl Trail {
     fn into_failure(self) -> CredentialsFailure {
         CredentialsFailure {
             tried: self.0.into_inner().unwrap_or_else(PoisonError::into_inner),
+            passing: self.1.into_inner(),
         }
     }
 }

@@ -1,74 +1,133 @@
-//! The shared credentials file.
+//! The shared credentials and config files.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>
 
 use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::time::Duration;
 
-use super::Found;
 use super::fetch::{keys, text_file};
+use super::{Found, Trouble, process};
 use crate::config::CredentialsChain;
 use crate::secret::Secret;
 use crate::sign::Credentials;
 
-/// The static keys of `AWS_PROFILE`, else of `default`. Without the file, or without that profile in
-/// it, the search goes on unless the profile was asked for by name.
-pub(super) async fn find(chain: &CredentialsChain) -> Found {
-    let Some(path) = &chain.credentials_file else {
-        return Ok(None);
-    };
+/// The keys of a profile (`default` unless one is named): those of the credentials file, then what a
+/// `credential_process` prints, then those of the config file. Where nobody named a profile or a file,
+/// one that has no keys or cannot be read is passed over, as the AWS SDKs do.
+pub(super) async fn find(chain: &CredentialsChain, limit: Duration) -> Found {
+    let outcome = look(chain, limit).await;
+    outcome.map_err(|problem| Trouble {
+        unnamed: chain.profile.is_none()
+            && chain.credentials_file.is_none()
+            && chain.config_file.is_none(),
+        ..Trouble::from(problem)
+    })
+}
+
+async fn look(chain: &CredentialsChain, limit: Duration) -> Result<Option<Credentials>, String> {
     let wanted = chain.profile.as_deref().unwrap_or("default");
-    let named = chain.profile.is_some();
-    let text = match text_file(path).await {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound && !named => return Ok(None),
-        Err(error) => return Err(format!("{} cannot be read: {error}", path.display())),
-    };
-    match parse(&text, wanted) {
-        None if !named => Ok(None),
-        None => Err(format!("{} has no profile {wanted:?}", path.display())),
-        Some(Ok(keys)) => Ok(Some(keys)),
-        Some(Err(problem)) => Err(format!("profile {wanted:?} {problem}")),
+    let credentials = read(&chain.credentials_file, chain, "credentials").await?;
+    let config = read(&chain.config_file, chain, "config").await?;
+    let found = [
+        credentials.and_then(|text| Profile::parse(&text, wanted, false)),
+        config.and_then(|text| Profile::parse(&text, wanted, true)),
+    ];
+    if found.iter().all(Option::is_none) {
+        return match &chain.profile {
+            Some(_) => Err(format!("there is no profile {wanted:?}")),
+            None => Ok(None),
+        };
+    }
+    let [credentials, config] = found.map(Option::unwrap_or_default);
+    let bad = |problem: String| format!("profile {wanted:?}: {problem}");
+    if let Some(keys) = credentials.keys() {
+        return keys.map(Some).map_err(bad);
+    }
+    if let Some(line) = credentials.process.or(config.process.clone()) {
+        return process::run(&line, limit).await.map(Some).map_err(bad);
+    }
+    match config.keys() {
+        Some(keys) => keys.map(Some).map_err(bad),
+        None => Err(bad(
+            "it has no keys and no credential_process (sso and role_arn are not read)".to_owned(),
+        )),
     }
 }
 
-/// The keys of a profile, or what is wrong with them; `None` where the file does not have it.
-fn parse(text: &str, wanted: &str) -> Option<Result<Credentials, String>> {
-    let (mut id, mut secret, mut token) = (None, None, None);
-    let mut inside = false;
-    let mut found = false;
-    for line in text.lines().map(str::trim) {
-        if line.is_empty() || line.starts_with(['#', ';']) {
-            continue;
-        }
-        if let Some(section) = line.strip_prefix('[') {
-            let name = section.split(']').next().unwrap_or_default().trim();
-            // The config file's spelling is common here, too.
-            inside = name == wanted || name.strip_prefix("profile ").map(str::trim) == Some(wanted);
-            found |= inside;
-            continue;
-        }
-        let Some((name, value)) = line.split_once('=').filter(|_| inside) else {
-            continue;
-        };
-        let value = value.trim();
-        match name.trim().to_ascii_lowercase().as_str() {
-            "aws_access_key_id" => id = Some(value.to_owned()),
-            "aws_secret_access_key" => secret = Some(Secret::new(value)),
-            "aws_session_token" => token = Some(Secret::new(value)),
-            _ => {}
-        }
+/// The text of a file: the one that was named, or the usual one where it is there.
+async fn read(
+    named: &Option<PathBuf>,
+    chain: &CredentialsChain,
+    usual: &str,
+) -> Result<Option<zeroize::Zeroizing<String>>, String> {
+    let path = match (named, &chain.home) {
+        (Some(path), _) => path.clone(),
+        (None, Some(home)) => home.join(".aws").join(usual),
+        (None, None) => return Ok(None),
+    };
+    match text_file(&path).await {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound && named.is_none() => Ok(None),
+        Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
     }
-    if !found {
-        return None;
+}
+
+/// What a profile says.
+#[derive(Default)]
+struct Profile {
+    id: Option<String>,
+    secret: Option<Secret>,
+    token: Option<Secret>,
+    process: Option<String>,
+}
+
+impl Profile {
+    /// `None` where the file does not have it. Config files name all but the default `profile NAME`.
+    fn parse(text: &str, wanted: &str, is_config: bool) -> Option<Self> {
+        let mut profile = Self::default();
+        let mut inside = false;
+        let mut found = false;
+        for raw in text.lines() {
+            let line = raw.trim();
+            if line.is_empty() || line.starts_with(['#', ';']) {
+                continue;
+            }
+            if let Some(section) = line.strip_prefix('[') {
+                let name = section.split(']').next().unwrap_or_default().trim();
+                let prefixed = name
+                    .strip_prefix("profile")
+                    .filter(|rest| rest.starts_with([' ', '\t']));
+                // The config file's spelling is common in the credentials file, too.
+                let bare_is_one = !is_config || wanted == "default";
+                inside = (bare_is_one && name == wanted)
+                    || prefixed.is_some_and(|name| name.trim().trim_matches('"') == wanted);
+                found |= inside;
+                continue;
+            }
+            // What is indented belongs to a setting of several lines, such as `s3 =`.
+            let nested = raw.starts_with([' ', '\t']);
+            let Some((name, value)) = line.split_once('=').filter(|_| inside && !nested) else {
+                continue;
+            };
+            let value = value.trim();
+            if value.is_empty() {
+                continue;
+            }
+            match name.trim().to_ascii_lowercase().as_str() {
+                "aws_access_key_id" => profile.id = Some(value.to_owned()),
+                "aws_secret_access_key" => profile.secret = Some(Secret::new(value)),
+                "aws_session_token" => profile.token = Some(Secret::new(value)),
+                "credential_process" => profile.process = Some(value.to_owned()),
+                _ => {}
+            }
+        }
+        found.then_some(profile)
     }
-    Some(match (id, secret) {
-        (Some(id), Some(secret)) if !id.is_empty() && !secret.expose().is_empty() => {
-            keys(id, secret, token, None)
-                .map_err(|_| "has characters that keys do not have".to_owned())
-        }
-        _ => {
-            Err("has no static keys (sso, credential_process and role_arn are not read)".to_owned())
-        }
-    })
+
+    fn keys(&self) -> Option<Result<Credentials, String>> {
+        let (id, secret) = (self.id.clone()?, self.secret.clone()?);
+        Some(keys(id, secret, self.token.clone(), None))
+    }
 }
 
 #[cfg(test)]
@@ -76,19 +135,36 @@ mod tests {
     use super::*;
 
     const FILE: &str = "# mine\n[default]\naws_access_key_id = AKIADEFAULT\n\
-        aws_secret_access_key=secret/with+signs=\n\n[ work ]\nAWS_ACCESS_KEY_ID = AKIAWORK\n\
-        aws_secret_access_key = s\naws_session_token = t\nregion = x\n[sso]\nsso_session = y\n";
+        aws_secret_access_key=secret/with+signs=\n\n[ work ]\r\nAWS_ACCESS_KEY_ID = AKIAWORK\r\n\
+        aws_secret_access_key = sä cret\r\naws_session_token = t\r\nregion = x\n\
+        s3 =\n  aws_access_key_id = nested\n[sso]\nsso_session = y\n\
+        [profile tool]\ncredential_process = /opt/tool --a \"b c\"\n";
+
+    fn profile(wanted: &str, is_config: bool) -> Option<Profile> {
+        Profile::parse(FILE, wanted, is_config)
+    }
 
     #[test]
     fn profiles_are_told_apart() {
-        let keys = parse(FILE, "default").expect("there").expect("keys");
+        let keys = profile("default", true).expect("there").keys();
+        let keys = keys.expect("both").expect("valid");
         assert_eq!(keys.access_key_id, "AKIADEFAULT");
         assert_eq!(keys.secret_access_key.expose(), "secret/with+signs=");
         assert!(keys.session_token.is_none());
-        let keys = parse(FILE, "work").expect("there").expect("keys");
+        let keys = profile("work", false).expect("there").keys();
+        let keys = keys.expect("both").expect("valid");
         assert_eq!(keys.access_key_id, "AKIAWORK");
+        assert_eq!(keys.secret_access_key.expose(), "sä cret");
         assert_eq!(keys.session_token.expect("a token").expose(), "t");
-        assert!(parse(FILE, "home").is_none());
-        assert!(parse(FILE, "sso").expect("there").is_err());
+        assert!(profile("home", false).is_none());
+        assert!(profile("sso", false).expect("there").keys().is_none());
+        assert!(
+            profile("work", true).is_none(),
+            "the config file wants its prefix"
+        );
+        for is_config in [true, false] {
+            let tool = profile("tool", is_config).expect("there");
+            assert_eq!(tool.process.as_deref(), Some("/opt/tool --a \"b c\""));
+        }
     }
 }

@@ -43,8 +43,8 @@ pub(super) async fn find(
         (Some(id), Some(secret)) => {
             let token = element("SessionToken").map(Secret::new);
             let end = element("Expiration");
-            keys(id, Secret::new(secret), token, end.as_deref()).map(Some)
+            Ok(Some(keys(id, Secret::new(secret), token, end.as_deref())?))
         }
-        _ => Err("STS answered without keys".to_owned()),
+        _ => Err("STS answered without keys".into()),
     }
 }

@@ -1,0 +1,93 @@
+//! Where directories have no descriptors to start from: each segment is looked at before it is used.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use super::{EntryKind, is_link};
+
+#[derive(Debug)]
+pub(in super::super) struct Directory(PathBuf);
+
+impl Directory {
+    pub(in super::super) fn open(path: &Path) -> io::Result<Self> {
+        match fs::metadata(path)?.is_dir() {
+            true => Ok(Self(path.to_owned())),
+            false => Err(ErrorKind::NotADirectory.into()),
+        }
+    }
+
+    pub(in super::super) fn enter(&self, name: &str) -> io::Result<Self> {
+        match self.kind_of(name)? {
+            EntryKind::Directory => Ok(Self(self.0.join(name))),
+            EntryKind::Link => Err(is_link(name)),
+            _ => Err(ErrorKind::NotADirectory.into()),
+        }
+    }
+
+    pub(in super::super) fn make(&self, name: &str, _private: bool) -> io::Result<()> {
+        match fs::create_dir(self.0.join(name)) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    pub(in super::super) fn create(&self, name: &str, _private: bool) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).open(self.0.join(name))
+    }
+
+    pub(in super::super) fn read(&self, name: &str) -> io::Result<(File, Metadata)> {
+        match self.kind_of(name)? {
+            EntryKind::File => {}
+            EntryKind::Link => return Err(is_link(name)),
+            _ => return Err(ErrorKind::NotFound.into()),
+        }
+        let file = File::open(self.0.join(name))?;
+        let metadata = file.metadata()?;
+        Ok((file, metadata))
+    }
+
+    pub(in super::super) fn kind_of(&self, name: &str) -> io::Result<EntryKind> {
+        let metadata = fs::symlink_metadata(self.0.join(name))?;
+        Ok(match metadata.file_type() {
+            kind if kind.is_file() => EntryKind::File,
+            kind if kind.is_dir() => EntryKind::Directory,
+            kind if kind.is_symlink() => EntryKind::Link,
+            _ => EntryKind::Other,
+        })
+    }
+
+    pub(in super::super) fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.0.join(name))
+    }
+
+    pub(in super::super) fn remove_directory(&self, name: &str) -> io::Result<()> {
+        fs::remove_dir(self.0.join(name))
+    }
+
+    pub(in super::super) fn replace(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.0.join(from), self.0.join(to))
+    }
+
+    pub(super) fn rename_new(&self, _from: &str, _to: &str) -> io::Result<()> {
+        Err(ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn link(&self, from: &str, to: &str) -> io::Result<()> {
+        match fs::hard_link(self.0.join(from), self.0.join(to)) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(error),
+            // Windows has many words for a file system that has no links.
+            Err(_) => Err(ErrorKind::Unsupported.into()),
+            Ok(()) => {
+                self.remove(from).ok();
+                Ok(())
+            }
+        }
+    }
+
+    /// Directories cannot be opened as files on Windows, and need not be.
+    pub(in super::super) fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+}

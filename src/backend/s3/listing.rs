@@ -1,0 +1,238 @@
+//! Reading the pages of a listing (ListObjectsV2).
+//!
+//! object_store fails a whole page over one key that it cannot hold, over a date in another form, and
+//! takes any XML without an object for an empty bucket. The HTTP layer reads pages with this instead.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>
+
+use chrono::{DateTime, Utc};
+use object_store::ObjectMeta;
+use object_store::path::Path;
+use quick_xml::Reader;
+use quick_xml::escape::resolve_predefined_entity;
+use quick_xml::events::Event;
+
+use super::headers::date;
+use crate::key::ObjectKey;
+
+/// One page of a listing.
+#[derive(Debug, Clone, Default)]
+pub(in super::super) struct Page {
+    pub(in super::super) objects: Vec<ObjectMeta>,
+    /// How many keys were passed over: no key of this crate can be like them.
+    pub(in super::super) passed_over: u64,
+    /// Where the next page begins; none after the last.
+    pub(in super::super) next: Option<String>,
+}
+
+/// Why an answer is no page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoPage {
+    /// It is something else altogether.
+    Foreign,
+    /// It begins as one, and is not whole.
+    Broken,
+}
+
+/// Reads one page.
+pub(super) fn read(xml: &[u8]) -> Result<Page, NoPage> {
+    let mut reader = Reader::from_reader(xml.strip_prefix(b"\xef\xbb\xbf").unwrap_or(xml));
+    let mut page = Page::default();
+    let mut path: Vec<Vec<u8>> = Vec::new();
+    let mut entry = Entry::default();
+    let mut text = Vec::new();
+    let mut is_truncated = false;
+    loop {
+        let broken = |is_page: bool| {
+            if is_page {
+                NoPage::Broken
+            } else {
+                NoPage::Foreign
+            }
+        };
+        let event = reader.read_event();
+        match event.map_err(|_| broken(!path.is_empty()))? {
+            Event::Start(start) => {
+                let name = start.local_name().as_ref().to_vec();
+                if path.is_empty() && name != b"ListBucketResult" {
+                    return Err(NoPage::Foreign);
+                }
+                path.push(name);
+                text.clear();
+            }
+            Event::Empty(empty) if path.is_empty() => {
+                let is_page = empty.local_name().as_ref() == b"ListBucketResult";
+                return if is_page {
+                    Ok(page)
+                } else {
+                    Err(NoPage::Foreign)
+                };
+            }
+            Event::Text(part) => text.extend_from_slice(&part),
+            Event::CData(part) => text.extend_from_slice(&part),
+            Event::GeneralRef(reference) => match reference.resolve_char_ref() {
+                Ok(Some(letter)) => text.extend(letter.to_string().bytes()),
+                _ => {
+                    let named = std::str::from_utf8(&reference).ok();
+                    let named = named.and_then(resolve_predefined_entity);
+                    text.extend_from_slice(named.ok_or(NoPage::Broken)?.as_bytes());
+                }
+            },
+            Event::End(_) => {
+                let names: Vec<&[u8]> = path.iter().skip(1).map(Vec::as_slice).collect();
+                match names.as_slice() {
+                    [b"IsTruncated"] => is_truncated = text.trim_ascii() == b"true",
+                    [b"NextContinuationToken"] => page.next = String::from_utf8(text.clone()).ok(),
+                    [b"Contents"] => page.take(std::mem::take(&mut entry)),
+                    [b"Contents", b"Key"] => entry.key = Some(text.clone()),
+                    [b"Contents", b"Size"] => entry.size = number(&text),
+                    [b"Contents", b"ETag"] => entry.e_tag = String::from_utf8(text.clone()).ok(),
+                    [b"Contents", b"LastModified"] => entry.last_modified = instant(&text),
+                    [] => {
+                        // A listing that stops without saying where it goes on is not the whole of it.
+                        return match (is_truncated, &page.next) {
+                            (true, None) => Err(NoPage::Broken),
+                            _ => Ok(page),
+                        };
+                    }
+                    _ => {}
+                }
+                path.pop();
+                text.clear();
+            }
+            Event::Eof => return Err(broken(!path.is_empty())),
+            _ => {}
+        }
+    }
+}
+
+#[derive(Default)]
+struct Entry {
+    key: Option<Vec<u8>>,
+    size: Option<u64>,
+    e_tag: Option<String>,
+    last_modified: Option<DateTime<Utc>>,
+}
+
+impl Page {
+    fn take(&mut self, entry: Entry) {
+        let key = entry.key.and_then(|key| String::from_utf8(key).ok());
+        // The consoles' folders: no objects of anybody's, and nothing strange.
+        if key.as_ref().is_some_and(|key| key.ends_with('/')) {
+            return;
+        }
+        let key = key.and_then(|key| ObjectKey::parse(key).ok());
+        let location = key.and_then(|key| Path::parse(key.as_str()).ok());
+        match (location, entry.size) {
+            (Some(location), Some(size)) => self.objects.push(ObjectMeta {
+                location,
+                last_modified: entry.last_modified.unwrap_or_default(),
+                size,
+                e_tag: entry.e_tag,
+                version: None,
+            }),
+            _ => self.passed_over += 1,
+        }
+    }
+}
+
+fn number(text: &[u8]) -> Option<u64> {
+    std::str::from_utf8(text).ok()?.trim().parse().ok()
+}
+
+fn instant(text: &[u8]) -> Option<DateTime<Utc>> {
+    date(std::str::from_utf8(text).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(contents: &str) -> Page {
+        let xml = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult \
+             xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>lab</Name>{contents}</ListBucketResult>"
+        );
+        read(xml.as_bytes()).expect("a page")
+    }
+
+    fn object(key: &str) -> String {
+        format!(
+            "<Contents><Key>{key}</Key><LastModified>2009-10-12T17:50:30.000Z</LastModified>\
+             <ETag>&quot;fba9dede5f27731c9771645a39863328&quot;</ETag><Size>434234</Size></Contents>"
+        )
+    }
+
+    #[test]
+    fn objects_are_read() {
+        let page = page(&format!(
+            "<IsTruncated>true</IsTruncated>{}<NextContinuationToken>1ueGcxLPRx1Tr/X&amp;=</NextContinuationToken>",
+            object("a/&#x4e;ähe &lt;1&gt;.jpg")
+        ));
+        assert_eq!(page.next.as_deref(), Some("1ueGcxLPRx1Tr/X&="));
+        let [object] = page.objects.as_slice() else {
+            panic!("{page:?}");
+        };
+        assert_eq!(object.location.as_ref(), "a/Nähe <1>.jpg");
+        assert_eq!(object.size, 434_234);
+        let e_tag = "\"fba9dede5f27731c9771645a39863328\"";
+        assert_eq!(object.e_tag.as_deref(), Some(e_tag));
+        assert_eq!(
+            object.last_modified.to_rfc3339(),
+            "2009-10-12T17:50:30+00:00"
+        );
+    }
+
+    #[test]
+    fn keys_that_cannot_be_ours_are_passed_over_and_counted() {
+        let strange = [
+            "a//b.jpg",
+            "a/./b.jpg",
+            "a/../b.jpg",
+            "/a.jpg",
+            "a&#x1;.jpg",
+            "a\tb.jpg",
+            "a#1",
+        ];
+        let all: String = strange.iter().map(|key| object(key)).collect();
+        let page = page(&format!("{all}{}{}", object("folder/"), object("good.jpg")));
+        assert_eq!(page.passed_over, strange.len() as u64);
+        assert_eq!(page.objects.len(), 1);
+    }
+
+    #[test]
+    fn dates_in_other_forms_do_not_fail_the_page() {
+        let odd = object("a.jpg").replace("2009-10-12T17:50:30.000Z", "yesterday");
+        assert_eq!(
+            page(&odd).objects[0].last_modified,
+            DateTime::<Utc>::default()
+        );
+    }
+
+    #[test]
+    fn what_is_no_page_is_told_from_half_a_page() {
+        for foreign in [
+            "",
+            "{}",
+            "<!doctype html><html></html>",
+            "<Error><Code>X</Code></Error>",
+            "\0",
+        ] {
+            assert_eq!(
+                read(foreign.as_bytes()).err(),
+                Some(NoPage::Foreign),
+                "{foreign}"
+            );
+        }
+        let whole = format!("<ListBucketResult>{}</ListBucketResult>", object("a.jpg"));
+        assert!(read(whole.as_bytes()).is_ok() && read(b"<ListBucketResult/>").is_ok());
+        for length in 18..whole.len() {
+            assert_eq!(
+                read(&whole.as_bytes()[..length]).err(),
+                Some(NoPage::Broken),
+                "{length}"
+            );
+        }
+        let endless = "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>";
+        assert_eq!(read(endless.as_bytes()).err(), Some(NoPage::Broken));
+    }
+}

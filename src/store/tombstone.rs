@@ -1,0 +1,44 @@
+//! What a deletion leaves of an image, so that no direct upload brings another under its key.
+
+use bytes::Bytes;
+
+use super::Inner;
+use crate::backend::{Backend, PutOptions};
+use crate::error::Result;
+use crate::key::ObjectKey;
+use crate::kind::ErrorKind;
+
+impl Inner {
+    /// Leaves the tombstone of an image, where it may have come from a direct upload: its key says no more
+    /// than that. Whoever may not write among the pending uploads cannot have let anybody else do so.
+    pub(super) async fn bury(&self, backend: &Backend, key: &ObjectKey) -> Result<()> {
+        let Some(tombstone) = key.tombstone(self.prefix()) else {
+            return Ok(());
+        };
+        let options = PutOptions {
+            content_type: "application/octet-stream".into(),
+            cache_control: "private, no-store".to_owned(),
+            create: false,
+        };
+        match backend.put(&tombstone, Bytes::new(), &options).await {
+            Err(error) if error.kind() != ErrorKind::AccessDenied => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the image with this key was deleted while a form for it may still be valid.
+    pub(super) async fn is_gone(&self, backend: &Backend, key: &ObjectKey) -> Result<bool> {
+        let Some(tombstone) = key.tombstone(self.prefix()) else {
+            return Ok(false);
+        };
+        match backend.head(&tombstone).await {
+            Ok(_) => Ok(true),
+            // Without the permission to list, S3 says AccessDenied of an object that is not there. Whoever
+            // promotes has read its neighbour, the pending upload: one that is there would be told.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::AccessDenied) => {
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! How the objects of an image come and go together.
+//!
+//! An image is its main object; variants count only beside it. What is written is written in stages:
+//!
+//! 1. the variants, at the same time;
+//! 2. the main object;
+//! 3. the variants that lay there before this call wrote anything, once more: another promotion that failed
+//!    may have removed them meanwhile. It puts them back if it sees the main object, and this call looks
+//!    after its main object is there: whichever comes second mends it;
+//! 4. for a promotion, a look at the image's tombstone.
+//!
+//! A deletion ([`ImageStore::delete`]) goes the other way round: it leaves the tombstone
+//! (`pending/<prefix>/<uuid>.gone`, empty), then removes the main object, then every variant that it finds.
+//!
+//! The tombstone decides between a promotion and a deletion at the same time. If it is written before the
+//! promotion looks for it, the promotion finds it and removes all that it and its likes wrote; if it is
+//! written afterwards, everything the promotion wrote is there before the deletion begins to remove. Either
+//! way nothing is left, whoever is told what. It stays until no form that was signed before the deletion is
+//! valid any more, so that a form used again cannot put other bytes under an old URL.
+//!
+//! Whoever fails takes back what it made. A process that dies leaves, wherever it was: staging files,
+//! variants without a main object, a pending object, or an image whose deletion was not finished beside its
+//! tombstone. A sweep finds all four without knowing which images are in use.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream;
+use tokio::sync::oneshot;
+use tracing::Instrument;
+
+use super::image::{StoredImage, StoredVariant};
+use super::upload::Prepared;
+use super::{ImageStore, Inner};
+use crate::backend::{Backend, Deadline, Operation, StorageError};
+use crate::error::{Error, Result};
+use crate::format::ImageFormat;
+use crate::key::ObjectKey;
+use crate::kind::ErrorKind;
+use crate::optimize::OptimizedImage;
+use crate::variant::variant_key;
+
+/// How many objects of one image are written, or removed, at once.
+pub(super) const AT_ONCE: usize = 8;
+
+/// What it means that an object is there already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Existing {
+    /// A new upload has a new key: this would be somebody else's object.
+    Refuse,
+    /// Another caller may be writing the same image: fine where the bytes are the same.
+    Same,
+    /// The same for a promotion of this pending upload, unless its image was deleted.
+    Promoted(ObjectKey),
+}
+
+impl ImageStore {
+    /// Stores what was prepared. The writes belong to a task of their own: a caller that goes away cannot
+    /// stop them half way, and what they wrote for nobody is removed.
+    pub(super) async fn place(
+        &self,
+        key: ObjectKey,
+        prepared: Prepared,
+        existing: Existing,
+        deadline: Deadline,
+    ) -> Result<StoredImage> {
+        let writing = Writing::new(Arc::clone(&self.inner), key, prepared, existing)?;
+        let (answer, answered) = oneshot::channel();
+        tokio::spawn(writing.run(deadline, answer).in_current_span());
+        answered
+            .await
+            .map_err(|_| Error::internal("the writing task ended without an answer"))?
+    }
+}
+
+/// An object of the image.
+struct Part {
+    key: ObjectKey,
+    bytes: Bytes,
+    format: ImageFormat,
+}
+
+impl Part {
+    fn new(key: ObjectKey, image: &OptimizedImage) -> Self {
+        Self {
+            key,
+            bytes: image.data.clone(),
+            format: image.format,
+        }
+    }
+}
+
+/// A part that lies in the store now.
+struct Placed {
+    e_tag: Option<String>,
+    /// Whether this call wrote it, or it was there already with the same bytes.
+    created: bool,
+}
+
+/// The parts that a failed call has to take back: what it wrote, and what may have arrived all the same.
+#[derive(Default)]
+struct Rollback<'a>(Vec<&'a Part>);
+
+impl<'a> Rollback<'a> {
+    fn note(&mut self, part: &'a Part, outcome: &Result<Placed>, existing: &Existing) {
+        let written = match outcome {
+            Ok(placed) => placed.created,
+            // Under a new key it can only be this call's; a promotion cannot tell whose it is.
+            Err(error) => *existing == Existing::Refuse && may_have_arrived(error.kind()),
+        };
+        if written {
+            self.0.push(part);
+        }
+    }
+
+    fn holds(&self, part: &Part) -> bool {
+        self.0.iter().any(|held| held.key == part.key)
+    }
+}
+
+/// Whether a put that ended so may have stored its object: its answer is what was lost.
+fn may_have_arrived(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Internal
+    )
+}
+
+struct Writing {
+    inner: Arc<Inner>,
+    existing: Existing,
+    prepared: Prepared,
+    main: Part,
+    variants: Vec<Part>,
+}
+
+impl Writing {
+    fn new(
+        inner: Arc<Inner>,
+        key: ObjectKey,
+        prepared: Prepared,
+        existing: Existing,
+    ) -> Result<Self> {
+        let made = prepared.variants.iter();
+        let variants = made.map(|(name, image)| Ok(Part::new(variant_key(&key, name)?, image)));
+        Ok(Self {
+            variants: variants.collect::<Result<_>>()?,
+            main: Part::new(key, &prepared.main),
+            inner,
+            existing,
+            prepared,
+        })
+    }
+
+    async fn run(self, deadline: Deadline, answer: oneshot::Sender<Result<StoredImage>>) {
+        let mut rollback = Rollback::default();
+        // The last of the deadline is for taking back what a write that fails has left.
+        let backend = self.inner.backend.until(deadline.reserve());
+        match self.write(&backend, &mut rollback, &answer).await {
+            Ok(image) => {
+                // Whole, but nobody will ever learn its key.
+                if answer.send(Ok(image)).is_err() && self.existing == Existing::Refuse {
+                    warn_of(&self.take_back(rollback).await);
+                }
+            }
+            Err(error) => {
+                let mut taking_back = pin!(self.take_back(rollback));
+                match tokio::time::timeout(deadline.remaining(), &mut taking_back).await {
+                    Ok(left) => {
+                        if !left.is_empty() {
+                            let left = tracing::field::debug(&left);
+                            tracing::Span::current().record("left", left);
+                        }
+                        answer.send(Err(error)).ok();
+                    }
+                    // It goes on, but nobody waits for it.
+                    Err(_) => {
+                        answer.send(Err(error)).ok();
+                        warn_of(&taking_back.await);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn write<'a>(
+        &'a self,
+        backend: &Backend,
+        rollback: &mut Rollback<'a>,
+        answer: &oneshot::Sender<Result<StoredImage>>,
+    ) -> Result<StoredImage> {
+        // Every write that was begun is waited for: one that is given up may arrive after it was removed.
+        let puts = self.variants.iter().map(|part| self.put(backend, part));
+        let puts: Vec<_> = puts.collect();
+        let outcomes: Vec<_> = stream::iter(puts).buffered(AT_ONCE).collect().await;
+        for (part, outcome) in self.variants.iter().zip(&outcomes) {
+            rollback.note(part, outcome, &self.existing);
+        }
+        let mut variants: Vec<Placed> = outcomes.into_iter().collect::<Result<_>>()?;
+        if answer.is_closed() {
+            return Err(Error::internal("the caller went away"));
+        }
+        let outcome = self.put(backend, &self.main).await;
+        rollback.note(&self.main, &outcome, &self.existing);
+        let main = outcome?;
+        for (part, placed) in self.variants.iter().zip(&mut variants) {
+            if !placed.created {
+                let outcome = self.put(backend, part).await;
+                rollback.note(part, &outcome, &self.existing);
+                *placed = outcome?;
+            }
+        }
+        if let Existing::Promoted(pending) = &self.existing
+            && self.inner.is_gone(backend, &self.main.key).await?
+        {
+            return Err(gone(pending));
+        }
+        Ok(self.stored(main, variants))
+    }
+
+    async fn put(&self, backend: &Backend, part: &Part) -> Result<Placed> {
+        let options = self.inner.put_options(part.format);
+        match backend.put(&part.key, part.bytes.clone(), &options).await {
+            Ok(outcome) => Ok(Placed {
+                e_tag: outcome.e_tag,
+                created: true,
+            }),
+            Err(error)
+                if self.existing != Existing::Refuse
+                    && error.kind() == ErrorKind::AlreadyExists =>
+            {
+                // ETags are no content hashes everywhere (SSE-KMS, file systems): compare the bytes.
+                match backend.get(&part.key, part.bytes.len() as u64).await {
+                    Ok((info, bytes)) if bytes == part.bytes => Ok(Placed {
+                        e_tag: info.e_tag,
+                        created: false,
+                    }),
+                    // It was there, and is no more: a promotion that failed has taken it back.
+                    Err(absent) if absent.kind() == ErrorKind::NotFound => {
+                        let outcome = backend.put(&part.key, part.bytes.clone(), &options).await?;
+                        Ok(Placed {
+                            e_tag: outcome.e_tag,
+                            created: true,
+                        })
+                    }
+                    _ => Err(error.into()),
+                }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes what this call wrote and answers with what could not be removed; best effort, because the
+    /// call has failed already.
+    async fn take_back(&self, rollback: Rollback<'_>) -> Vec<ObjectKey> {
+        let backend = &self.inner.backend;
+        let mine = |part: &&&Part| part.key != self.main.key;
+        if self.is_deleted().await {
+            let everything = std::iter::once(&self.main).chain(&self.variants);
+            return remove(backend, everything).await;
+        }
+        let main_is_mine = rollback.holds(&self.main);
+        let shared = self.existing != Existing::Refuse;
+        // Somebody else's promotion of the same bytes went through and counts on these.
+        if shared && !main_is_mine && backend.head(&self.main.key).await.is_ok() {
+            return Vec::new();
+        }
+        let variants = rollback.0.iter().filter(mine).copied();
+        let main = main_is_mine.then_some(&self.main);
+        let left = remove(backend, main.into_iter().chain(variants)).await;
+        if shared && backend.head(&self.main.key).await.is_ok() {
+            // It went through while these were removed.
+            for part in rollback.0.iter().filter(mine) {
+                if let Err(error) = self.put(backend, part).await {
+                    tracing::warn!(key = %part.key, %error, "could not put a variant back");
+                }
+            }
+            if self.is_deleted().await {
+                return remove(backend, self.variants.iter()).await;
+            }
+        }
+        left
+    }
+
+    async fn is_deleted(&self) -> bool {
+        let looked = match &self.existing {
+            Existing::Promoted(_) => {
+                self.inner
+                    .is_gone(&self.inner.backend, &self.main.key)
+                    .await
+            }
+            _ => Ok(false),
+        };
+        looked.unwrap_or(false)
+    }
+
+    fn stored(&self, main: Placed, placed: Vec<Placed>) -> StoredImage {
+        let urls = self.inner.config.urls();
+        let Prepared {
+            main: image,
+            variants,
+            sha256,
+        } = &self.prepared;
+        let parts = self.variants.iter().zip(placed);
+        let variants: BTreeMap<_, _> = variants
+            .iter()
+            .zip(parts)
+            .map(|((name, image), (part, placed))| {
+                let url = urls.public_url(&part.key);
+                let variant = StoredVariant::new(part.key.clone(), url, image, placed.e_tag);
+                (name.clone(), variant)
+            })
+            .collect();
+        StoredImage {
+            url: urls.public_url(&self.main.key),
+            key: self.main.key.clone(),
+            content_type: image.content_type(),
+            size: image.data.len() as u64,
+            width: image.width,
+            height: image.height,
+            e_tag: main.e_tag,
+            sha256: sha256.clone(),
+            placeholder: image.placeholder.clone(),
+            variants,
+            source: image.source.clone(),
+        }
+    }
+}
+
+/// Removes the main object first: what is left of an image is then variants, which a sweep finds.
+async fn remove(backend: &Backend, parts: impl Iterator<Item = &Part>) -> Vec<ObjectKey> {
+    let mut left = Vec::new();
+    for part in parts {
+        if backend.delete(&part.key).await.is_err() {
+            left.push(part.key.clone());
+        }
+    }
+    left
+}
+
+fn warn_of(left: &[ObjectKey]) {
+    if !left.is_empty() {
+        tracing::warn!(?left, "could not remove what an upload left");
+    }
+}
+
+/// A pending upload whose image was deleted.
+pub(super) fn gone(pending: &ObjectKey) -> Error {
+    StorageError::new(
+        ErrorKind::NotFound,
+        Operation::Get,
+        "its image has been deleted",
+    )
+    .with_key(Some(pending))
+    .with_hint("ask for a new form: one whose image was deleted makes no other")
+    .into()
+}

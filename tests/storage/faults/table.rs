@@ -1,0 +1,213 @@
+//! Every fault at every step of every operation, between the store and a real S3 server: never a success
+//! for what is not whole, nothing half there, every call within its deadline.
+
+use futures_util::{StreamExt, stream};
+use lablink_storage::{ImageStore, UploadOptions};
+
+use super::photo;
+use super::proxy::{Matches, Spoil};
+use super::stage::{Case, ODDITIES, Operation, Stage, Whole, with_thumb};
+use crate::common::s3::{Handle, Server};
+
+/// How many cases run at once: most of them wait.
+const AT_ONCE: usize = 16;
+
+const FAULTS: [Spoil; 60] = {
+    use Spoil::*;
+    [
+        Closed,
+        ResetBeforeBody,
+        ResetInBody,
+        ResetAfterBody,
+        ServedAndReset,
+        Silent,
+        ServedAndSilent,
+        Half,
+        Truncated,
+        TruncatedAndReset,
+        Stalled,
+        Slow,
+        Late,
+        Xml(500, "InternalError"),
+        Xml(503, "SlowDown"),
+        Xml(503, "ServiceUnavailable"),
+        Xml(400, "RequestTimeout"),
+        Xml(403, "AccessDenied"),
+        Xml(403, "QuotaExceeded"),
+        Xml(403, "RequestTimeTooSkewed"),
+        Xml(403, "InvalidObjectState"),
+        Xml(404, "NoSuchBucket"),
+        Xml(409, "OperationAborted"),
+        Xml(412, "PreconditionFailed"),
+        Xml(416, "InvalidRange"),
+        Xml(400, "ExpiredToken"),
+        Xml(200, "InternalError"),
+        Html(200),
+        Html(301),
+        Html(400),
+        Html(401),
+        Html(403),
+        Html(404),
+        Html(409),
+        Html(412),
+        Html(413),
+        Html(416),
+        Html(429),
+        Html(500),
+        Html(502),
+        Html(503),
+        Html(504),
+        HtmlOfAFile,
+        Empty(200),
+        Empty(404),
+        Json,
+        Redirect(301),
+        Redirect(307),
+        WrongETag,
+        NoETag,
+        LongLength,
+        ShortLength,
+        Chunked,
+        UnmarkedHalf,
+        Flipped,
+        OtherXml,
+        Endless,
+        CutShort,
+        Garbage,
+        Twice,
+    ]
+};
+
+fn steps() -> Vec<(Operation, &'static str, Matches)> {
+    use Operation::*;
+    fn variant(target: &str) -> bool {
+        target.contains("/thumb.")
+    }
+    fn pending(target: &str) -> bool {
+        target.contains("/pending/")
+    }
+    fn main(target: &str) -> bool {
+        !variant(target) && !pending(target) && !listing(target)
+    }
+    fn listing(target: &str) -> bool {
+        target.contains("list-type=2")
+    }
+    vec![
+        (Upload, "put the variant", |method, target| {
+            method == "PUT" && variant(target)
+        }),
+        (Upload, "put the image", |method, target| {
+            method == "PUT" && main(target)
+        }),
+        (Promote, "get the pending one", |method, target| {
+            method == "GET" && pending(target)
+        }),
+        (Promote, "put the variant", |method, target| {
+            method == "PUT" && variant(target)
+        }),
+        (Promote, "put the image", |method, target| {
+            method == "PUT" && main(target)
+        }),
+        (Promote, "delete the pending one", |method, target| {
+            method == "DELETE" && pending(target)
+        }),
+        (Delete, "list the variants", |_, target| listing(target)),
+        (Delete, "delete the variant", |method, target| {
+            method == "DELETE" && variant(target)
+        }),
+        (Delete, "delete the image", |method, target| {
+            method == "DELETE" && main(target)
+        }),
+        (Get, "get", |method, _| method == "GET"),
+        (Head, "head", |method, _| method == "HEAD"),
+        (Exists, "head and what follows", |_, _| true),
+        (List, "list", |_, target| listing(target)),
+        (Status, "look", |_, _| true),
+        (MigrateTo, "put", |method, _| method == "PUT"),
+        (MigrateTo, "read back", |method, _| method == "GET"),
+        (MigrateFrom, "list", |_, target| listing(target)),
+        (MigrateFrom, "get", |method, target| {
+            method == "GET" && main(target)
+        }),
+        (Sweep, "list", |_, target| listing(target)),
+        (Sweep, "delete", |method, _| method == "DELETE"),
+    ]
+}
+
+fn cases() -> Vec<Case> {
+    let all = crate::common::full();
+    let faults: Vec<Spoil> = FAULTS.into_iter().chain(ODDITIES).collect();
+    let mut cases = Vec::new();
+    for (row, (operation, step, matches)) in steps().into_iter().enumerate() {
+        for (column, spoil) in faults.iter().copied().enumerate() {
+            for times in [1, usize::MAX] {
+                // A third of them, unless all are wanted; those that last are the harder ones.
+                if all || (row + column) % 3 == 2 * usize::from(times == 1) {
+                    cases.push(Case {
+                        operation,
+                        step,
+                        matches,
+                        spoil,
+                        times,
+                    });
+                }
+            }
+        }
+    }
+    cases
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_at_every_step() {
+    let Some(server) = Server::from_env() else {
+        return;
+    };
+    let bucket = server.bucket().await;
+    let memory = with_thumb(ImageStore::builder().memory())
+        .build()
+        .expect("valid");
+    let image = memory
+        .upload(photo(), UploadOptions::default())
+        .await
+        .expect("stored");
+    let thumb = memory
+        .get(&image.variants["thumb"].key)
+        .await
+        .expect("there")
+        .bytes;
+    let whole = Whole {
+        image: memory.get(&image.key).await.expect("there").bytes.to_vec(),
+        thumb: thumb.to_vec(),
+    };
+    let cases = cases();
+    let handle: &Handle = &bucket;
+    let plain = with_thumb(bucket.store().with_prefix(""))
+        .build()
+        .expect("valid");
+    let complaints: Vec<String> = stream::iter(cases.iter().enumerate())
+        .map(|(number, case)| {
+            let (plain, whole) = (&plain, &whole);
+            async move {
+                let stage = Stage::set(handle, plain, whole, case, number).await;
+                let outcome = stage.run().await;
+                let times = if case.times == 1 { "once" } else { "always" };
+                outcome.err().map(|problem| {
+                    format!(
+                        "{:?}, {}: {:?} {times}: {problem}",
+                        case.operation, case.step, case.spoil
+                    )
+                })
+            }
+        })
+        .buffer_unordered(AT_ONCE)
+        .filter_map(|complaint| async { complaint })
+        .collect()
+        .await;
+    assert!(
+        complaints.is_empty(),
+        "{} of {} cases:\n{}",
+        complaints.len(),
+        cases.len(),
+        complaints.join("\n")
+    );
+}
