@@ -118,6 +118,8 @@ pub use error::{Error, Result};
 pub use format::{ImageFormat, Unrecognized};
 pub use key::{InvalidKey, ObjectKey};
 pub use kind::ErrorKind;
+#[doc(hidden)]
+pub use optimize::silence_caught_panics;
 pub use optimize::{
     Animation, Fit, Gravity, Limits, OptimizeError, OptimizeOptions, OptimizedImage, OutputFormat,
     SourceInfo, optimize, optimize_with_variants,

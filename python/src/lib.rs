@@ -39,6 +39,7 @@ mod _lablink_storage {
         let py = module.py();
         crate::error::init(py)?;
         crate::logging::init();
+        lablink_storage::silence_caught_panics();
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -48,6 +48,7 @@ type Result<T, E = Failure> = std::result::Result<T, E>;
 /// assert_eq!(code, 2);
 /// ```
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
+    crate::optimize::silence_caught_panics();
     run_with(args, of_process())
 }
 

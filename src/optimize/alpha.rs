@@ -74,6 +74,32 @@ pub(super) fn expand_gray(raster: Raster) -> Raster {
     Raster::new(layout, raster.width, raster.height, data)
 }
 
+/// A frame where it stands on its canvas; what is around it is transparent.
+pub(super) fn placed(frame: &Raster, size: (u32, u32), (left, top): (u32, u32)) -> Raster {
+    let channels = frame.layout.channels();
+    let (width, height) = (size.0 as usize, size.1 as usize);
+    let mut canvas = vec![0; width * height * 4];
+    let rows = canvas.chunks_exact_mut(width * 4).skip(top as usize);
+    for (row, source) in rows.zip(frame.rows()) {
+        let row = row[left as usize * 4..].chunks_exact_mut(4);
+        for (pixel, source) in row.zip(source.chunks_exact(channels)) {
+            pixel.copy_from_slice(&rgba(frame.layout, source));
+        }
+    }
+    Raster::new(Layout::Rgba, width, height, canvas)
+}
+
+/// A pixel of any layout but inks as red, green, blue and alpha.
+pub(super) fn rgba(layout: Layout, pixel: &[u8]) -> [u8; 4] {
+    match (layout, pixel) {
+        (Layout::Gray, &[gray]) => [gray, gray, gray, 255],
+        (Layout::GrayAlpha, &[gray, alpha]) => [gray, gray, gray, alpha],
+        (_, &[red, green, blue]) => [red, green, blue, 255],
+        (_, &[red, green, blue, alpha]) => [red, green, blue, alpha],
+        _ => [0; 4],
+    }
+}
+
 /// The raster on a canvas filled with an opaque colour.
 pub(super) fn on_canvas(raster: Raster, canvas: Canvas, background: [u8; 3]) -> Raster {
     let raster = expand_gray(raster);

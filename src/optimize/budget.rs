@@ -1,6 +1,5 @@
 //! What one image may cost, checked before memory is spent and while time passes.
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use super::{Limits, OptimizeError, OptimizeOptions};
@@ -14,8 +13,6 @@ pub(super) struct Budget<'a> {
     pub(super) max_damage: f64,
     /// By the clock of [`processor_time`].
     started: Duration,
-    /// Set where a decoder took less than the whole file.
-    truncated: Cell<bool>,
 }
 
 impl<'a> Budget<'a> {
@@ -25,7 +22,6 @@ impl<'a> Budget<'a> {
             accept_truncated: options.accept_truncated,
             max_damage: options.max_damage,
             started: processor_time(),
-            truncated: Cell::new(false),
         }
     }
 
@@ -34,13 +30,7 @@ impl<'a> Budget<'a> {
         if !self.accept_truncated {
             return Err(OptimizeError::invalid(format!("truncated file: {what}")));
         }
-        self.truncated.set(true);
         Ok(())
-    }
-
-    /// Whether [`Budget::truncated`] let something through.
-    pub(super) fn is_truncated(&self) -> bool {
-        self.truncated.get()
     }
 
     /// Refuses a picture of which more was lost than the caller takes.

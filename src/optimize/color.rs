@@ -9,6 +9,7 @@ use moxcms::{
 };
 
 use super::raster::{Layout, Raster};
+use super::tone::{ToneMap, Transfer};
 
 /// What a file says its numbers mean.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,8 +21,14 @@ pub(super) enum ColorTag {
     GrayAxis(Vec<u8>),
     /// Code points of ITU-T H.273, for RGB in full range.
     Cicp {
-        primaries: u8,
-        transfer: u8,
+        primaries: CicpColorPrimaries,
+        transfer: TransferCharacteristics,
+    },
+    /// The same for light brighter than white, and the brightest, if the file tells.
+    Hdr {
+        primaries: CicpColorPrimaries,
+        transfer: Transfer,
+        peak_nits: Option<f32>,
     },
     /// PNG's gAMA, the exponent that was applied, and cHRM: white, red, green, blue.
     Gamma {
@@ -34,13 +41,31 @@ pub(super) enum ColorTag {
 pub(super) struct Converter {
     from: Layout,
     to: Layout,
-    transform: Arc<dyn TransformExecutor<u8> + Send + Sync>,
+    transform: Transform,
+}
+
+enum Transform {
+    Profile(Arc<dyn TransformExecutor<u8> + Send + Sync>),
+    Tone(Box<ToneMap>),
 }
 
 impl Converter {
     /// The conversion that pixels of this layout need; `None` where they are sRGB as they stand, or the tag
     /// is of no use (a damaged profile, or one for another kind of colour).
     pub(super) fn new(tag: &ColorTag, layout: Layout) -> Option<Self> {
+        if let &ColorTag::Hdr {
+            primaries,
+            transfer,
+            peak_nits,
+        } = tag
+        {
+            let map = ToneMap::new(primaries, transfer, peak_nits);
+            return Some(Self {
+                from: layout,
+                to: layout,
+                transform: Transform::Tone(Box::new(map)),
+            });
+        }
         let profile = tag.profile(matches!(layout, Layout::Gray | Layout::GrayAlpha))?;
         let to = match layout {
             Layout::Cmyk => Layout::Rgb,
@@ -70,7 +95,7 @@ impl Converter {
         let converter = Self {
             from: layout,
             to,
-            transform,
+            transform: Transform::Profile(transform),
         };
         (!converter.is_identity()).then_some(converter)
     }
@@ -96,8 +121,11 @@ impl Converter {
                 })
             })
             .collect();
+        let Transform::Profile(transform) = &self.transform else {
+            return false;
+        };
         let mut converted = vec![0; probes.len()];
-        if self.transform.transform(&probes, &mut converted).is_err() {
+        if transform.transform(&probes, &mut converted).is_err() {
             return true;
         }
         probes
@@ -109,23 +137,52 @@ impl Converter {
     /// Converts a raster; `None` if the library refuses, which it does for sizes that do not match.
     pub(super) fn convert(&self, raster: &Raster) -> Option<Raster> {
         debug_assert_eq!(raster.layout, self.from);
+        let transform = match &self.transform {
+            Transform::Profile(transform) => transform,
+            Transform::Tone(map) => return Some(map.convert(raster)),
+        };
         let pixels = raster.width * raster.height;
         let mut data = vec![0; pixels * self.to.channels()];
-        self.transform.transform(&raster.data, &mut data).ok()?;
+        transform.transform(&raster.data, &mut data).ok()?;
         Some(Raster::new(self.to, raster.width, raster.height, data))
     }
 }
 
 impl ColorTag {
+    /// The tag of H.273's code points; `None` where they leave open what is meant.
+    pub(super) fn from_code_points(
+        primaries: u8,
+        transfer: u8,
+        peak_nits: Option<f32>,
+    ) -> Option<Self> {
+        let primaries = CicpColorPrimaries::try_from(primaries).ok()?;
+        ColorPrimaries::try_from(primaries).ok()?;
+        let transfer = TransferCharacteristics::try_from(transfer).ok()?;
+        ToneReprCurve::try_from(transfer).ok()?;
+        let hdr = |transfer| Self::Hdr {
+            primaries,
+            transfer,
+            peak_nits,
+        };
+        Some(match transfer {
+            TransferCharacteristics::Smpte2084 => hdr(Transfer::Pq),
+            TransferCharacteristics::Hlg => hdr(Transfer::Hlg),
+            transfer => Self::Cicp {
+                primaries,
+                transfer,
+            },
+        })
+    }
+
     fn profile(&self, gray: bool) -> Option<ColorProfile> {
         let profile = match self {
-            Self::Srgb => return None,
+            Self::Srgb | Self::Hdr { .. } => return None,
             Self::GrayAxis(profile) => ColorProfile::new_from_slice(profile).ok()?,
             Self::Icc(profile) => return ColorProfile::new_from_slice(profile).ok(),
             &Self::Cicp {
                 primaries,
                 transfer,
-            } => cicp_profile(primaries, transfer)?,
+            } => cicp_profile(primaries, transfer),
             &Self::Gamma {
                 exponent,
                 chromaticities,
@@ -135,17 +192,18 @@ impl ColorTag {
     }
 }
 
-fn cicp_profile(primaries: u8, transfer: u8) -> Option<ColorProfile> {
-    Some(ColorProfile::new_from_cicp(CicpProfile {
-        color_primaries: CicpColorPrimaries::try_from(primaries).ok()?,
-        transfer_characteristics: TransferCharacteristics::try_from(transfer).ok()?,
+fn cicp_profile(primaries: CicpColorPrimaries, transfer: TransferCharacteristics) -> ColorProfile {
+    ColorProfile::new_from_cicp(CicpProfile {
+        color_primaries: primaries,
+        transfer_characteristics: transfer,
         matrix_coefficients: MatrixCoefficients::Identity,
         full_range: true,
-    }))
+    })
 }
 
 fn gamma_profile(exponent: f32, chromaticities: Option<[(f32, f32); 4]>) -> Option<ColorProfile> {
-    /// 1 / 2.2 is what writers put there when they mean sRGB (PNG third edition, section 11.3.2.2).
+    /// 1 / 2.2 alone is what writers put there when they mean sRGB (PNG third edition, section 11.3.2.2).
+    /// Beside chromaticities browsers take it at its word.
     const SRGB: f32 = 0.45455;
     if !(0.05..=5.0).contains(&exponent) {
         return None;
@@ -171,7 +229,7 @@ fn gamma_profile(exponent: f32, chromaticities: Option<[(f32, f32); 4]>) -> Opti
             },
         );
     }
-    if (exponent - SRGB).abs() > 0.01 {
+    if chromaticities.is_some() || (exponent - SRGB).abs() > 0.01 {
         let curve = ToneReprCurve::Parametric(vec![1.0 / exponent]);
         profile.red_trc = Some(curve.clone());
         profile.green_trc = Some(curve.clone());

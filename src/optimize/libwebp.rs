@@ -120,10 +120,10 @@ pub(super) fn decode(
             sys::VP8StatusCode::VP8_STATUS_SUSPENDED => tick()?,
             sys::VP8StatusCode::VP8_STATUS_NOT_ENOUGH_DATA => break,
             status => {
-                return Err(OptimizeError::invalid(format!(
-                    "damaged WebP: {}",
-                    status_name(status)
-                )));
+                return Err(OptimizeError::invalid(match status {
+                    sys::VP8StatusCode::VP8_STATUS_OUT_OF_MEMORY => "no memory to decode the WebP",
+                    _ => "damaged WebP: its image data does not decode",
+                }));
             }
         }
     }
@@ -135,14 +135,6 @@ fn packed(data: &mut [u8], stride: usize) -> sys::WebPRGBABuffer {
         rgba: data.as_mut_ptr(),
         stride: stride as c_int,
         size: data.len(),
-    }
-}
-
-fn status_name(status: sys::VP8StatusCode) -> &'static str {
-    match status {
-        sys::VP8StatusCode::VP8_STATUS_OUT_OF_MEMORY => "out of memory",
-        sys::VP8StatusCode::VP8_STATUS_UNSUPPORTED_FEATURE => "unsupported feature",
-        _ => "bitstream error",
     }
 }
 

@@ -9,6 +9,7 @@ mod encode;
 mod error;
 mod exif;
 mod geometry;
+mod guard;
 mod header;
 #[doc(hidden)]
 pub mod jpeg;
@@ -22,9 +23,13 @@ mod raster;
 mod resize;
 mod spare;
 mod strip;
+mod tone;
+mod vp8;
 mod ycbcr;
 
 pub use error::OptimizeError;
+#[doc(hidden)]
+pub use guard::silence_caught_panics;
 pub use options::{Animation, Fit, Gravity, Limits, OptimizeOptions, OutputFormat};
 
 use bytes::Bytes;
@@ -44,7 +49,7 @@ pub struct OptimizedImage {
     /// Its height in pixels.
     pub height: u32,
     /// A [ThumbHash](https://evanw.github.io/thumbhash/) of it in standard base64: about 30 characters
-    /// that a page can turn into a blurred preview.
+    /// that a page can turn into a blurred preview. Variants carry that of the main image.
     pub placeholder: String,
     /// What came in.
     pub source: SourceInfo,
@@ -128,5 +133,5 @@ pub fn optimize_with_variants(
     options: &OptimizeOptions,
     variants: &[OptimizeOptions],
 ) -> Result<(OptimizedImage, Vec<OptimizedImage>), OptimizeError> {
-    pipeline::run(bytes, options, variants)
+    guard::guarded(|| pipeline::run(bytes, options, variants))
 }

@@ -62,6 +62,7 @@ pub(super) fn run(
             .map(Credits::read)
             .unwrap_or_default(),
         resizer: Resizer::new(),
+        placeholder: None,
         budget: &budget,
         keepable: !(decoded.truncated || decoded.spare || decoded.damaged > 0.0),
         damaged: decoded.damaged,
@@ -91,6 +92,8 @@ struct Job<'a> {
     converter: Option<Converter>,
     credits: Credits,
     resizer: Resizer,
+    /// Of the first result, for all of them.
+    placeholder: Option<String>,
     budget: &'a Budget<'a>,
 }
 
@@ -116,7 +119,13 @@ impl Job<'_> {
         let frame = self.frame(&plan, planar)?;
         self.budget.check_time()?;
         let frame = self.finish(frame, &plan, format, options);
-        let placeholder = placeholder(&frame, &mut self.resizer)?;
+        let placeholder = match &self.placeholder {
+            Some(made) => made.clone(),
+            None => {
+                let made = placeholder(&frame, &mut self.resizer)?;
+                self.placeholder.insert(made).clone()
+            }
+        };
 
         let exif = if options.keep_copyright {
             self.credits.to_tiff()
@@ -148,14 +157,9 @@ impl Job<'_> {
     fn kept_source(&self, exif: Option<&[u8]>) -> Option<Vec<u8>> {
         let plain = match &self.header.details {
             Details::Jpeg(jpeg) => matches!(jpeg.color, Color::Gray | Color::YCbCr),
-            Details::Png(_) | Details::WebP(_) | Details::Gif => true,
+            Details::Png(_) | Details::WebP(_) | Details::Gif(_) => true,
         };
-        if !plain
-            || !self.keepable
-            || self.converter.is_some()
-            || !self.upright.is_identity()
-            || self.budget.is_truncated()
-        {
+        if !plain || !self.keepable || self.converter.is_some() || !self.upright.is_identity() {
             return None;
         }
         strip(self.bytes, &self.header, exif)

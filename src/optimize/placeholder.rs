@@ -1,11 +1,14 @@
 //! ThumbHash placeholders: <https://evanw.github.io/thumbhash/>.
 
+use std::f32::consts::PI;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use fast_image_resize::Resizer;
 
 use super::OptimizeError;
-use super::raster::{Frame, Layout};
+use super::alpha::rgba;
+use super::raster::Frame;
 use super::resize::shrink;
 use super::ycbcr;
 
@@ -26,21 +29,148 @@ pub(super) fn placeholder(frame: &Frame, resizer: &mut Resizer) -> Result<String
             ycbcr::planes_to_rgb(&[small(y)?, small(cb)?, small(cr)?])
         }
     };
-    let channels = raster.layout.channels();
-    let rgba: Vec<u8> = raster
-        .data
-        .chunks_exact(channels)
-        .flat_map(|pixel| match (raster.layout, pixel) {
-            (Layout::Gray, &[gray]) => [gray, gray, gray, 255],
-            (Layout::GrayAlpha, &[gray, alpha]) => [gray, gray, gray, alpha],
-            (_, &[red, green, blue]) => [red, green, blue, 255],
-            (_, &[red, green, blue, alpha]) => [red, green, blue, alpha],
-            _ => [0; 4],
+    let pixels = raster.data.chunks_exact(raster.layout.channels());
+    let pixels: Vec<[u8; 4]> = pixels.map(|pixel| rgba(raster.layout, pixel)).collect();
+    Ok(STANDARD.encode(hash(small_width, small_height, &pixels)))
+}
+
+/// The bytes of the hash, as the reference implementation has them.
+fn hash(width: usize, height: usize, pixels: &[[u8; 4]]) -> Vec<u8> {
+    let count = pixels.len().max(1) as f32;
+    let [alpha_sum, sums @ ..] = pixels.iter().fold([0.0; 4], |sums, pixel| {
+        let [red, green, blue, alpha] = pixel.map(|value| f32::from(value) / 255.0);
+        let [alphas, reds, greens, blues] = sums;
+        [
+            alphas + alpha,
+            reds + alpha * red,
+            greens + alpha * green,
+            blues + alpha * blue,
+        ]
+    });
+    let average = sums.map(|sum| {
+        if alpha_sum > 0.0 {
+            sum / alpha_sum
+        } else {
+            sum
+        }
+    });
+    let has_alpha = alpha_sum < count;
+
+    // Luminance, yellow against blue, red against green, over the average colour; and alpha.
+    let mut channels = [const { Vec::new() }; 4];
+    for pixel in pixels {
+        let [red, green, blue, alpha] = pixel.map(|value| f32::from(value) / 255.0);
+        let over = |value, behind| behind * (1.0 - alpha) + alpha * value;
+        let [r, g, b] = [
+            over(red, average[0]),
+            over(green, average[1]),
+            over(blue, average[2]),
+        ];
+        let values = [(r + g + b) / 3.0, (r + g) / 2.0 - b, r - g, alpha];
+        for (channel, value) in channels.iter_mut().zip(values) {
+            channel.push(value);
+        }
+    }
+    let [luminance, yellow, red, alpha] = &channels;
+    let most = if has_alpha { 5.0 } else { 7.0 };
+    let longer = width.max(height) as f32;
+    let frequencies = |side: usize| ((most * side as f32 / longer).round() as usize).max(1);
+    let (across, down) = (frequencies(width), frequencies(height));
+    let waves = |channel: &[f32], x, y| Waves::of(channel, (width, height), x, y);
+    let luminance = waves(luminance, across.max(3), down.max(3));
+    let (yellow, red) = (waves(yellow, 3, 3), waves(red, 3, 3));
+    let alpha = has_alpha.then(|| waves(alpha, 5, 5));
+
+    let is_landscape = width > height;
+    let scaled = |value: f32, most: f32| (most * value).round() as u32;
+    let header = scaled(luminance.mean, 63.0)
+        | (31.5 + 31.5 * yellow.mean).round() as u32 * (1 << 6)
+        | (31.5 + 31.5 * red.mean).round() as u32 * (1 << 12)
+        | scaled(luminance.scale, 31.0) << 18
+        | u32::from(has_alpha) << 23;
+    let shape = (if is_landscape { down } else { across }) as u32
+        | scaled(yellow.scale, 63.0) << 3
+        | scaled(red.scale, 63.0) << 9
+        | u32::from(is_landscape) << 15;
+    let mut bytes = header.to_le_bytes()[..3].to_vec();
+    bytes.extend_from_slice(&shape.to_le_bytes()[..2]);
+    if let Some(alpha) = &alpha {
+        bytes.push((scaled(alpha.mean, 15.0) | scaled(alpha.scale, 15.0) << 4) as u8);
+    }
+    let all = [Some(&luminance), Some(&yellow), Some(&red), alpha.as_ref()];
+    let nibbles = all.into_iter().flatten().flat_map(Waves::nibbles);
+    let nibbles: Vec<u8> = nibbles.collect();
+    bytes.extend(nibbles.chunks(2).map(|pair| match *pair {
+        [low, high] => low | high << 4,
+        _ => pair[0],
+    }));
+    bytes
+}
+
+/// The lowest frequencies of a channel (a cosine transform, those within a triangle).
+struct Waves {
+    mean: f32,
+    scale: f32,
+    others: Vec<f32>,
+}
+
+impl Waves {
+    /// At most `across` and `down` frequencies: first along the rows, then down the columns.
+    fn of(channel: &[f32], (width, height): (usize, usize), across: usize, down: usize) -> Self {
+        let (along, downwards) = (cosines(across, width), cosines(down, height));
+        let rows: Vec<Vec<f32>> = along
+            .iter()
+            .map(|wave| {
+                channel
+                    .chunks_exact(width)
+                    .map(|row| dot(row, wave))
+                    .collect()
+            })
+            .collect();
+        let mut values = Vec::new();
+        for (y, wave) in downwards.iter().enumerate() {
+            let within = rows.iter().enumerate();
+            let within = within.take_while(|(x, _)| x * down < across * (down - y));
+            values.extend(within.map(|(_, column)| dot(column, wave) / channel.len() as f32));
+        }
+        let mean = values.remove(0);
+        let scale = values
+            .iter()
+            .fold(0.0f32, |most, value| most.max(value.abs()));
+        Self {
+            mean,
+            scale,
+            others: values,
+        }
+    }
+
+    fn nibbles(&self) -> impl Iterator<Item = u8> {
+        self.others.iter().map(|value| {
+            let share = if self.scale > 0.0 {
+                0.5 + 0.5 / self.scale * value
+            } else {
+                *value
+            };
+            (15.0 * share).round() as u8
         })
-        .collect();
-    Ok(STANDARD.encode(thumbhash::rgba_to_thumb_hash(
-        small_width,
-        small_height,
-        &rgba,
-    )))
+    }
+}
+
+/// The first `count` waves over `length` samples.
+fn cosines(count: usize, length: usize) -> Vec<Vec<f32>> {
+    let wave = |frequency: usize| {
+        let step = PI / length as f32 * frequency as f32;
+        (0..length)
+            .map(|at| (step * (at as f32 + 0.5)).cos())
+            .collect()
+    };
+    (0..count).map(wave).collect()
+}
+
+fn dot(samples: &[f32], wave: &[f32]) -> f32 {
+    samples
+        .iter()
+        .zip(wave)
+        .map(|(sample, wave)| sample * wave)
+        .sum()
 }

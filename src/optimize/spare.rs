@@ -9,9 +9,12 @@ use super::decode::ends_early;
 use super::header::png::chunk_at;
 use super::header::webp::Picture;
 use super::header::{Details, Header};
+use super::vp8::without_end_of_first_partition;
 
 /// Bytes at the end of a WebP's data that no encoder leaves unused: its last words and their padding.
 const WEBP_TAIL: usize = 16;
+/// The same at the end of the first partition, which may be short.
+const PARTITION_TAIL: usize = 4;
 /// What inflating looks back at (RFC 1951, section 2), and what it writes ahead of it.
 const WINDOW: usize = 1 << 15;
 
@@ -26,7 +29,7 @@ pub(super) fn has_spare(
         Details::Jpeg(_) => Ok(false),
         Details::Png(png) => Ok(png.interlaced || !is_all_rows(stripped, header.height, budget)?),
         Details::WebP(webp) => has_tail(&webp.picture, budget),
-        Details::Gif => Ok(true),
+        Details::Gif(_) => Ok(true),
     }
 }
 
@@ -82,7 +85,8 @@ fn raw_len(png: &[u8], height: u32) -> Option<u64> {
     Some((bits.div_ceil(8) + 1) * u64::from(height))
 }
 
-/// Whether the picture is whole without the last bytes of its data, or its alpha without its own.
+/// Whether the picture is whole without the last bytes of one of its parts: its data, the first of two
+/// partitions that lossy data has, or its alpha.
 fn has_tail(picture: &Picture<'_>, budget: &Budget<'_>) -> Result<bool, OptimizeError> {
     let cut = |data: &[u8]| data.len().saturating_sub(WEBP_TAIL);
     let mut shorter = vec![Picture {
@@ -93,6 +97,17 @@ fn has_tail(picture: &Picture<'_>, budget: &Budget<'_>) -> Result<bool, Optimize
     if let Some(alpha) = picture.alpha {
         shorter.push(Picture {
             alpha: Some(&alpha[..cut(alpha)]),
+            ..*picture
+        });
+    }
+    let first_partition;
+    if !picture.lossless {
+        let Some(data) = without_end_of_first_partition(picture.data, PARTITION_TAIL) else {
+            return Ok(true);
+        };
+        first_partition = data;
+        shorter.push(Picture {
+            data: &first_partition,
             ..*picture
         });
     }

@@ -2,7 +2,7 @@
 
 use crate::format::ImageFormat;
 
-use super::header::png::chunk_at;
+use super::header::png::{chunk_at, write_chunk};
 use super::header::webp::Picture;
 use super::header::{Details, Header};
 use super::jpeg::segments::{
@@ -13,8 +13,10 @@ use super::jpeg::segments::{
 pub(super) fn strip(bytes: &[u8], header: &Header<'_>, exif: Option<&[u8]>) -> Option<Vec<u8>> {
     match (&header.details, header.format) {
         (Details::Jpeg(jpeg), _) => strip_jpeg(bytes, jpeg.jfif, jpeg.adobe, exif),
-        (Details::Png(_), _) => strip_png(bytes, exif),
-        (Details::WebP(webp), ImageFormat::WebP) if webp.offset.is_none() => {
+        (Details::Png(png), _) if png.frame.is_none() => strip_png(bytes, exif),
+        (Details::WebP(webp), ImageFormat::WebP)
+            if webp.offset.is_none() && webp.picture.missing == 0 =>
+        {
             Some(webp_file(&webp.picture, exif))
         }
         _ => None,
@@ -74,40 +76,54 @@ fn segment(out: &mut Vec<u8>, marker: u8, payload: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// The chunks that make the picture; of a palette in a picture that needs none, and of transparency that is
-/// longer than it may be, nothing.
+/// The chunks that make the picture, with checksums of their own and the largest window, which every decoder
+/// takes; `None` for an order or a length that some refuse.
 fn strip_png(bytes: &[u8], exif: Option<&[u8]>) -> Option<Vec<u8>> {
     let mut stripped = bytes.get(..8)?.to_vec();
     let mut at = 8;
-    let color = *chunk_at(bytes, at)?.data.get(9)?;
-    let (mut palettes, mut transparencies) = (0, 0);
+    let header = chunk_at(bytes, at)?.data;
+    let (depth, color) = (*header.get(8)?, *header.get(9)?);
+    let (mut colors, mut has_transparency, mut has_data) = (None, false, false);
     loop {
         let chunk = chunk_at(bytes, at)?;
-        let whole = bytes.get(at..chunk.end)?;
         at = chunk.end;
         match &chunk.kind {
             b"IHDR" => {
-                stripped.extend_from_slice(whole);
+                write_chunk(&mut stripped, chunk.kind, chunk.data);
                 if let Some(tiff) = exif {
-                    stripped.extend_from_slice(&png_chunk(*b"eXIf", tiff));
+                    write_chunk(&mut stripped, *b"eXIf", tiff);
                 }
             }
-            b"IDAT" => stripped.extend_from_slice(whole),
-            b"PLTE" if color == 3 => {
-                palettes += 1;
-                stripped.extend_from_slice(whole);
+            b"IDAT" if !has_data => {
+                has_data = true;
+                write_chunk(&mut stripped, chunk.kind, &with_window(chunk.data)?);
             }
-            b"tRNS" => {
-                let most = [2, 0, 6, 256].get(usize::from(color)).copied();
-                transparencies += 1;
-                if chunk.data.len() > most.unwrap_or(0) {
+            b"IDAT" => write_chunk(&mut stripped, chunk.kind, chunk.data),
+            b"PLTE" if color == 3 => {
+                let count = chunk.data.len() / 3;
+                let fits = (1..=1 << depth.min(8)).contains(&count);
+                if !fits || chunk.data.len() % 3 != 0 || colors.is_some() || has_data {
                     return None;
                 }
-                stripped.extend_from_slice(whole);
+                colors = Some(count);
+                write_chunk(&mut stripped, chunk.kind, chunk.data);
             }
-            b"IEND" if palettes > 1 || transparencies > 1 => return None,
+            b"tRNS" => {
+                let most = match color {
+                    0 => 2,
+                    2 => 6,
+                    3 => colors?,
+                    _ => 0,
+                };
+                let fits = chunk.data.len() == most || (color == 3 && chunk.data.len() < most);
+                if !fits || has_transparency || has_data {
+                    return None;
+                }
+                has_transparency = true;
+                write_chunk(&mut stripped, chunk.kind, chunk.data);
+            }
             b"IEND" => {
-                stripped.extend_from_slice(&png_chunk(*b"IEND", &[]));
+                write_chunk(&mut stripped, chunk.kind, &[]);
                 return Some(stripped);
             }
             _ => {}
@@ -115,25 +131,21 @@ fn strip_png(bytes: &[u8], exif: Option<&[u8]>) -> Option<Vec<u8>> {
     }
 }
 
-fn png_chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
-    let mut chunk = (data.len() as u32).to_be_bytes().to_vec();
-    chunk.extend_from_slice(&kind);
-    chunk.extend_from_slice(data);
-    let crc = crc32(&chunk[4..]);
-    chunk.extend_from_slice(&crc.to_be_bytes());
-    chunk
-}
-
-/// The checksum of PNG third edition, annex D, bit by bit: chunks made here are small.
-fn crc32(bytes: &[u8]) -> u32 {
-    let mut crc = u32::MAX;
-    for &byte in bytes {
-        crc ^= u32::from(byte);
-        for _ in 0..8 {
-            crc = (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg());
-        }
+/// A zlib stream that promises the largest window (RFC 1950, section 2.2): with one that is smaller than what
+/// the data looks back at, strict decoders refuse it. `None` where it begins otherwise.
+fn with_window(zlib: &[u8]) -> Option<Vec<u8>> {
+    const PRESET_DICTIONARY: u8 = 0x20;
+    let (&method, &flags) = (zlib.first()?, zlib.get(1)?);
+    if method & 0x0f != 8 || flags & PRESET_DICTIONARY != 0 {
+        return None;
     }
-    !crc
+    let mut widened = zlib.to_vec();
+    let level = flags & 0xc0;
+    // The last five bits make a multiple of 31 of both bytes.
+    let header = u16::from_be_bytes([0x78, level]);
+    let check = (31 - header % 31) % 31;
+    widened[..2].copy_from_slice(&(header + check).to_be_bytes());
+    Some(widened)
 }
 
 /// A WebP file with this picture and nothing else but `exif` (RFC 9649, section 2.7).
@@ -206,7 +218,24 @@ mod tests {
 
     #[test]
     fn the_checksum_is_that_of_png() {
-        // The CRC of the empty IEND chunk, as it ends every PNG file.
-        assert_eq!(crc32(b"IEND"), 0xae42_6082);
+        // The empty IEND chunk, as it ends every PNG file.
+        let mut chunk = Vec::new();
+        write_chunk(&mut chunk, *b"IEND", &[]);
+        assert_eq!(chunk, b"\0\0\0\0IEND\xae\x42\x60\x82");
+    }
+
+    #[test]
+    fn the_window_is_the_largest_and_the_header_stays_valid() {
+        // zlib's own headers, by level.
+        for (small, large) in [
+            ([0x08, 0x1d], [0x78, 0x01]),
+            ([0x18, 0x95], [0x78, 0x9c]),
+            ([0x48, 0xc7], [0x78, 0xda]),
+        ] {
+            assert_eq!(with_window(&small).as_deref(), Some(&large[..]));
+        }
+        assert_eq!(with_window(&[0x78, 0xbb]), None, "a preset dictionary");
+        assert_eq!(with_window(&[0x79, 0x9b]), None, "another method");
+        assert_eq!(with_window(&[0x78]), None);
     }
 }

@@ -1,6 +1,5 @@
 //! GIF: the first frame on its canvas, which is transparent around it.
 
-use std::borrow::Cow;
 use std::num::NonZeroU64;
 
 use gif::{ColorOutput, DecodeOptions, MemoryLimit};
@@ -9,6 +8,7 @@ use super::super::OptimizeError;
 use super::super::budget::Budget;
 use super::super::color::ColorTag;
 use super::super::header::Header;
+use super::super::header::gif::GifHeader;
 use super::super::raster::{Component, Layout, Pixels, Raster};
 use super::{Decoded, byte_count};
 
@@ -16,8 +16,8 @@ use super::{Decoded, byte_count};
 const ROWS_PER_CHECK: usize = 64;
 
 pub(super) fn decode(
-    bytes: &[u8],
     header: &Header<'_>,
+    gif: &GifHeader<'_>,
     budget: &Budget<'_>,
 ) -> Result<Decoded, OptimizeError> {
     let mut options = DecodeOptions::new();
@@ -27,12 +27,13 @@ pub(super) fn decode(
     if let Some(bytes) = NonZeroU64::new(budget.limits.max_decode_bytes) {
         options.set_memory_limit(MemoryLimit::Bytes(bytes));
     }
-    let with_table = with_color_table(bytes);
-    let mut decoder = options.read_info(&*with_table).map_err(damaged)?;
+    let damaged = |_| OptimizeError::invalid("damaged GIF: its first frame does not decode");
+    let file = with_one_frame(gif);
+    let mut decoder = options.read_info(&*file).map_err(damaged)?;
     let frame = decoder
         .next_frame_info()
         .map_err(damaged)?
-        .ok_or_else(|| OptimizeError::invalid("a GIF without a frame"))?;
+        .ok_or_else(|| OptimizeError::invalid("a GIF without a picture"))?;
     let (left, top) = (usize::from(frame.left), usize::from(frame.top));
     let (frame_width, frame_height) = (usize::from(frame.width), usize::from(frame.height));
     budget.check_size(frame.width.into(), frame.height.into())?;
@@ -42,9 +43,11 @@ pub(super) fn decode(
             + byte_count(frame.width.into(), frame.height.into(), 1),
     )?;
 
+    let mut truncated = false;
     let mut indices = vec![0; frame_width * frame_height];
-    if decoder.read_into_buffer(&mut indices).is_err() {
+    if !gif.is_empty && decoder.read_into_buffer(&mut indices).is_err() {
         budget.truncated("the GIF's first frame is cut off or damaged")?;
+        truncated = true;
     }
     budget.check_time()?;
     let mut colors = [[0, 0, 0, 255]; 256];
@@ -59,7 +62,7 @@ pub(super) fn decode(
     let (width, height) = (header.width as usize, header.height as usize);
     let mut canvas = vec![[0; 4]; width * height];
     let visible = frame_width.min(width.saturating_sub(left));
-    if visible > 0 {
+    if visible > 0 && !gif.is_empty {
         let rows = canvas.chunks_exact_mut(width).skip(top);
         for (y, (row, indices)) in rows.zip(indices.chunks_exact(frame_width)).enumerate() {
             if y.is_multiple_of(ROWS_PER_CHECK) {
@@ -72,26 +75,29 @@ pub(super) fn decode(
     }
     let raster = Raster::new(Layout::Rgba, width, height, canvas.into_flattened());
     let pixels = Pixels::Packed(Component::whole(raster));
-    Ok(Decoded::whole(pixels, ColorTag::Srgb))
+    Ok(Decoded {
+        truncated,
+        ..Decoded::whole(pixels, ColorTag::Srgb)
+    })
 }
 
-/// The file with a global colour table of grays, if it has none: the decoder insists on one, and in a file
-/// without any the indices are shades of gray, as other decoders have it.
-fn with_color_table(bytes: &[u8]) -> Cow<'_, [u8]> {
-    const HEADER: usize = 13;
-    match bytes.split_at_checked(HEADER) {
-        Some((header, blocks)) if header[10] & 0x80 == 0 => {
-            let grays = (0..=255).flat_map(|gray: u8| [gray; 3]);
-            let mut copy = header.to_vec();
-            copy[10] |= 0x87;
-            copy.extend(grays);
-            copy.extend_from_slice(blocks);
-            Cow::Owned(copy)
-        }
-        _ => Cow::Borrowed(bytes),
+/// A file of this frame alone. The decoder insists on colours, and in a file without any the indices are
+/// shades of gray, as other decoders have it.
+fn with_one_frame(gif: &GifHeader<'_>) -> Vec<u8> {
+    const TRAILER: u8 = 0x3b;
+    let mut file = b"GIF89a\0\0\0\0".to_vec();
+    let bits = match gif.colors.len() {
+        0 => 7,
+        bytes => (bytes / 6).ilog2() as u8,
+    };
+    file.extend_from_slice(&[0x80 | bits, 0, 0]);
+    if gif.colors.is_empty() {
+        file.extend((0..=255).flat_map(|gray: u8| [gray; 3]));
+    } else {
+        file.extend_from_slice(gif.colors);
     }
-}
-
-fn damaged(error: gif::DecodingError) -> OptimizeError {
-    OptimizeError::invalid(format!("damaged GIF: {error}"))
+    file.extend_from_slice(gif.control);
+    file.extend_from_slice(gif.frame);
+    file.push(TRAILER);
+    file
 }

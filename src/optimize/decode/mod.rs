@@ -59,7 +59,7 @@ pub(super) fn decode(
         Details::Jpeg(jpeg) => jpeg::decode(bytes, header, jpeg, wanted, budget),
         Details::Png(png) => png::decode(bytes, header, png, budget),
         Details::WebP(webp) => webp::decode(header, webp, budget),
-        Details::Gif => gif::decode(bytes, header, budget),
+        Details::Gif(gif) => gif::decode(header, gif, budget),
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::Cursor;
 use png::{BitDepth, ColorType, DecodingError, Transformations};
 
 use super::super::OptimizeError;
+use super::super::alpha;
 use super::super::budget::Budget;
 use super::super::color::ColorTag;
 use super::super::header::png::PngHeader;
@@ -12,6 +13,8 @@ use super::super::header::{Header, MAX_PROFILE_BYTES};
 use super::super::raster::{Component, Layout, Pixels, Raster};
 use super::{Decoded, byte_count};
 
+const DAMAGED: &str = "damaged PNG: its image data does not decode";
+const ENDS_EARLY: &str = "the PNG's image data ends early";
 /// How many rows go by between two looks at the clock.
 const ROWS_PER_CHECK: usize = 64;
 
@@ -21,8 +24,9 @@ pub(super) fn decode(
     png: &PngHeader<'_>,
     budget: &Budget<'_>,
 ) -> Result<Decoded, OptimizeError> {
+    let bytes = png.decodable(bytes);
     let mut decoder = png::Decoder::new_with_limits(
-        Cursor::new(bytes),
+        Cursor::new(&*bytes),
         png::Limits {
             // What ancillary chunks may inflate to, and the decoder's own row buffers.
             bytes: (MAX_PROFILE_BYTES + (4 << 20)) as usize,
@@ -40,11 +44,16 @@ pub(super) fn decode(
         ColorType::Rgb => Layout::Rgb,
         ColorType::Rgba => Layout::Rgba,
     };
-    let (width, height) = (header.width as usize, header.height as usize);
-    budget.check_memory(byte_count(header.width, header.height, layout.channels()))?;
+    let canvas = (header.width, header.height);
+    let size = png
+        .frame
+        .map_or(canvas, |frame| (frame.width, frame.height));
+    let (width, height) = (size.0 as usize, size.1 as usize);
+    budget.check_memory(byte_count(size.0, size.1, layout.channels()))?;
     let sixteen = depth == BitDepth::Sixteen;
+    let mut truncated = false;
     let data = if png.interlaced {
-        interlaced(&mut reader, header, layout, sixteen, budget)?
+        interlaced(&mut reader, size, layout, sixteen, &mut truncated, budget)?
     } else {
         let row_bytes = width * layout.channels();
         let mut data = Vec::with_capacity(row_bytes * height);
@@ -55,9 +64,10 @@ pub(super) fn decode(
             match reader.next_row() {
                 Ok(Some(row)) if sixteen => data.extend(eight_bits(row.data())),
                 Ok(Some(row)) => data.extend_from_slice(row.data()),
-                Ok(None) => break,
+                Ok(None) => return Err(OptimizeError::invalid(DAMAGED)),
                 Err(error) if y > 0 && is_end(&error) => {
-                    budget.truncated("the PNG's image data ends early")?;
+                    budget.truncated(ENDS_EARLY)?;
+                    truncated = true;
                     break;
                 }
                 Err(error) => return Err(damaged(error)),
@@ -66,38 +76,44 @@ pub(super) fn decode(
         data.resize(row_bytes * height, 0);
         data
     };
-    let raster = Raster::new(layout, width, height, data);
+    let mut raster = Raster::new(layout, width, height, data);
+    if let Some(frame) = png.frame
+        && size != canvas
+    {
+        budget.check_memory(byte_count(canvas.0, canvas.1, 4) + raster.data.len() as u64)?;
+        raster = alpha::placed(&raster, canvas, (frame.left, frame.top));
+    }
     let pixels = Pixels::Packed(Component::whole(raster));
-    Ok(Decoded::whole(pixels, color))
+    Ok(Decoded {
+        truncated,
+        ..Decoded::whole(pixels, color)
+    })
 }
 
 /// Adam7: the passes are woven together by the decoder.
 fn interlaced(
     reader: &mut png::Reader<Cursor<&[u8]>>,
-    header: &Header<'_>,
+    size: (u32, u32),
     layout: Layout,
     sixteen: bool,
+    truncated: &mut bool,
     budget: &Budget<'_>,
 ) -> Result<Vec<u8>, OptimizeError> {
     let sample = layout.channels() * if sixteen { 2 } else { 1 };
-    let (width, height) = (header.width as usize, header.height as usize);
+    let (width, height) = (size.0 as usize, size.1 as usize);
     // 16-bit samples are there beside those of 8 bits that are made of them.
     let copy = if sixteen { layout.channels() } else { 0 };
-    budget.check_memory(byte_count(header.width, header.height, sample + copy))?;
+    budget.check_memory(byte_count(size.0, size.1, sample + copy))?;
     let row_bytes = width * sample;
     let mut data = vec![0; row_bytes * height];
-    let mut rows = 0usize;
-    loop {
-        if rows.is_multiple_of(ROWS_PER_CHECK) {
+    for row in 0..adam7_rows(width, height) {
+        if row.is_multiple_of(ROWS_PER_CHECK) {
             budget.check_time()?;
         }
-        rows += 1;
         match reader.next_interlaced_row() {
             Ok(Some(row)) => {
                 let png::InterlaceInfo::Adam7(info) = row.interlace() else {
-                    return Err(OptimizeError::invalid(
-                        "damaged PNG: its interlacing changes",
-                    ));
+                    return Err(OptimizeError::invalid(DAMAGED));
                 };
                 png::expand_interlaced_row(
                     &mut data,
@@ -107,9 +123,10 @@ fn interlaced(
                     8 * sample as u8,
                 );
             }
-            Ok(None) => break,
-            Err(error) if rows > 1 && is_end(&error) => {
-                budget.truncated("the PNG's image data ends early")?;
+            Ok(None) => return Err(OptimizeError::invalid(DAMAGED)),
+            Err(error) if row > 0 && is_end(&error) => {
+                budget.truncated(ENDS_EARLY)?;
+                *truncated = true;
                 break;
             }
             Err(error) => return Err(damaged(error)),
@@ -120,6 +137,29 @@ fn interlaced(
     } else {
         data
     })
+}
+
+/// Rows in all seven passes (PNG third edition, section 8.2). Nothing behind them is asked for, so that nothing
+/// there can make the picture fail.
+fn adam7_rows(width: usize, height: usize) -> usize {
+    /// Where the columns begin, where the rows do, and how far these are apart.
+    const PASSES: [[usize; 3]; 7] = [
+        [0, 0, 8],
+        [4, 0, 8],
+        [0, 4, 8],
+        [2, 0, 4],
+        [0, 2, 4],
+        [1, 0, 2],
+        [0, 1, 2],
+    ];
+    let rows = PASSES.map(|[left, top, every]| {
+        if left < width {
+            height.saturating_sub(top).div_ceil(every)
+        } else {
+            0
+        }
+    });
+    rows.iter().sum()
 }
 
 /// 16-bit samples rounded to 8 (PNG third edition, section 13.12: linear scaling).
@@ -143,21 +183,23 @@ fn damaged(error: DecodingError) -> OptimizeError {
             limit: MAX_PROFILE_BYTES,
         },
         error if is_end(&error) => OptimizeError::invalid("truncated PNG"),
-        error => OptimizeError::invalid(format!("damaged PNG: {error}")),
+        _ => OptimizeError::invalid(DAMAGED),
     }
 }
 
 /// What the numbers mean, by the precedence of PNG third edition, section 4.3: cICP, iCCP, sRGB, then gAMA
-/// and cHRM.
+/// and cHRM. Code points that say nothing, or nothing that is known, leave it to the next.
 fn color_tag(info: &png::Info<'_>, profile: Option<Vec<u8>>) -> ColorTag {
     if let Some(points) = info.coding_independent_code_points
         && points.is_video_full_range_image
         && points.matrix_coefficients == 0
+        && let Some(tag) = ColorTag::from_code_points(
+            points.color_primaries,
+            points.transfer_function,
+            peak_nits(info),
+        )
     {
-        return ColorTag::Cicp {
-            primaries: points.color_primaries,
-            transfer: points.transfer_function,
-        };
+        return tag;
     }
     if let Some(profile) = profile {
         return ColorTag::Icc(profile);
@@ -175,4 +217,16 @@ fn color_tag(info: &png::Info<'_>, profile: Option<Vec<u8>>) -> ColorTag {
         },
         None => ColorTag::Srgb,
     }
+}
+
+/// The brightest light of the picture, or of the screen it was made on, where the file tells.
+fn peak_nits(info: &png::Info<'_>) -> Option<f32> {
+    let content = info.content_light_level;
+    let screen = info.mastering_display_color_volume;
+    content
+        .map(|levels| levels.max_content_light_level)
+        .filter(|&level| level > 0)
+        .or(screen.map(|volume| volume.max_luminance))
+        .map(|light| light as f32 / 10_000.0)
+        .filter(|&nits| nits > 0.0)
 }

@@ -1,6 +1,7 @@
 //! WebP: libwebp's planes (feature `webp`), or the `image-webp` crate without it.
 
 use super::super::OptimizeError;
+use super::super::alpha::placed;
 use super::super::budget::Budget;
 use super::super::color::ColorTag;
 use super::super::header::Header;
@@ -17,41 +18,25 @@ pub(super) fn decode(
     let picture = &webp.picture;
     // The decoder holds a few rows besides; VP8L a whole picture of 32-bit pixels.
     let channels = if picture.lossless { 8 } else { 5 };
-    let canvas = byte_count(header.width, header.height, 4);
+    let size = (header.width, header.height);
+    let canvas = byte_count(size.0, size.1, 4);
     budget.check_memory(canvas + byte_count(picture.width, picture.height, channels))?;
-    let mut pixels = decode_picture(picture, budget)?;
+    let frame = webp
+        .offset
+        .filter(|_| (picture.width, picture.height) != size);
+    let (mut pixels, truncated) = decode_picture(picture, frame.is_some(), budget)?;
     budget.check_time()?;
-    if let Some(offset) = webp.offset
-        && (picture.width, picture.height) != (header.width, header.height)
-    {
-        pixels = on_canvas(pixels, header, offset);
+    if let (Some(corner), Pixels::Packed(frame)) = (frame, &pixels) {
+        pixels = Pixels::Packed(Component::whole(placed(&frame.raster, size, corner)));
     }
     let color = match webp.profile {
         Some(profile) => ColorTag::Icc(profile.to_vec()),
         None => ColorTag::Srgb,
     };
-    Ok(Decoded::whole(pixels, color))
-}
-
-/// The first frame of an animation where it belongs; what is around it is transparent.
-fn on_canvas(pixels: Pixels, header: &Header<'_>, (left, top): (u32, u32)) -> Pixels {
-    let Pixels::Packed(frame) = pixels else {
-        return pixels;
-    };
-    let frame = frame.raster;
-    let (width, height) = (header.width as usize, header.height as usize);
-    let mut canvas = vec![0; width * height * 4];
-    let channels = frame.layout.channels();
-    let rows = canvas.chunks_exact_mut(width * 4).skip(top as usize);
-    for (row, source) in rows.zip(frame.rows()) {
-        let row = row[left as usize * 4..].chunks_exact_mut(4);
-        for (pixel, source) in row.zip(source.chunks_exact(channels)) {
-            pixel[3] = 255;
-            pixel[..channels].copy_from_slice(source);
-        }
-    }
-    let canvas = Raster::new(Layout::Rgba, width, height, canvas);
-    Pixels::Packed(Component::whole(canvas))
+    Ok(Decoded {
+        truncated,
+        ..Decoded::whole(pixels, color)
+    })
 }
 
 /// Whether a picture does not decode as a whole.
@@ -67,11 +52,16 @@ pub(in super::super) fn ends_early(picture: &Picture<'_>, budget: &Budget<'_>) -
         !matches!(whole, Ok(true))
     }
     #[cfg(not(feature = "webp"))]
-    decode_picture(picture, budget).is_err()
+    decode_picture(picture, false, budget).is_err()
 }
 
+/// Decodes to planes where the file has them, unless it is wanted `packed`; and whether it ends early.
 #[cfg(feature = "webp")]
-fn decode_picture(picture: &Picture<'_>, budget: &Budget<'_>) -> Result<Pixels, OptimizeError> {
+fn decode_picture(
+    picture: &Picture<'_>,
+    packed: bool,
+    budget: &Budget<'_>,
+) -> Result<(Pixels, bool), OptimizeError> {
     use super::super::libwebp::{self, Target};
     use super::super::raster::Range;
 
@@ -79,26 +69,27 @@ fn decode_picture(picture: &Picture<'_>, budget: &Budget<'_>) -> Result<Pixels, 
     let mut tick = || budget.check_time();
     // A bare bitstream does not tell its length, which the decoder needs to take it in portions.
     let file = webp_file(picture, None);
-    let mut run = |target| -> Result<(), OptimizeError> {
-        if !libwebp::decode(&file, width, height, target, &mut tick)? {
+    let mut run = |target| -> Result<bool, OptimizeError> {
+        let whole = libwebp::decode(&file, width, height, target, &mut tick)?;
+        if !whole {
             budget.truncated("the WebP's image data ends early")?;
         }
-        Ok(())
+        Ok(!whole)
     };
     if picture.has_alpha {
         let mut data = Vec::new();
-        run(Target::Rgba(&mut data))?;
+        let truncated = run(Target::Rgba(&mut data))?;
         let raster = Raster::new(Layout::Rgba, width, height, data);
-        return Ok(Pixels::Packed(Component::whole(raster)));
+        return Ok((Pixels::Packed(Component::whole(raster)), truncated));
     }
-    if picture.lossless {
+    if picture.lossless || packed {
         let mut data = Vec::new();
-        run(Target::Rgb(&mut data))?;
+        let truncated = run(Target::Rgb(&mut data))?;
         let raster = Raster::new(Layout::Rgb, width, height, data);
-        return Ok(Pixels::Packed(Component::whole(raster)));
+        return Ok((Pixels::Packed(Component::whole(raster)), truncated));
     }
     let mut planes = [const { Vec::new() }; 3];
-    run(Target::Yuv(&mut planes))?;
+    let truncated = run(Target::Yuv(&mut planes))?;
     let [y, u, v] = planes;
     let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
     let half = |data| Component {
@@ -106,17 +97,19 @@ fn decode_picture(picture: &Picture<'_>, budget: &Budget<'_>) -> Result<Pixels, 
         extent: (width as f64 / 2.0, height as f64 / 2.0),
     };
     let luma = Component::whole(Raster::new(Layout::Gray, width, height, y));
-    Ok(Pixels::Ycc(
-        Box::new([luma, half(u), half(v)]),
-        Range::Limited,
-    ))
+    let planes = Box::new([luma, half(u), half(v)]);
+    Ok((Pixels::Ycc(planes, Range::Limited), truncated))
 }
 
 #[cfg(not(feature = "webp"))]
-fn decode_picture(picture: &Picture<'_>, budget: &Budget<'_>) -> Result<Pixels, OptimizeError> {
+fn decode_picture(
+    picture: &Picture<'_>,
+    _packed: bool,
+    budget: &Budget<'_>,
+) -> Result<(Pixels, bool), OptimizeError> {
     let damaged = |error| match error {
         image_webp::DecodingError::IoError(_) => OptimizeError::invalid("truncated WebP"),
-        error => OptimizeError::invalid(format!("damaged WebP: {error}")),
+        _ => OptimizeError::invalid("damaged WebP: its image data does not decode"),
     };
     let file = webp_file(picture, None);
     let mut decoder = image_webp::WebPDecoder::new(std::io::Cursor::new(file)).map_err(damaged)?;
@@ -130,5 +123,5 @@ fn decode_picture(picture: &Picture<'_>, budget: &Budget<'_>) -> Result<Pixels, 
     let mut data = vec![0; width * height * layout.channels()];
     decoder.read_image(&mut data).map_err(damaged)?;
     let raster = Raster::new(layout, width, height, data);
-    Ok(Pixels::Packed(Component::whole(raster)))
+    Ok((Pixels::Packed(Component::whole(raster)), false))
 }

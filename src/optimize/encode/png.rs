@@ -6,7 +6,7 @@ use std::io::Write;
 use png::{BitDepth, ColorType, Compression, EncodingError, Filter, Info};
 
 use super::super::OptimizeError;
-use super::super::alpha;
+use super::super::alpha::{self, rgba};
 use super::super::budget::Budget;
 use super::super::raster::{Frame, Layout, Raster};
 
@@ -46,7 +46,7 @@ pub(super) fn encode(
     };
     let written = write(info, filter, &data, budget);
     budget.check_time()?;
-    written.map_err(|error| OptimizeError::invalid(format!("not encodable as PNG: {error}")))
+    written.map_err(|_| OptimizeError::invalid("the result cannot be written as PNG"))
 }
 
 /// The file; only the beginning of one if the time is over before.
@@ -170,15 +170,5 @@ impl Palette {
             }
         }
         packed
-    }
-}
-
-fn rgba(layout: Layout, pixel: &[u8]) -> [u8; 4] {
-    match (layout, pixel) {
-        (Layout::Gray, &[gray]) => [gray, gray, gray, 255],
-        (Layout::GrayAlpha, &[gray, alpha]) => [gray, gray, gray, alpha],
-        (_, &[red, green, blue]) => [red, green, blue, 255],
-        (_, &[red, green, blue, alpha]) => [red, green, blue, alpha],
-        _ => [0; 4],
     }
 }

@@ -37,7 +37,7 @@ pub(super) enum Details<'a> {
     Jpeg(jpeg::JpegHeader<'a>),
     Png(png::PngHeader<'a>),
     WebP(webp::WebPHeader<'a>),
-    Gif,
+    Gif(gif::GifHeader<'a>),
 }
 
 impl<'a> Header<'a> {

@@ -19,8 +19,23 @@ const RAW_PROFILES: [&[u8]; 2] = [b"Raw profile type exif\0", b"Raw profile type
 #[derive(Debug)]
 pub(in super::super) struct PngHeader<'a> {
     pub(in super::super) interlaced: bool,
+    /// The first frame of an animation whose still image is not part of it.
+    pub(in super::super) frame: Option<Frame>,
+    /// Whether the decoder is given the chunks that make the picture and no others.
+    is_odd: bool,
     /// The iCCP chunk.
     profile: Option<&'a [u8]>,
+}
+
+/// A frame of an APNG, and where it stands on the canvas (PNG third edition, section 11.3.6.2).
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Frame {
+    pub(in super::super) width: u32,
+    pub(in super::super) height: u32,
+    pub(in super::super) left: u32,
+    pub(in super::super) top: u32,
+    /// Where its data begins in the file.
+    data_at: usize,
 }
 
 impl PngHeader<'_> {
@@ -49,12 +64,36 @@ impl PngHeader<'_> {
     }
 }
 
-/// A chunk: its type, its data, and where the next one begins.
+/// A chunk: its type, its data, its checksum, and where the next one begins.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Chunk<'a> {
     pub(in super::super) kind: [u8; 4],
     pub(in super::super) data: &'a [u8],
+    checksum: u32,
     pub(in super::super) end: usize,
+}
+
+impl Chunk<'_> {
+    /// Whether the checksum is right. Browsers ignore metadata where it is not.
+    fn is_sound(&self) -> bool {
+        checksum(self.kind, self.data) == self.checksum
+    }
+}
+
+/// The CRC of a chunk (PNG third edition, section 5.5).
+fn checksum(kind: [u8; 4], data: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&kind);
+    hasher.update(data);
+    hasher.finalize()
+}
+
+/// Appends a chunk with its checksum.
+pub(in super::super) fn write_chunk(out: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) {
+    out.extend_from_slice(&(data.len() as u32).to_be_bytes());
+    out.extend_from_slice(&kind);
+    out.extend_from_slice(data);
+    out.extend_from_slice(&checksum(kind, data).to_be_bytes());
 }
 
 /// The chunk at `at`; `None` at the end of the data or where a chunk is cut off.
@@ -63,10 +102,10 @@ pub(in super::super) fn chunk_at(bytes: &[u8], at: usize) -> Option<Chunk<'_>> {
     let kind = bytes.get(at.checked_add(4)?..at.checked_add(8)?)?;
     let end = at.checked_add(12)?.checked_add(length)?;
     let data = bytes.get(at + 8..end - 4)?;
-    bytes.get(end - 4..end)?;
     Some(Chunk {
         kind: kind.try_into().ok()?,
         data,
+        checksum: be_u32(bytes, end - 4)?,
         end,
     })
 }
@@ -81,8 +120,11 @@ pub(super) fn read<'a>(bytes: &'a [u8], budget: &Budget<'_>) -> Result<Header<'a
 
     let (mut exif, mut frames, mut has_metadata, mut ended) = (None, 1, false, false);
     let (mut compressed_profile, mut profile, mut has_data) = (false, None, false);
+    let (mut is_animated, mut is_odd) = (false, false);
+    let (mut control, mut frame) = (None, None);
     let mut at = header.end;
     while let Some(chunk) = chunk_at(bytes, at) {
+        let begin = at;
         at = chunk.end;
         match &chunk.kind {
             b"IEND" => {
@@ -90,13 +132,26 @@ pub(super) fn read<'a>(bytes: &'a [u8], budget: &Budget<'_>) -> Result<Header<'a
                 break;
             }
             b"IDAT" => has_data = true,
-            b"PLTE" | b"tRNS" | b"fcTL" | b"fdAT" => {}
-            b"acTL" if !has_data => frames = be_u32(chunk.data, 0).unwrap_or(1).max(1),
+            b"PLTE" => is_odd |= !chunk.data.len().is_multiple_of(3),
+            b"tRNS" => {}
+            b"acTL" if !has_data && chunk.is_sound() => {
+                let count = be_u32(chunk.data, 0).unwrap_or(0);
+                (is_animated, is_odd) = (count > 0, true);
+                frames = count.max(1);
+            }
+            b"acTL" => {}
+            // The still image is a frame where a frame control stands before it.
+            b"fcTL" => control = control.or(Some((has_data, chunk.data))),
+            b"fdAT" if frame.is_none() && is_animated => {
+                frame = Some((control, begin));
+            }
+            b"fdAT" => {}
             b"iCCP" if !has_data => {
                 has_metadata = true;
-                profile = profile.or(Some(chunk.data));
+                profile = profile.or(chunk.is_sound().then_some(chunk.data));
             }
-            b"eXIf" => {
+            // Behind the image data an orientation is too late for browsers.
+            b"eXIf" if !has_data && chunk.is_sound() => {
                 has_metadata = true;
                 exif = Some(Cow::Borrowed(strip_exif_prefix(chunk.data)));
             }
@@ -117,12 +172,13 @@ pub(super) fn read<'a>(bytes: &'a [u8], budget: &Budget<'_>) -> Result<Header<'a
     if !has_data {
         return Err(OptimizeError::invalid("a PNG without image data"));
     }
-    if !ended {
-        budget.truncated("the PNG has no end")?;
-    }
     if exif.is_none() && compressed_profile {
         exif = compressed_raw_profile(bytes).map(Cow::Owned);
     }
+    let frame = match frame {
+        Some((Some((true, control)), data_at)) => Frame::read(control, data_at, width, height),
+        _ => None,
+    };
     Ok(Header {
         format: ImageFormat::Png,
         width,
@@ -132,9 +188,83 @@ pub(super) fn read<'a>(bytes: &'a [u8], budget: &Budget<'_>) -> Result<Header<'a
         has_metadata: has_metadata || at < bytes.len(),
         details: Details::Png(PngHeader {
             interlaced: header.data[12] != 0,
+            frame,
+            is_odd,
             profile,
         }),
     })
+}
+
+impl Frame {
+    /// The frame that a frame control describes; `None` where it is not within the canvas.
+    fn read(control: &[u8], data_at: usize, width: u32, height: u32) -> Option<Self> {
+        let number = |at| be_u32(control, at);
+        let frame = Self {
+            width: number(4)?,
+            height: number(8)?,
+            left: number(12)?,
+            top: number(16)?,
+            data_at,
+        };
+        let fits = frame.width > 0
+            && frame.height > 0
+            && frame.left.checked_add(frame.width)? <= width
+            && frame.top.checked_add(frame.height)? <= height;
+        fits.then_some(frame)
+    }
+}
+
+impl PngHeader<'_> {
+    /// The file as its decoder takes it: without what it refuses and no picture needs, and with the frame
+    /// that is wanted in the place of the still image.
+    pub(in super::super) fn decodable<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        if !self.is_odd {
+            return Cow::Borrowed(bytes);
+        }
+        let mut file = bytes[..8].to_vec();
+        let (mut at, mut has_data) = (8, false);
+        while let Some(chunk) = chunk_at(bytes, at) {
+            let begin = at;
+            at = chunk.end;
+            match &chunk.kind {
+                b"IHDR" => {
+                    let mut header = chunk.data.to_vec();
+                    if let (Some(frame), Some(size)) = (self.frame, header.get_mut(..8)) {
+                        size[..4].copy_from_slice(&frame.width.to_be_bytes());
+                        size[4..].copy_from_slice(&frame.height.to_be_bytes());
+                    }
+                    write_chunk(&mut file, chunk.kind, &header);
+                }
+                // Bytes that are no whole colour are none.
+                b"PLTE" => {
+                    let whole = chunk.data.len() / 3 * 3;
+                    write_chunk(&mut file, chunk.kind, &chunk.data[..whole]);
+                }
+                b"IDAT" => {
+                    has_data = true;
+                    if self.frame.is_none() {
+                        file.extend_from_slice(&bytes[begin..at]);
+                    }
+                }
+                b"fdAT" if self.frame.is_some_and(|frame| begin >= frame.data_at) => {
+                    write_chunk(&mut file, *b"IDAT", chunk.data.get(4..).unwrap_or_default());
+                }
+                b"fcTL" if self.frame.is_some_and(|frame| begin > frame.data_at) => break,
+                b"IEND" => break,
+                b"tRNS" | b"gAMA" | b"cHRM" | b"sRGB" | b"cICP" | b"mDCV" | b"cLLI"
+                    if !has_data =>
+                {
+                    file.extend_from_slice(&bytes[begin..at]);
+                }
+                _ => {}
+            }
+        }
+        if self.frame.is_none() {
+            // What there is of data that is cut off.
+            file.extend_from_slice(bytes.get(at..).unwrap_or_default());
+        }
+        Cow::Owned(file)
+    }
 }
 
 /// Some writers keep the JPEG prefix in front of the TIFF structure.

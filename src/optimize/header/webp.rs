@@ -9,6 +9,9 @@ use super::super::budget::Budget;
 use super::png::strip_exif_prefix;
 use super::{Details, Header, MAX_PROFILE_BYTES, le_u16, le_u32};
 
+/// In a VP8X chunk: the picture has transparency.
+const ALPHA_FLAG: u8 = 0x10;
+
 /// What the chunks say.
 #[derive(Debug)]
 pub(in super::super) struct WebPHeader<'a> {
@@ -78,10 +81,8 @@ impl<'a> Picture<'a> {
 
 pub(super) fn read<'a>(bytes: &'a [u8], budget: &Budget<'_>) -> Result<Header<'a>, OptimizeError> {
     let riff_end = 8 + u64::from(le_u32(bytes, 4).unwrap_or(0));
-    if riff_end > bytes.len() as u64 {
-        budget.truncated("the WebP is shorter than it says")?;
-    }
     let (mut canvas, mut frames, mut has_metadata) = (None, 0u32, false);
+    let mut shows_alpha = true;
     let (mut picture, mut offset) = (Picture::default(), None);
     let (mut exif, mut profile) = (None, None);
     let file_bytes = bytes.len() as u64;
@@ -91,9 +92,6 @@ pub(super) fn read<'a>(bytes: &'a [u8], budget: &Budget<'_>) -> Result<Header<'a
         .min(usize::try_from(riff_end).unwrap_or(usize::MAX))];
     let mut at = 12;
     while let Some(chunk) = chunk_at(bytes, at) {
-        if chunk.missing > 0 {
-            budget.truncated("a WebP chunk is cut off")?;
-        }
         at = chunk.end;
         match &chunk.kind {
             b"VP8X" if canvas.is_none() => {
@@ -102,6 +100,7 @@ pub(super) fn read<'a>(bytes: &'a [u8], budget: &Budget<'_>) -> Result<Header<'a
                     size.ok_or_else(|| OptimizeError::invalid("a short WebP header"))?;
                 budget.check_size(width + 1, height + 1)?;
                 canvas = Some((width + 1, height + 1));
+                shows_alpha = chunk.data[0] & ALPHA_FLAG != 0;
             }
             b"ANMF" => {
                 frames += 1;
@@ -126,6 +125,10 @@ pub(super) fn read<'a>(bytes: &'a [u8], budget: &Budget<'_>) -> Result<Header<'a
     }
     if picture.data.is_empty() {
         return Err(OptimizeError::invalid("a WebP without image data"));
+    }
+    if frames == 0 && !shows_alpha && !picture.lossless {
+        // Browsers go by the flag, where the bitstream itself has no say.
+        (picture.alpha, picture.has_alpha) = (None, false);
     }
     budget.check_size(picture.width, picture.height)?;
     let (width, height) = canvas.unwrap_or((picture.width, picture.height));

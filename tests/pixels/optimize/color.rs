@@ -230,8 +230,16 @@ fn a_png_may_say_its_colours_in_numbers() {
     let gamma = png::ScaledFloat::new(1.0 / 1.8);
     let rgb = png_tagged(&table, |info| info.source_gamma = Some(gamma));
     assert_colours(&rgb, &table, 1);
-    // Display P3 (SMPTE EG 432-1 primaries, D65) by its chromaticities and by its code points.
-    let by_chromaticities = png_tagged(DISPLAY_P3, |info| {
+    // Display P3 (SMPTE EG 432-1 primaries, D65) by its chromaticities, beside which a gamma of 1/2.2 is not
+    // sRGB's: as Chromium shows it.
+    let pure: [([u8; 3], [u8; 3]); 5] = [
+        ([200, 100, 50], [216, 93, 24]),
+        ([60, 60, 60], [57, 57, 57]),
+        ([0, 128, 255], [0, 131, 255]),
+        ([50, 200, 100], [0, 205, 86]),
+        ([20, 20, 20], [12, 12, 12]),
+    ];
+    let by_chromaticities = png_tagged(&pure, |info| {
         let point = |x, y| (png::ScaledFloat::new(x), png::ScaledFloat::new(y));
         info.source_gamma = Some(png::ScaledFloat::new(0.45455));
         info.source_chromaticities = Some(png::SourceChromaticities {
@@ -241,8 +249,8 @@ fn a_png_may_say_its_colours_in_numbers() {
             blue: point(0.150, 0.060),
         });
     });
-    assert_colours(&by_chromaticities, DISPLAY_P3, 2);
-    // Primaries 12, transfer 13 (that of sRGB), no matrix, full range.
+    assert_colours(&by_chromaticities, &pure, 2);
+    // By its code points: primaries 12, transfer 13 (that of sRGB), no matrix, full range.
     let by_code_points = with_chunk(&png_tagged(DISPLAY_P3, |_| ()), b"cICP", &[12, 13, 0, 1]);
     assert_colours(&by_code_points, DISPLAY_P3, 2);
 }

@@ -11,6 +11,8 @@ mod determinism;
 mod encode;
 mod kept;
 mod metadata;
+mod mutants;
+mod odd;
 mod odd_jpeg;
 mod orientation;
 mod placeholder;

@@ -6,7 +6,13 @@ use super::files;
 
 #[test]
 fn files_that_fuzzing_found_do_no_harm() {
-    for path in files("tests/fixtures/fuzz") {
+    let paths = [
+        "tests/fixtures/fuzz",
+        "tests/fixtures/odd",
+        "tests/fixtures/jpeg_odd",
+    ]
+    .map(files);
+    for path in paths.concat() {
         let bytes = std::fs::read(&path).expect("a readable file");
         for format in [OutputFormat::Jpeg, OutputFormat::Png, OutputFormat::WebP] {
             for accept in [false, true] {
