@@ -60,6 +60,24 @@ impl ImageFormat {
         Self::from_mime_type(mime)
     }
 
+    /// The name of a format that is not accepted, by its MIME type: `"HEIC"`, `"SVG"`, …
+    #[cfg(feature = "store")]
+    pub(crate) fn foreign_mime_name(mime: &str) -> Option<&'static str> {
+        let essence = mime.split(';').next().unwrap_or(mime).trim();
+        Some(match essence.to_ascii_lowercase().as_str() {
+            "image/heic" | "image/heif" | "image/heic-sequence" | "image/heif-sequence" => "HEIC",
+            "image/avif" => "AVIF",
+            "image/tiff" => "TIFF",
+            "image/bmp" | "image/x-ms-bmp" => "BMP",
+            "image/jxl" => "JPEG XL",
+            "image/svg+xml" => "SVG",
+            "image/x-icon" | "image/vnd.microsoft.icon" => "ICO",
+            "application/pdf" => "PDF",
+            "text/html" => "HTML",
+            _ => return None,
+        })
+    }
+
     /// What the bytes are, by their signature.
     ///
     /// ```
@@ -84,6 +102,7 @@ impl ImageFormat {
         } else {
             Err(Unrecognized {
                 name: foreign_name(bytes),
+                is_empty: bytes.is_empty(),
             })
         }
     }
@@ -106,6 +125,8 @@ impl fmt::Display for ImageFormat {
 pub struct Unrecognized {
     /// The format that it is, where its signature is known: `"HEIC"`, `"SVG"`, `"PDF"`, …
     pub name: Option<&'static str>,
+    /// Whether there are none at all: no file was chosen, or it had been read to its end.
+    pub is_empty: bool,
 }
 
 fn is_riff(bytes: &[u8], kind: &[u8; 4]) -> bool {

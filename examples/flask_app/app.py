@@ -37,6 +37,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.config.from_mapping(
         SECRET_KEY=_kept_secret(instance / "session.key"),
         MAX_CONTENT_LENGTH=MAX_PHOTO_BYTES + 64 * 1024,
+        PATIENCE=int(os.environ.get("LABLINK_PATIENCE", "60")),  # seconds without progress
         DATABASE=str(instance / "lablink.db"),
         FACULTY_EMAIL=os.environ.get("LABLINK_FACULTY_EMAIL"),
         FACULTY_PASSWORD=os.environ.get("LABLINK_FACULTY_PASSWORD"),
@@ -68,6 +69,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
             backend=store.backend,
             bucket=store.bucket,
             max_bytes=store.max_bytes,
+            patience=app.config["PATIENCE"] * 1000,
             demo_email=_demo(app, "FACULTY_EMAIL"),
             demo_password=_demo(app, "FACULTY_PASSWORD"),
         )

@@ -2,56 +2,63 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
 
-PUBLIC = (
-    "AWS_S3_BUCKET",
-    "AWS_REGION",
-    "AWS_DEFAULT_REGION",
-    "AWS_ENDPOINT_URL_S3",
-    "AWS_ENDPOINT_URL",
-    "AWS_S3_ADDRESSING_STYLE",
-    "AWS_S3_USE_ACCELERATE",
-    "AWS_USE_DUALSTACK_ENDPOINT",
-    "AWS_EC2_METADATA_DISABLED",
-    "CLOUDFRONT_DOMAIN",
-    "CLOUDFRONT_KEY_PAIR_ID",
-    "CLOUDFRONT_PRIVATE_KEY_PATH",
-    "LABLINK_STORAGE_PREFIX",
-    "LABLINK_STORAGE_DIR",
-    "LABLINK_STORAGE_BASE_URL",
-    "LABLINK_STORAGE_REQUIRE_S3",
-)
+from ._lablink_storage import settings
+
+_SETTINGS = settings()
+
+
+def _reaching(reach: str) -> tuple[str, ...]:
+    return tuple(name for setting in _SETTINGS if setting["reach"] == reach for name in setting["variables"])
+
+
+PUBLIC = _reaching("store")
 """What may be carried to another process or shown."""
 
-CREDENTIALS = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-    "CLOUDFRONT_PRIVATE_KEY",
-    "LABLINK_STORAGE_SECRET",
-)
+CREDENTIALS = _reaching("secret")
 """What every process has to get from its own environment."""
 
-WHERE_CREDENTIALS_ARE = (
-    "AWS_PROFILE",
-    "AWS_DEFAULT_PROFILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "AWS_CONFIG_FILE",
-    "AWS_ROLE_ARN",
-    "AWS_ROLE_SESSION_NAME",
-    "AWS_ENDPOINT_URL_STS",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
-)
-"""What says how to get credentials on the machine where a process runs."""
+ALL = PUBLIC + CREDENTIALS + _reaching("machine")
 
-ALL = PUBLIC + CREDENTIALS + WHERE_CREDENTIALS_ARE
+
+def configured(config: Mapping[str, Any]) -> dict[str, str]:
+    """The process's variables, with an application's configuration in their place: under the same names,
+    as text or as Python's own values."""
+    environment = dict(os.environ)
+    for setting in _SETTINGS:
+        given = {name: config[name] for name in setting["variables"] if config.get(name) is not None}
+        if not given:
+            continue
+        # Of a setting with two names neither is the environment's then.
+        for name in setting["variables"]:
+            environment.pop(name, None)
+        environment.update({name: _text(value) for name, value in given.items()})
+    return environment
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, timedelta):
+        return str(value.total_seconds())
+    if isinstance(value, Mapping):
+        return json.dumps(value, default=_plain)
+    if isinstance(value, list | tuple | set | frozenset):
+        return ",".join(map(str, value))
+    return str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} cannot be configured")
 
 
 def snapshot() -> tuple[str | None, ...]:

@@ -18,10 +18,16 @@ class StorageError(Exception):
         retryable: whether the same call may succeed later without anything being changed.
         service_code: the error code that S3 gave (``"SlowDown"``), or ``None``.
         request_id: the id that S3 gave the request, or ``None``.
+
+    What failed underneath (a refused connection, a certificate, the server's own words) is its
+    ``__cause__``, and the cause of that.
     """
 
     code: ClassVar[str] = "internal"
     http_status: ClassVar[int] = 502
+
+    _is_logged = False
+    """Whether the store has written a line about it already."""
 
     def __init__(
         self,

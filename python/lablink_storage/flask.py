@@ -11,18 +11,32 @@
         return {"url": image.url}
 
 Configuration comes from ``app.config`` under the names of the environment variables
-(``LABLINK_STORAGE_DIR``, ``AWS_S3_BUCKET``, …), then from the environment. ``LABLINK_STORAGE_OPTIMIZE``,
-``LABLINK_STORAGE_VARIANTS`` and ``LABLINK_STORAGE_LIMITS`` in ``app.config`` take the mappings of
-``ImageStore.from_env``'s keywords of those names.
+(``LABLINK_STORAGE_DIR``, ``AWS_S3_BUCKET``, …), then from the environment. ``app.config`` takes Python's
+own values as well: a mapping for ``LABLINK_STORAGE_OPTIMIZE``, ``LABLINK_STORAGE_VARIANTS`` and
+``LABLINK_STORAGE_LIMITS``, a list, a number, ``True``, a timedelta.
+
+Behind a path prefix (gunicorn's ``SCRIPT_NAME``, nginx with ``ProxyFix(x_prefix=1)``), or for a page on
+another origin than the API, set ``LABLINK_STORAGE_BASE_URL`` to the address where browsers find the images:
+``/lab/uploads``, or ``https://api.lab.example/uploads``. Stored URLs begin with it.
+
+Views of the application's own that call the store may raise: the extension answers every
+``StorageError`` as JSON. Behind a decorator that catches whatever its view raises, they answer it
+themselves::
+
+    from lablink_storage.flask import error_response
+
+    try:
+        image = storage.store.upload(request.files["image"])
+    except StorageError as error:
+        return error_response(error)
 """
 
 from __future__ import annotations
 
+import functools
 import json
-import os
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
-from urllib.parse import urljoin, urlsplit
 
 from flask import Blueprint, Flask, current_app, has_app_context, request
 from werkzeug.wrappers import Response
@@ -31,10 +45,11 @@ from . import _environment
 from ._commands import storage_commands
 from ._exceptions import InvalidArgumentError, LimitExceededError, StorageError
 from ._lablink_storage import ImageStore
+from ._prefix import Prefix
 from ._responses import error_response, refusal
 from ._serving import receive_file, serve_file
 
-__all__ = ["LablinkStorage"]
+__all__ = ["LablinkStorage", "error_response"]
 
 _View: TypeAlias = Callable[..., Any]
 Guard: TypeAlias = Callable[[_View], _View] | Literal[False] | None
@@ -79,7 +94,8 @@ class LablinkStorage:
             app: the application. One extension serves several.
             guard: a decorator of the application's (``jwt_required()``) that is put around the routes
                 status, upload-url and promote. Without one these answer 403; ``False`` opens them to
-                everyone on purpose.
+                everyone on purpose. The routes answer their own errors inside of it, so that a guard
+                that catches exceptions sees none of theirs.
             url_prefix: where these routes are mounted.
             store: a store built by hand instead of from the configuration.
 
@@ -88,8 +104,8 @@ class LablinkStorage:
         """
         environment = None
         if store is None:
-            environment = _environment_of(app.config)
-            store = _configured(environment, app.config)
+            environment = _environment.configured(app.config)
+            store = ImageStore.from_env(environment)
         if self._store is None:
             self._store = store
         app.extensions["lablink_storage"] = _Bound(store)
@@ -122,30 +138,11 @@ class _Bound(LablinkStorage):
         return self._store
 
 
-def _environment_of(config: Mapping[str, Any]) -> dict[str, str]:
-    """The process's variables, with the application's own in their place."""
-    environment = dict(os.environ)
-    for name in _environment.ALL:
-        value = config.get(name)
-        if value is not None:
-            environment[name] = str(value).lower() if isinstance(value, bool) else str(value)
-    return environment
-
-
-def _configured(environment: Mapping[str, str], config: Mapping[str, Any]) -> ImageStore:
-    return ImageStore.from_env(
-        environment,
-        optimize=config.get("LABLINK_STORAGE_OPTIMIZE"),
-        variants=config.get("LABLINK_STORAGE_VARIANTS"),
-        limits=config.get("LABLINK_STORAGE_LIMITS"),
-    )
-
-
 def _guarded(view: _View, guard: Guard) -> _View:
     if guard is False:
-        return view
+        return _answered(view)
     if guard is not None:
-        return guard(view)
+        return guard(_answered(view))
 
     def closed(**_: object) -> Response:
         return refusal(
@@ -158,22 +155,35 @@ def _guarded(view: _View, guard: Guard) -> _View:
     return closed
 
 
+def _answered(view: _View) -> _View:
+    """The view, with whatever it raises answered as the application answers it. Guards often catch
+    exceptions, and would answer a full disk or a wrong file with 401."""
+
+    @functools.wraps(view)
+    def answered(*args: object, **kwargs: object) -> Any:
+        try:
+            return view(*args, **kwargs)
+        except Exception as error:
+            try:
+                return current_app.handle_user_exception(error)
+            except Exception as unhandled:
+                return current_app.handle_exception(unhandled)
+
+    return answered
+
+
 def _routes(store: ImageStore, guard: Guard, url_prefix: str, app: Flask) -> Blueprint:
     routes = Blueprint("lablink_storage", __name__)
+    prefix = Prefix(store.base_url, app)
 
     def status() -> tuple[dict[str, Any], int]:
         return _status_body(store)
 
     def upload_url() -> dict[str, Any]:
-        body = _json_body()
-        filename = _text(body, "filename", required=True)
-        content_type = _text(body, "content_type", required=False)
-        post = store.presigned_post(filename or "", content_type)
-        return post.to_dict() | {"url": urljoin(request.url_root, post.url)}
+        return _upload_request(store, prefix, _json_body())
 
     def promote() -> dict[str, Any]:
-        key = _text(_json_body(), "key", required=True)
-        return store.promote(key or "").to_dict()
+        return store.promote(_text(_json_body(), "key")).to_dict()
 
     for view, path, method in (
         (status, "/status", "GET"),
@@ -184,7 +194,8 @@ def _routes(store: ImageStore, guard: Guard, url_prefix: str, app: Flask) -> Blu
         routes.add_url_rule(url_prefix + path, name, _guarded(view, guard), methods=[method])
 
     if store.base_url is not None:
-        path = _mount_point(store.base_url, app)
+        path = prefix.mount_point
+        routes.before_app_request(prefix.route)
         routes.add_url_rule(
             f"{path}/<path:key>",
             "serve",
@@ -197,13 +208,18 @@ def _routes(store: ImageStore, guard: Guard, url_prefix: str, app: Flask) -> Blu
     return routes
 
 
-def _mount_point(base_url: str, app: Flask) -> str:
-    """The path of the base URL as this application sees it."""
-    path = urlsplit(base_url).path.rstrip("/")
-    root = str(app.config.get("APPLICATION_ROOT") or "/").rstrip("/")
-    if root and (path == root or path.startswith(f"{root}/")):
-        path = path[len(root) :]
-    return path
+def _upload_request(store: ImageStore, prefix: Prefix, body: Mapping[str, Any]) -> dict[str, Any]:
+    """What the browser has to send, in one shape for a form and for a PUT."""
+    filename, content_type, size = _text(body, "filename"), _content_type(body), _size(body)
+    if store.direct_upload == "put":
+        if size is None:
+            raise InvalidArgumentError(
+                "size is missing", "send the file's size in bytes, as file.size has it"
+            )
+        put = store.presigned_put(filename, content_type, content_length=size)
+        return {"fields": {}, **put.to_dict()}
+    post = store.presigned_post(filename, content_type)
+    return {"method": "POST", "headers": {}, **post.to_dict(), "url": prefix.absolute(post.url)}
 
 
 def _status_body(store: ImageStore) -> tuple[dict[str, Any], int]:
@@ -242,10 +258,22 @@ def _json_body() -> dict[str, Any]:
     return body
 
 
-def _text(body: Mapping[str, Any], name: str, *, required: bool) -> str | None:
+def _text(body: Mapping[str, Any], name: str) -> str:
     value = body.get(name)
     if isinstance(value, str) and value:
         return value
-    if value is None and not required:
-        return None
-    raise InvalidArgumentError(f"{name} has to be a string that is not empty", f"send {name!r}")
+    raise InvalidArgumentError(f"{name} must be a string that is not empty", f"send {name!r}")
+
+
+def _content_type(body: Mapping[str, Any]) -> str | None:
+    value = body.get("content_type")
+    if value is None or isinstance(value, str):
+        return value
+    raise InvalidArgumentError("content_type must be a string", "send what file.type says")
+
+
+def _size(body: Mapping[str, Any]) -> int | None:
+    value = body.get("size")
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 63):
+        return value
+    raise InvalidArgumentError("size must be a number of bytes, at least 1", "send what file.size says")

@@ -2,8 +2,15 @@
 
 A backend that has ``from s3_utils import upload_image_to_s3`` changes that line to
 ``from lablink_storage.s3_utils import upload_image_to_s3`` and is done. Where the old module printed an
-error and returned ``None``, this one logs it (logger ``lablink_storage.s3_utils``) and returns ``None``,
-a wrong type and a closed file among them.
+error and returned ``None``, this one logs it (logger ``lablink_storage``) and returns ``None``, a wrong
+type and a closed file among them. :func:`last_error` returns the reason, to tell the user's mistakes from
+a broken store::
+
+    url = upload_image_to_s3(file, file.filename)
+    if url is None:
+        error = last_error()
+        return {"error": str(error)}, getattr(error, "http_status", 500)
+
 New code is better served by :class:`lablink_storage.ImageStore`, whose errors are exceptions.
 
 The environment is looked at on every call, and the store is built anew only when it has changed. The
@@ -12,13 +19,17 @@ examples are those of an application whose environment has ``AWS_S3_BUCKET`` and
 
 from __future__ import annotations
 
+import functools
+import inspect
 import io
 import logging
 import os
-from typing import Any, NamedTuple, TypedDict
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, NamedTuple, ParamSpec, TypedDict, TypeVar
 
 from . import _environment
-from ._exceptions import NoSuchBucketError, StorageError
+from ._exceptions import NoSuchBucketError, NotSupportedError
 from ._lablink_storage import ImageStore, optimize
 from ._typing import ImageInput
 
@@ -31,6 +42,7 @@ __all__ = [
     "get_s3_client",
     "get_s3_upload_url",
     "is_s3_enabled",
+    "last_error",
     "optimize_image",
     "upload_image_to_s3",
 ]
@@ -49,7 +61,7 @@ class UploadForm(TypedDict):
 class S3Client:
     """Answers the one call that the guide's status route makes."""
 
-    def __init__(self, store: ImageStore) -> None:
+    def __init__(self, store: Callable[[], ImageStore]) -> None:
         self._store = store
 
     def head_bucket(self, *, Bucket: str) -> dict[str, Any]:
@@ -60,6 +72,7 @@ class S3Client:
 
         Raises:
             NoSuchBucketError: there is none, or ``Bucket`` is another one than the configured.
+            ConfigurationError: the environment's variables do not make a store.
             CredentialsError, AccessDeniedError: the credentials are missing, wrong, or not enough.
             UnavailableError: it cannot be reached.
             StorageError: another kind of it. The message says why and the hint what to do.
@@ -71,10 +84,11 @@ class S3Client:
             >>> client.head_bucket(Bucket=os.environ["AWS_S3_BUCKET"])["BucketRegion"]
             'us-east-1'
         """
-        if Bucket != self._store.bucket:
+        store = self._store()
+        if Bucket != store.bucket:
             raise NoSuchBucketError(f"{Bucket!r} is not the configured bucket", "check AWS_S3_BUCKET")
-        self._store._check()
-        return {"BucketRegion": self._store.region, "ResponseMetadata": {"HTTPStatusCode": 200}}
+        store._check()
+        return {"BucketRegion": store.region, "ResponseMetadata": {"HTTPStatusCode": 200}}
 
 
 class _Current(NamedTuple):
@@ -96,10 +110,53 @@ def _store() -> ImageStore:
     return current.store
 
 
-def _why(error: Exception) -> str:
-    """The message, and what to do about it."""
-    hint = getattr(error, "hint", None)
-    return f"{error} ({hint})" if hint else str(error)
+_last_error: ContextVar[Exception | None] = ContextVar("lablink_storage_last_error", default=None)
+
+
+def last_error() -> Exception | None:
+    """Why the latest call in this thread (or task) answered ``None`` or ``False``.
+
+    Returns:
+        The exception, mostly a :class:`lablink_storage.StorageError` with its ``hint`` and ``http_status``;
+        ``None`` where the call went well, or S3 is off.
+
+    Example:
+        >>> from lablink_storage.s3_utils import last_error, upload_image_to_s3
+        >>> upload_image_to_s3(b"<svg/>", "board.svg") is None
+        True
+        >>> last_error().code, last_error().http_status
+        ('unsupported_format', 415)
+    """
+    return _last_error.get()
+
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def _caught(otherwise: Any, problem: str) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
+    """Answers with ``otherwise`` where the call fails, as the guide did, and remembers why. ``problem`` is
+    what the log says; it may name the call's arguments."""
+
+    def decorate(call: Callable[_P, _T]) -> Callable[_P, _T]:
+        @functools.wraps(call)
+        def caught(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+            _last_error.set(None)
+            try:
+                return call(*args, **kwargs)
+            except Exception as error:
+                _last_error.set(error)
+                hint = getattr(error, "hint", None)
+                # The store has written a line about what failed in it.
+                if not getattr(error, "_is_logged", False):
+                    what = problem.format_map(inspect.getcallargs(call, *args, **kwargs))
+                    _log.error("%s: %s", what, f"{error} ({hint})" if hint else error)
+                answer: _T = otherwise
+                return answer
+
+        return caught
+
+    return decorate
 
 
 def is_s3_enabled() -> bool:
@@ -114,7 +171,9 @@ def is_s3_enabled() -> bool:
 
 
 def get_s3_client() -> S3Client | None:
-    """An object with ``head_bucket(Bucket=…)``, or ``None`` where S3 is off or misconfigured.
+    """An object with ``head_bucket(Bucket=…)``, or ``None`` where S3 is off.
+
+    Where the configuration is wrong, ``head_bucket`` raises the ``ConfigurationError``.
 
     Example:
         >>> from lablink_storage.s3_utils import get_s3_client
@@ -123,13 +182,10 @@ def get_s3_client() -> S3Client | None:
     """
     if not is_s3_enabled():
         return None
-    try:
-        return S3Client(_store())
-    except (StorageError, OSError) as error:
-        _log.error("there is no S3 client: %s", _why(error))
-        return None
+    return S3Client(_store)
 
 
+@_caught(None, "the upload of {original_filename!r} failed")
 def upload_image_to_s3(file: ImageInput, original_filename: str | None) -> str | None:
     """Optimizes an image and stores it.
 
@@ -139,7 +195,8 @@ def upload_image_to_s3(file: ImageInput, original_filename: str | None) -> str |
         original_filename: the name at the user's; key and type come from the bytes.
 
     Returns:
-        The public URL, or ``None`` where S3 is off or the upload failed: the log says why.
+        The public URL, or ``None`` where S3 is off or the upload failed: the log and :func:`last_error`
+        say why.
 
     Example:
         >>> from lablink_storage.s3_utils import delete_image_from_s3, upload_image_to_s3
@@ -151,13 +208,10 @@ def upload_image_to_s3(file: ImageInput, original_filename: str | None) -> str |
     """
     if not is_s3_enabled():
         return None
-    try:
-        return _store().upload(file, filename=original_filename).url
-    except Exception as error:
-        _log.error("upload of %r failed: %s", original_filename, _why(error))
-        return None
+    return _store().upload(file, filename=original_filename).url
 
 
+@_caught(False, "deleting an image failed")
 def delete_image_from_s3(image_url: str | None) -> bool:
     """Deletes the image that a public URL of this store stands for, with its variants.
 
@@ -177,15 +231,12 @@ def delete_image_from_s3(image_url: str | None) -> bool:
     """
     if not image_url or not is_s3_enabled():
         return False
-    try:
-        store = _store()
-        store.delete(store.key_from_url(image_url))
-    except Exception as error:
-        _log.error("deleting an image failed: %s", _why(error))
-        return False
+    store = _store()
+    store.delete(store.key_from_url(image_url))
     return True
 
 
+@_caught(None, "signing an upload of {filename!r} failed")
 def get_s3_upload_url(filename: str, content_type: str = "image/jpeg") -> UploadForm | None:
     """A form for one direct upload of at most 10 MiB, valid for an hour.
 
@@ -208,14 +259,16 @@ def get_s3_upload_url(filename: str, content_type: str = "image/jpeg") -> Upload
     """
     if not is_s3_enabled():
         return None
-    try:
-        post = _store().presigned_post(filename, content_type, pending=False)
-    except Exception as error:
-        _log.error("signing an upload of %r failed: %s", filename, _why(error))
-        return None
+    store = _store()
+    if store.direct_upload == "put":
+        raise NotSupportedError(
+            "this storage takes no form uploads", "sign a PUT with ImageStore.presigned_put"
+        )
+    post = store.presigned_post(filename, content_type, pending=False)
     return {"url": post.url, "fields": dict(post.fields), "file_url": post.file_url}
 
 
+@_caught(None, "there is no URL for a key")
 def get_image_url(s3_key: str | None) -> str | None:
     """The public URL of a key.
 
@@ -232,11 +285,7 @@ def get_image_url(s3_key: str | None) -> str | None:
     """
     if not s3_key or not is_s3_enabled():
         return None
-    try:
-        return _store().public_url(s3_key)
-    except Exception as error:
-        _log.error("no URL for a key: %s", _why(error))
-        return None
+    return _store().public_url(s3_key)
 
 
 def optimize_image(

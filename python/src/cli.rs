@@ -28,9 +28,11 @@ pub(crate) fn run_cli(
     guard(|| {
         let variables = env.map(variables).transpose()?;
         logging::refresh(py);
-        Ok(py.detach(|| match variables {
-            Some(variables) => lablink_storage::cli::run_with_vars(args, variables),
-            None => lablink_storage::cli::run(args),
+        Ok(py.detach(|| {
+            logging::at_once(|| match variables {
+                Some(variables) => lablink_storage::cli::run_with_vars(args, variables),
+                None => lablink_storage::cli::run(args),
+            })
         }))
     })
 }

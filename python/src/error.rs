@@ -8,6 +8,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyModule;
 
+use crate::logging;
+
 static EXCEPTIONS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 
 /// Imports the exceptions while the module is, so that nothing is initialized when threads run.
@@ -160,12 +162,24 @@ pub(crate) fn internal(message: &str) -> PyErr {
     raise(ErrorKind::Internal, message, Details::default())
 }
 
-/// Turns a panic into `InternalError`: `PanicException` is no `Exception` and would end a worker.
+/// Runs a call that Python makes: turns a panic into `InternalError`, because `PanicException` is no
+/// `Exception` and would end a worker, and hands the events of the call to the logger.
 pub(crate) fn guard<T>(call: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
-    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
+    let warnings = logging::warnings();
+    let outcome = catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
         // The message of a panic may quote what it was working on: it goes to stderr only.
         Err(internal(
             "a defect in lablink-storage was hit; please report it",
         ))
-    })
+    });
+    Python::attach(|py| {
+        if let Err(error) = &outcome
+            && logging::warnings() != warnings
+        {
+            // Whoever answers it need not log it again. What takes no attribute is logged twice.
+            error.value(py).setattr("_is_logged", true).ok();
+        }
+        logging::deliver(py);
+    });
+    outcome
 }

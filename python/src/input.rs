@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use pyo3::exceptions::{PyIsADirectoryError, PyTypeError};
+use pyo3::exceptions::{PyAttributeError, PyIsADirectoryError, PyOSError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString};
@@ -20,7 +20,7 @@ const CHUNK: usize = 8 << 20;
 ///
 /// `bytes` are shared and not copied, and left to the callee's own limit. Other buffers are copied, because
 /// their owner may change them while the GIL is released. A file object is read from where it stands, put
-/// back there, and not closed. From a file at most one byte more than `most` is read, which is enough for
+/// back there if it can seek, and not closed. From a file at most one byte more than `most` is read, which is enough for
 /// the callee to refuse it.
 pub(crate) fn read(object: &Bound<'_, PyAny>, most: u64) -> PyResult<Bytes> {
     let py = object.py();
@@ -94,16 +94,24 @@ fn read_path(path: &Path, most: usize) -> PyResult<Vec<u8>> {
 }
 
 fn read_file_object(file: &Bound<'_, PyAny>, most: usize) -> PyResult<Bytes> {
-    // What cannot say where it stands (a socket, a pipe) cannot be put back either.
+    // A socket, a pipe, a request's stream: what cannot say where it stands, or cannot go back there, stays
+    // where reading left it.
     let start = file.call_method0("tell").ok();
     let outcome = read_capped(file, most);
-    if let Some(start) = start {
-        let put_back = file.call_method1("seek", (start,));
-        if outcome.is_ok() {
-            put_back?;
-        }
+    if let Some(start) = start
+        && let Err(error) = file.call_method1("seek", (start,))
+        && outcome.is_ok()
+        && !is_unseekable(file.py(), &error)
+    {
+        return Err(error);
     }
     outcome
+}
+
+/// Whether a failed `seek` says that the stream has none: `io.UnsupportedOperation` and a pipe's `ESPIPE`
+/// are both an `OSError`.
+fn is_unseekable(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<PyOSError>(py) || error.is_instance_of::<PyAttributeError>(py)
 }
 
 fn read_capped(file: &Bound<'_, PyAny>, most: usize) -> PyResult<Bytes> {

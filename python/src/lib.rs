@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod error;
 mod input;
+mod interpreter;
 mod listing;
 mod logging;
 mod memory;
@@ -37,6 +38,7 @@ mod _lablink_storage {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let py = module.py();
+        crate::interpreter::claim(py)?;
         crate::error::init(py)?;
         crate::logging::init();
         lablink_storage::silence_caught_panics();

@@ -2,12 +2,17 @@
 //!
 //! While the logger is off, an event costs one atomic load. Spans are kept while they are open, so that an
 //! event says which operation it belongs to.
+//!
+//! Events are queued, and the Python thread that called hands them to the logger, outside of the runtime
+//! and without a lock. A handler may thus call the store itself; and a worker never waits for a handler's
+//! lock that is held by a thread which waits for this worker. What such a call of a handler's own would
+//! log is dropped, or the log would feed itself.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::fmt::{self, Write};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
@@ -26,6 +31,88 @@ static THRESHOLD: AtomicU8 = AtomicU8::new(30);
 
 /// Above every level.
 const OFF: u8 = 255;
+
+/// Events that may wait for a Python thread. Beyond that the newest are dropped.
+const MOST_WAITING: usize = 4096;
+
+struct Waiting {
+    level: u8,
+    text: String,
+}
+
+/// The events of this process that no handler has seen yet.
+static QUEUE: Slot<Mutex<VecDeque<Waiting>>> = Slot::new();
+
+/// How many calls run in which no Python thread takes events from the queue: the command line's.
+static AT_ONCE: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// Whether this thread is running the logger's handlers.
+    static DELIVERING: Cell<bool> = const { Cell::new(false) };
+    /// How many warnings and errors were forwarded from this thread.
+    static WARNINGS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn queue() -> MutexGuard<'static, VecDeque<Waiting>> {
+    mine(&QUEUE)
+}
+
+/// The number of warnings and errors that this thread has forwarded so far.
+pub(crate) fn warnings() -> u64 {
+    WARNINGS.get()
+}
+
+/// Hands what has been queued to the logger, with all its handlers.
+pub(crate) fn deliver(py: Python<'_>) {
+    if DELIVERING.get() {
+        return;
+    }
+    let batch = std::mem::take(&mut *queue());
+    if batch.is_empty() {
+        return;
+    }
+    let _delivering = Delivering::begin();
+    for Waiting { level, text } in batch {
+        log(py, level, &text);
+    }
+}
+
+struct Delivering;
+
+impl Delivering {
+    fn begin() -> Self {
+        DELIVERING.set(true);
+        Self
+    }
+}
+
+impl Drop for Delivering {
+    fn drop(&mut self) {
+        DELIVERING.set(false);
+    }
+}
+
+/// Runs a call during which events go to the logger from the threads where they happen.
+pub(crate) fn at_once<T>(call: impl FnOnce() -> T) -> T {
+    struct Count;
+    impl Drop for Count {
+        fn drop(&mut self) {
+            AT_ONCE.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+    AT_ONCE.fetch_add(1, Ordering::Relaxed);
+    let _count = Count;
+    call()
+}
+
+fn log(py: Python<'_>, level: u8, text: &str) {
+    if let Some(logger) = LOGGER.get(py) {
+        // A handler that raises is the application's affair, not this operation's.
+        if let Err(error) = logger.bind(py).call_method1("log", (level, text)) {
+            error.write_unraisable(py, None);
+        }
+    }
+}
 
 pub(crate) fn init() {
     // Fails only if this module were loaded twice in one process; the first forwarder stays.
@@ -64,6 +151,8 @@ struct Span {
     text: String,
     parent: Option<u64>,
     references: usize,
+    /// Opened by a call that a handler makes.
+    muted: bool,
 }
 
 /// The open spans of this process: what a fork leaves behind is not looked at again.
@@ -75,12 +164,17 @@ thread_local! {
 }
 
 fn spans() -> MutexGuard<'static, HashMap<u64, Span>> {
-    let made = SPANS.get_or_try_init(|| Ok::<_, Infallible>(Mutex::default()));
-    let spans = match made {
-        Ok(spans) => spans,
+    mine(&SPANS)
+}
+
+/// This process's own, locked.
+fn mine<T: Default>(slot: &Slot<Mutex<T>>) -> MutexGuard<'_, T> {
+    let made = slot.get_or_try_init(|| Ok::<_, Infallible>(Mutex::default()));
+    let mutex = match made {
+        Ok(mutex) => mutex,
         Err(never) => match never {},
     };
-    spans.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn current() -> Option<u64> {
@@ -116,12 +210,16 @@ impl Subscriber for Forwarder {
             None => None,
         };
         let id = NEXT_SPAN.fetch_add(1, Ordering::Relaxed);
+        let mut spans = spans();
+        let muted = DELIVERING.get()
+            || parent.is_some_and(|parent| spans.get(&parent).is_some_and(|span| span.muted));
         let span = Span {
             text,
             parent,
             references: 1,
+            muted,
         };
-        spans().insert(id, span);
+        spans.insert(id, span);
         Id::from_u64(id)
     }
 
@@ -136,6 +234,9 @@ impl Subscriber for Forwarder {
     fn record_follows_from(&self, _span: &Id, _follows: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
+        if DELIVERING.get() {
+            return;
+        }
         let mut text = String::new();
         {
             let spans = spans();
@@ -145,6 +246,9 @@ impl Subscriber for Forwarder {
             };
             let mut outwards = Vec::new();
             while let Some(span) = id.and_then(|id| spans.get(&id)) {
+                if span.muted {
+                    return;
+                }
                 outwards.push(span.text.as_str());
                 id = span.parent;
             }
@@ -157,15 +261,18 @@ impl Subscriber for Forwarder {
         event.record(&mut Words(&mut words));
         text.push_str(words.trim_start());
         let level = python_level(event.metadata().level());
-        // `None` where the interpreter is shutting down: then nobody listens any more.
-        Python::try_attach(|py| {
-            if let Some(logger) = LOGGER.get(py) {
-                // A handler that raises is the application's affair, not this operation's.
-                if let Err(error) = logger.bind(py).call_method1("log", (level, text)) {
-                    error.write_unraisable(py, None);
-                }
-            }
-        });
+        if level >= python_level(&Level::WARN) {
+            WARNINGS.set(WARNINGS.get() + 1);
+        }
+        if AT_ONCE.load(Ordering::Relaxed) > 0 {
+            // `None` where the interpreter is shutting down: then nobody listens any more.
+            Python::try_attach(|py| log(py, level, &text));
+            return;
+        }
+        let mut queue = queue();
+        if queue.len() < MOST_WAITING {
+            queue.push_back(Waiting { level, text });
+        }
     }
 
     fn enter(&self, span: &Id) {

@@ -38,7 +38,10 @@ pub(crate) fn wait<T: Send>(py: Python<'_>, work: impl Future<Output = T> + Send
             let turn = async { tokio::time::timeout(SIGNAL_INTERVAL, work.as_mut()).await };
             match runtime.block_on(turn) {
                 Ok(done) => return Ok(done),
-                Err(_) => Python::attach(|py| py.check_signals())?,
+                Err(_) => Python::attach(|py| {
+                    logging::deliver(py);
+                    py.check_signals()
+                })?,
             }
         }
     })

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flask import Flask
+from flask.testing import FlaskClient
 
 from lablink_storage import ImageStore, OptimizeOptions
 
-from support import SECRET, Server, photo
+from support import SECRET, Server, make_app, photo
 
 THUMB = {"thumb": OptimizeOptions(max_width=320, max_height=320)}
 
@@ -57,3 +59,13 @@ def memory() -> ImageStore:
 @pytest.fixture
 def local(tmp_path: Path) -> ImageStore:
     return ImageStore.local(tmp_path / "uploads", variants=THUMB, secret=SECRET)
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Flask:
+    return make_app(tmp_path)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()

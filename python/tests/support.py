@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from flask import Flask
 from PIL import Image
 
 from lablink_storage import ImageStore
+from lablink_storage.flask import LablinkStorage
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "a-secret-for-tests-of-32-bytes-or-more"
@@ -160,3 +162,21 @@ def free_port() -> int:
 def upload_in_worker(store: ImageStore) -> tuple[int, str]:
     """Work for a process of multiprocessing, which has to be able to import it."""
     return os.getpid(), store.upload(photo(200, 150)).key
+
+
+def make_app(tmp_path: Path, guard: Any = False, **config: Any) -> Flask:
+    app = Flask("lab")
+    app.config.update(
+        LABLINK_STORAGE_DIR=tmp_path / "uploads",
+        LABLINK_STORAGE_SECRET=SECRET,
+        LABLINK_STORAGE_LIMITS={"max_bytes": 1_000_000},
+        LABLINK_STORAGE_VARIANTS={"thumb": {"max_width": 100}},
+    )
+    app.config.update(config)
+    LablinkStorage(app, guard=guard)
+    return app
+
+
+def store_of(app: Flask) -> ImageStore:
+    extension: LablinkStorage = app.extensions["lablink_storage"]
+    return extension.store

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,42 +14,13 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask, abort, request
 from flask.testing import FlaskClient
-from werkzeug.test import run_wsgi_app
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 import lablink_storage
 from lablink_storage import ImageStore, StorageError
 from lablink_storage.flask import LablinkStorage
 
-from support import SECRET, Server, opened, photo
-
-
-def make_app(tmp_path: Path, guard: Any = False, **config: Any) -> Flask:
-    app = Flask("lab")
-    app.config.update(
-        LABLINK_STORAGE_DIR=tmp_path / "uploads",
-        LABLINK_STORAGE_SECRET=SECRET,
-        LABLINK_STORAGE_LIMITS={"max_bytes": 1_000_000},
-        LABLINK_STORAGE_VARIANTS={"thumb": {"max_width": 100}},
-    )
-    app.config.update(config)
-    LablinkStorage(app, guard=guard)
-    return app
-
-
-def store_of(app: Flask) -> ImageStore:
-    extension: LablinkStorage = app.extensions["lablink_storage"]
-    return extension.store
-
-
-@pytest.fixture
-def app(tmp_path: Path) -> Flask:
-    return make_app(tmp_path)
-
-
-@pytest.fixture
-def client(app: Flask) -> FlaskClient:
-    return app.test_client()
-
+from support import SECRET, Server, make_app, opened, photo, store_of
 
 # --- status, upload-url, promote
 
@@ -83,7 +56,8 @@ def test_a_direct_upload(client: FlaskClient, app: Flask, picture: bytes) -> Non
     answer = client.post("/api/s3/upload-url", json={"filename": "a.jpg"})
     form = answer.json
     assert answer.status_code == 200 and form is not None
-    assert set(form) == {"url", "fields", "key", "file_url", "expires_at"}
+    assert set(form) == {"method", "url", "headers", "fields", "key", "file_url", "expires_at"}
+    assert (form["method"], form["headers"]) == ("POST", {})
     assert form["url"] == "http://localhost/uploads" and form["file_url"].startswith("/uploads/")
 
     sent = client.post("/uploads", data=form["fields"] | {"file": (io.BytesIO(picture), "a.jpg")})
@@ -111,6 +85,38 @@ def test_a_direct_upload_on_s3(tmp_path: Path, server: Server, bucket: str, pict
     # There is no local route on S3.
     assert client.get("/uploads/components/a.jpg").status_code == 404
     assert client.post("/uploads").status_code in (404, 405)
+
+
+def test_a_direct_upload_by_put(tmp_path: Path, server: Server, bucket: str) -> None:
+    """For servers without POST Object: Cloudflare R2, Backblaze B2."""
+    import requests
+
+    config = server.environment(bucket) | {"LABLINK_STORAGE_DIRECT_UPLOAD": "put"}
+    client, data = make_app(tmp_path, **config).test_client(), photo(40, 30)
+    for missing in (
+        {},
+        {"size": None},
+        {"size": 0},
+        {"size": -1},
+        {"size": "9"},
+        {"size": True},
+        {"size": 1.5},
+    ):
+        refused = client.post("/api/s3/upload-url", json={"filename": "a.jpg"} | missing)
+        assert refused.status_code == 400 and refused.json is not None and "size" in refused.json["message"]
+    too_large = client.post("/api/s3/upload-url", json={"filename": "a.jpg", "size": 1 << 40})
+    assert too_large.status_code == 413
+    wanted = {"filename": "a.jpg", "content_type": "", "size": len(data)}
+    put = client.post("/api/s3/upload-url", json=wanted).json
+    assert put is not None
+    assert set(put) == {"method", "url", "headers", "fields", "key", "file_url", "expires_at"}
+    assert (put["method"], put["fields"]) == ("PUT", {})
+    longer = requests.put(put["url"], data=data + b"x", headers=put["headers"], timeout=30)
+    assert longer.status_code >= 400
+    sent = requests.put(put["url"], data=data, headers=put["headers"], timeout=30)
+    assert sent.status_code == 200, sent.text
+    promoted = client.post("/api/s3/promote", json={"key": put["key"]}).json
+    assert promoted is not None and promoted["url"] == put["file_url"]
 
 
 @pytest.mark.parametrize(
@@ -193,6 +199,98 @@ def test_a_guard_of_the_applications(tmp_path: Path) -> None:
     assert client.get("/uploads/components/missing.jpg").status_code == 404
 
 
+def catches_everything(view: Callable[..., Any]) -> Callable[..., Any]:
+    """As LabLink's own guards are: what the view raises counts as a failed login."""
+    import functools
+
+    @functools.wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return view(*args, **kwargs)
+        except Exception as error:
+            return {"error": "Authentication required", "message": str(error)}, 401
+
+    return guarded
+
+
+@pytest.mark.parametrize(
+    "path, body, status, kind",
+    [
+        ("upload-url", {"filename": "a.svg"}, 415, "unsupported_format"),
+        ("upload-url", {}, 400, "invalid_argument"),
+        ("upload-url", {"filename": "x" * 100_000 + ".jpg"}, 413, "limit_exceeded"),
+        ("promote", {"key": "components/a.jpg"}, 400, "invalid_key"),
+        (
+            "promote",
+            {"key": "pending/components/94c63eac-45e9-4991-8148-fc1737ee7b30.jpg"},
+            404,
+            "not_found",
+        ),
+    ],
+)
+def test_a_guard_that_catches_everything(
+    tmp_path: Path, path: str, body: dict[str, str], status: int, kind: str
+) -> None:
+    client = make_app(tmp_path, guard=catches_everything).test_client()
+    answer = client.post(f"/api/s3/{path}", json=body)
+    assert answer.json is not None
+    assert (answer.status_code, answer.json["error"]) == (status, kind)
+
+
+def test_a_guard_that_catches_everything_and_a_store_that_is_broken(
+    tmp_path: Path, server: Server, bucket: str
+) -> None:
+    missing = f"{bucket}-missing"
+    app = make_app(tmp_path, guard=catches_everything, **server.environment(missing))
+    key = "pending/components/94c63eac-45e9-4991-8148-fc1737ee7b30.jpg"
+    answer = app.test_client().post("/api/s3/promote", json={"key": key})
+    assert answer.status_code == 502 and answer.json is not None
+    assert answer.json["error"] == "no_such_bucket" and missing not in answer.text
+
+
+def test_a_defect_in_a_guarded_route_is_no_failed_login(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import lablink_storage.flask as extension
+
+    def defect(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(extension, "_status_body", defect)
+    app = make_app(tmp_path, guard=catches_everything)
+    assert app.test_client().get("/api/s3/status").status_code == 500
+
+
+def test_the_applications_own_error_handlers_count(tmp_path: Path) -> None:
+    app = make_app(tmp_path, guard=catches_everything)
+    app.register_error_handler(lablink_storage.NotFoundError, lambda error: ("mine", 410))
+    key = "pending/components/94c63eac-45e9-4991-8148-fc1737ee7b30.jpg"
+    answer = app.test_client().post("/api/s3/promote", json={"key": key})
+    assert (answer.status_code, answer.text) == (410, "mine")
+
+
+@pytest.mark.parametrize(
+    "body, content_type",
+    [
+        ({"filename": "a.webp", "content_type": ""}, "image/webp"),
+        ({"filename": "a.jfif", "content_type": "application/octet-stream"}, "image/jpeg"),
+        ({"filename": "a.png", "content_type": None}, "image/png"),
+    ],
+)
+def test_content_types_that_browsers_do_not_know(
+    client: FlaskClient, body: dict[str, str], content_type: str
+) -> None:
+    form = client.post("/api/s3/upload-url", json=body).json
+    assert form is not None and form["fields"]["Content-Type"] == content_type
+
+
+def test_a_declared_heic_is_named(client: FlaskClient) -> None:
+    for body in ({"filename": "a.heic", "content_type": "image/heic"}, {"filename": "IMG_1.HEIC"}):
+        answer = client.post("/api/s3/upload-url", json=body)
+        assert answer.status_code == 415 and answer.json is not None
+        assert "HEIC" in answer.json["message"] and "convert to JPEG" in answer.json["hint"]
+
+
 # --- served files
 
 
@@ -215,6 +313,30 @@ def test_a_served_file(client: FlaskClient, app: Flask, picture: bytes) -> None:
     assert head.status_code == 200 and head.data == b""
     assert int(head.headers["Content-Length"]) == image.size
     assert client.get(image.variants["thumb"].url).status_code == 200
+
+
+def test_preconditions(client: FlaskClient, app: Flask) -> None:
+    """RFC 9110 (13.2.2); S3 answers the same."""
+    image = store_of(app).upload(photo(40, 30))
+    plain = client.get(image.url)
+    etag, modified = plain.headers["ETag"], plain.headers["Last-Modified"]
+    past = "Wed, 21 Oct 2015 07:28:00 GMT"
+    cases: list[tuple[dict[str, str], int]] = [
+        ({"If-Match": '"other"'}, 412),
+        ({"If-Match": f"W/{etag}"}, 412),
+        ({"If-Match": '"other"', "Range": "bytes=0-9"}, 412),
+        ({"If-Match": etag}, 200),
+        ({"If-Match": f'"other", {etag}'}, 200),
+        ({"If-Match": "*"}, 200),
+        ({"If-Match": etag, "Range": "bytes=0-9"}, 206),
+        ({"If-Match": etag, "If-None-Match": etag}, 304),
+        ({"If-Unmodified-Since": past}, 412),
+        ({"If-Unmodified-Since": modified}, 200),
+        ({"If-Match": etag, "If-Unmodified-Since": past}, 200),
+        ({"If-Unmodified-Since": "no date"}, 200),
+    ]
+    for headers, status in cases:
+        assert client.get(image.url, headers=headers).status_code == status, headers
 
 
 @pytest.mark.parametrize(
@@ -324,88 +446,6 @@ def test_a_presigned_get(app: Flask, client: FlaskClient, picture: bytes) -> Non
     assert forged.status_code == 403 and forged.json is not None
     assert forged.json["error"] == "policy_violation"
     assert client.get(image.url + "?v=2").status_code == 200
-
-
-# --- presigned POSTs to the application itself
-
-
-@pytest.fixture
-def form(client: FlaskClient) -> dict[str, Any]:
-    found: dict[str, Any] | None = client.post("/api/s3/upload-url", json={"filename": "a.jpg"}).json
-    assert found is not None
-    return found
-
-
-def refusals(client: FlaskClient, data: Any, **more: Any) -> tuple[int, str]:
-    answer = client.post("/uploads", data=data, **more)
-    assert answer.json is not None and set(answer.json) == {"error", "message", "hint"}
-    return answer.status_code, answer.json["error"]
-
-
-def test_the_policy_is_enforced(
-    client: FlaskClient, app: Flask, form: dict[str, Any], picture: bytes
-) -> None:
-    fields = form["fields"]
-    violation = (403, "policy_violation")
-    for changed in ({"key": "components/x.jpg"}, {"Content-Type": "text/html"}, {"extra": "1"}):
-        data = fields | changed | {"file": (io.BytesIO(picture), "a.jpg")}
-        assert refusals(client, data) == violation
-    assert refusals(client, {"file": (io.BytesIO(picture), "a.jpg")})[0] in (400, 403)
-    assert store_of(app).sweep(older_than=0).found == []
-
-
-def test_malformed_forms(client: FlaskClient, form: dict[str, Any], picture: bytes) -> None:
-    bad = (400, "invalid_argument")
-    assert refusals(client, form["fields"]) == bad
-    assert refusals(client, {}) == bad
-    assert refusals(client, b"garbage", content_type="multipart/form-data") == bad
-    assert refusals(client, b"x", content_type="multipart/form-data; boundary=b") == bad
-    two = form["fields"] | {
-        "file": (io.BytesIO(picture), "a.jpg"),
-        "other": (io.BytesIO(picture), "b.jpg"),
-    }
-    assert refusals(client, two) == bad
-
-
-def test_the_body_is_capped_before_it_is_parsed(
-    client: FlaskClient, app: Flask, form: dict[str, Any]
-) -> None:
-    large = form["fields"] | {"file": (io.BytesIO(bytes(2_000_000)), "a.jpg")}
-    assert refusals(client, large) == (413, "limit_exceeded")
-
-    class Endless(io.RawIOBase):
-        given = 0
-
-        def readable(self) -> bool:
-            return True
-
-        def readinto(self, buffer: Any) -> int:
-            self.given += len(buffer)
-            return len(buffer)
-
-    endless = Endless()
-    environ = {
-        "REQUEST_METHOD": "POST",
-        "PATH_INFO": "/uploads",
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "wsgi.url_scheme": "http",
-        "wsgi.input": endless,
-        "wsgi.input_terminated": True,
-        "wsgi.errors": io.StringIO(),
-        "CONTENT_TYPE": "multipart/form-data; boundary=b",
-    }
-    answer = run_wsgi_app(app, environ)
-    assert answer[1].startswith(("400", "413"))
-    assert endless.given < 3_000_000
-    # What is refused for its length is taken from a client that is still sending, but not without end.
-    for length, taken in ((5_000_000, 5_000_000), (10**12, 64 << 20)):
-        endless.given = 0
-        answer = run_wsgi_app(app, environ | {"CONTENT_LENGTH": str(length)})
-        assert answer[1].startswith("413") and endless.given == taken
-    fields = form["fields"] | {"note": "x" * 100_000}
-    assert refusals(client, fields | {"file": (io.BytesIO(b"x"), "a.jpg")})[0] == 413
 
 
 # --- errors
@@ -524,6 +564,103 @@ def test_a_base_url_without_a_path(tmp_path: Path, base_url: str) -> None:
     assert promoted is not None and client.get(promoted["url"]).status_code == 200
     assert client.get("/").text == "the application's own page"
     assert client.get("/missing").status_code == 404
+
+
+def test_every_setting_may_be_in_the_applications_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    app = make_app(
+        tmp_path,
+        AWS_S3_BUCKET="lab-images",
+        AWS_DEFAULT_REGION="eu-central-1",  # before the environment's, whatever its name there
+        AWS_ACCESS_KEY_ID="AKIDEXAMPLE",
+        AWS_SECRET_ACCESS_KEY="example",
+        AWS_USE_DUALSTACK_ENDPOINT=True,
+        LABLINK_STORAGE_FORMER_URLS=["https://old.example/images/", "/uploads"],
+        LABLINK_STORAGE_MAX_UPLOAD_BYTES=5000,
+        LABLINK_STORAGE_DEADLINE=timedelta(seconds=7),
+        LABLINK_STORAGE_STORAGE_CLASS="STANDARD_IA",
+        LABLINK_STORAGE_CACHE_CONTROL="no-cache",
+        LABLINK_STORAGE_OPTIMIZE={"format": "webp", "background": (1, 2, 3)},
+        LABLINK_STORAGE_VARIANTS='{"card": {"max_width": 640}}',
+        LABLINK_STORAGE_LIMITS={"max_bytes": 6000, "max_duration": timedelta(seconds=3)},
+    )
+    store = store_of(app)
+    assert (store.region, store.variants, store.max_bytes) == ("eu-central-1", ["card"], 6000)
+    assert store.key_from_url("https://old.example/images/components/a.jpg") == "components/a.jpg"
+    form = app.test_client().post("/api/s3/upload-url", json={"filename": "a.jpg"}).json
+    assert form is not None and form["file_url"].endswith(".webp")
+    assert form["url"].startswith("https://lab-images.s3.dualstack.eu-central-1.amazonaws.com")
+    assert form["fields"]["x-amz-storage-class"] == "STANDARD_IA"
+    assert form["fields"]["Cache-Control"] == "no-cache"
+    policy = json.loads(base64.b64decode(form["fields"]["policy"]))
+    assert ["content-length-range", 1, 5000] in policy["conditions"]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"LABLINK_STORAGE_OPTIMIZE": {"max_widht": 100}},
+        {"LABLINK_STORAGE_LIMITS": '{"max_bytes": 10'},
+        {"LABLINK_STORAGE_DEADLINE": "soon"},
+        {"LABLINK_STORAGE_REQUIRE_S3": "maybe"},
+    ],
+)
+def test_a_setting_that_is_wrong_is_named(tmp_path: Path, config: dict[str, Any]) -> None:
+    with pytest.raises(lablink_storage.ConfigurationError, match=next(iter(config))):
+        make_app(tmp_path, **config)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"LABLINK_STORAGE_BASE_URL": "/lab/uploads"},
+        {"LABLINK_STORAGE_BASE_URL": "/lab/uploads", "APPLICATION_ROOT": "/lab"},
+        {"LABLINK_STORAGE_BASE_URL": "https://lab.example.org/lab/uploads"},
+    ],
+)
+@pytest.mark.parametrize("wrapped", ["before", "after", "script_name"])
+def test_behind_a_prefix(tmp_path: Path, config: dict[str, str], wrapped: str) -> None:
+    """nginx with X-Forwarded-Prefix and ProxyFix, or gunicorn's SCRIPT_NAME."""
+    app = Flask("lab")
+    app.config.update(LABLINK_STORAGE_DIR=tmp_path, LABLINK_STORAGE_SECRET=SECRET, **config)
+    seen: list[str | None] = []
+
+    @app.before_request
+    def audit() -> None:
+        seen.append(request.path)
+
+    if wrapped == "before":
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_proto=1, x_host=1, x_prefix=1)  # type: ignore[method-assign]
+    LablinkStorage(app, guard=False)
+
+    @app.get("/<path:anything>")
+    def page(anything: str) -> str:
+        return f"the page {anything}"
+
+    if wrapped == "after":
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_proto=1, x_host=1, x_prefix=1)  # type: ignore[method-assign]
+    client = app.test_client()
+    if wrapped == "script_name":
+        more: dict[str, Any] = {"base_url": "https://lab.example.org/lab"}
+    else:
+        headers = {"Proto": "https", "Host": "lab.example.org", "Prefix": "/lab"}
+        more = {"headers": {f"X-Forwarded-{name}": value for name, value in headers.items()}}
+
+    form = client.post("/api/s3/upload-url", json={"filename": "a.jpg"}, **more).json
+    assert form is not None and form["url"] == "https://lab.example.org/lab/uploads"
+    data = form["fields"] | {"file": (io.BytesIO(photo(40, 30)), "a.jpg")}
+    # The proxy takes the prefix off.
+    assert client.post("/uploads", data=data, **more).status_code == 201
+    promoted = client.post("/api/s3/promote", json={"key": form["key"]}, **more).json
+    assert promoted is not None and promoted["url"] == form["file_url"]
+    served = client.get(f"/uploads/{promoted['key']}", **more)
+    assert served.status_code == 200 and served.headers["Content-Type"] == "image/jpeg"
+    assert client.get("/uploads/pending/components/x.jpg", **more).status_code == 404
+    assert client.get("/elsewhere", **more).text == "the page elsewhere"
+    assert len(seen) == 6
 
 
 def test_a_store_built_by_hand(picture: bytes) -> None:

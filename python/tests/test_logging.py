@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import traceback
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from lablink_storage import ImageStore, StorageError
 
-from support import Server
+from support import Server, photo
 
 
 def test_operations_are_logged_with_their_key_and_without_a_secret(
@@ -65,3 +67,53 @@ def test_a_handler_that_raises_or_calls_back_harms_nothing(memory: ImageStore, p
         logger.removeHandler(handler)
         logger.setLevel(before)
     assert seen
+
+
+@pytest.mark.parametrize("backend", ["memory", "s3"])
+def test_a_handler_that_calls_the_store(
+    backend: str, memory: ImageStore, server: Server, request: pytest.FixtureRequest
+) -> None:
+    """One that counts what is stored, or ships its records to the store: its own calls are not logged, or
+    they would log for ever, and none waits for the handler's lock."""
+    store = memory if backend == "memory" else server.store(request.getfixturevalue("bucket"))
+    found: list[object] = []
+
+    class Counting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            try:
+                found.append(store.exists("components/missing.jpg"))
+                found.append(store.upload(photo(20, 20)).size)
+            except Exception as error:
+                found.append(error)
+
+    logger = logging.getLogger("lablink_storage")
+    handler, before = Counting(), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        store.upload(photo(40, 30))
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(lambda _: store.exists("components/a.jpg"), range(8)))
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+    assert found[0] is False and isinstance(found[1], int)
+    assert not [one for one in found if isinstance(one, Exception)]
+
+
+def test_what_failed_underneath_is_the_cause() -> None:
+    store = ImageStore.s3(
+        "lab-images",
+        endpoint_url="http://127.0.0.1:1",
+        access_key_id="AKIDEXAMPLE",
+        secret_access_key="example",
+        deadline=3,
+    )
+    with pytest.raises(StorageError) as failed:
+        store.exists("components/a.jpg")
+    causes, error = [], failed.value.__cause__
+    while error is not None:
+        causes.append(str(error))
+        error = error.__cause__
+    assert "Connection refused" in "".join(causes)
+    assert "".join(traceback.format_exception(failed.value)).count("Connection refused") == 1

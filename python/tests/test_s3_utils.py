@@ -6,6 +6,7 @@ import inspect
 import io
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ import requests
 
 from lablink_storage import (
     AccessDeniedError,
+    ConfigurationError,
     CredentialsError,
-    ImageStore,
-    InternalError,
+    ForeignUrlError,
     InvalidImageError,
     NoSuchBucketError,
     StorageError,
     UnavailableError,
+    UnsupportedFormatError,
     s3_utils,
 )
 
@@ -166,12 +168,50 @@ def test_the_client_says_what_kind_of_failure_it_is(
     assert failure(UnavailableError).retryable
 
 
-def test_a_client_that_cannot_be_made_is_none(on_s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken() -> ImageStore:
-        raise InternalError("no runtime")
+def test_the_client_of_a_wrong_configuration(on_s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guide's status route calls ``get_s3_client().head_bucket`` and answers with what it raises."""
+    monkeypatch.setenv("AWS_S3_BUCKET", "NOT a bucket")
+    client = s3_utils.get_s3_client()
+    assert client is not None
+    with pytest.raises(ConfigurationError) as wrong:
+        client.head_bucket(Bucket="NOT a bucket")
+    assert "AWS_S3_BUCKET" in f"{wrong.value} {wrong.value.hint}"
 
-    monkeypatch.setattr(s3_utils, "_store", broken)
-    assert s3_utils.get_s3_client() is None
+
+def test_a_storage_without_form_uploads(
+    on_s3: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("LABLINK_STORAGE_DIRECT_UPLOAD", "put")
+    assert s3_utils.get_s3_upload_url("board.jpg") is None
+    assert "form uploads" in str(s3_utils.last_error()) and len(caplog.records) == 1
+
+
+def test_why_a_call_answered_none(on_s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert s3_utils.upload_image_to_s3(b"<svg xmlns='http://www.w3.org/2000/svg'/>", "a.svg") is None
+    mistake = s3_utils.last_error()
+    assert isinstance(mistake, UnsupportedFormatError) and mistake.http_status == 415
+    assert s3_utils.delete_image_from_s3("https://elsewhere.example/a.jpg") is False
+    assert isinstance(s3_utils.last_error(), ForeignUrlError)
+    assert s3_utils.get_s3_upload_url("a.heic") is not None  # declared as JPEG by the guide's default
+    assert s3_utils.last_error() is None
+    with ThreadPoolExecutor(1) as other:
+        assert s3_utils.upload_image_to_s3(b"", "a.jpg") is None
+        assert other.submit(s3_utils.last_error).result() is None
+    assert s3_utils.last_error() is not None
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+    assert s3_utils.delete_image_from_s3(s3_utils.get_image_url("components/a.jpg")) is False
+    broken = s3_utils.last_error()
+    assert isinstance(broken, UnavailableError) and broken.retryable
+
+
+@pytest.mark.parametrize("level", [logging.WARNING, logging.ERROR])
+def test_a_failure_is_logged_once(on_s3: str, caplog: pytest.LogCaptureFixture, level: int) -> None:
+    with caplog.at_level(level, "lablink_storage"):
+        assert s3_utils.upload_image_to_s3(b"<html>", "photo.jpg") is None
+        assert s3_utils.get_s3_upload_url("evil.html", "text/html") is None
+        assert s3_utils.delete_image_from_s3("https://elsewhere.example/a.jpg") is False
+        assert s3_utils.upload_image_to_s3(None, "a.jpg") is None  # type: ignore[arg-type]
+    assert len(caplog.records) == 4, caplog.text
 
 
 def test_arguments_of_a_wrong_kind_are_refused_as_the_guide_did(

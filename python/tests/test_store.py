@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask, request
 from werkzeug.datastructures import FileStorage
 
 import lablink_storage
@@ -477,9 +478,7 @@ def test_constructors_take_what_their_signatures_name_and_nothing_else(tmp_path:
         for name, (make, _) in constructors.items()
     }
     for name, keywords in named.items():
-        assert keywords == {
-            setting["keyword"] for setting in settings() if name in setting["constructors"]
-        }
+        assert keywords == {setting["keyword"] for setting in settings() if name in setting["constructors"]}
     for name, (make, arguments) in constructors.items():
         for keyword in sorted(set.union({"no_such_option"}, *named.values())):
             if keyword in named[name]:
@@ -603,3 +602,60 @@ def test_exceptions_travel() -> None:
         )
         assert kind.code == again.code
     assert AlreadyExistsError.http_status == 409
+
+
+class Unseekable(io.RawIOBase):
+    """Knows where it is and cannot go back: a request's stream, requests' raw, boto3's Body."""
+
+    def __init__(self, data: bytes) -> None:
+        self._inner = io.BytesIO(data)
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._inner.tell()
+
+    def readinto(self, buffer: Any) -> int:
+        return self._inner.readinto(buffer)
+
+
+class WithoutSeek:
+    def __init__(self, data: bytes) -> None:
+        inner = io.BytesIO(data)
+        self.read, self.tell = inner.read, inner.tell
+
+
+@pytest.mark.parametrize("stream", [Unseekable, WithoutSeek])
+def test_streams_that_cannot_go_back(memory: ImageStore, stream: Any) -> None:
+    data = photo(40, 30)
+    assert memory.upload(stream(data)).source.size == len(data)
+
+
+def test_a_request_body_is_uploaded_as_it_comes(memory: ImageStore) -> None:
+    app = Flask("lab")
+    app.add_url_rule("/photo", "put", lambda: memory.upload(request.stream).key, methods=["PUT"])
+    answer = app.test_client().put("/photo", data=photo(40, 30), content_type="image/jpeg")
+    assert answer.status_code == 200 and memory.exists(answer.text)
+
+
+@pytest.mark.parametrize("empty", [b"", io.BytesIO(), bytearray()])
+def test_an_empty_file_is_called_empty(memory: ImageStore, empty: Any) -> None:
+    with pytest.raises(InvalidImageError, match="the file is empty") as refused:
+        memory.upload(empty)
+    assert refused.value.http_status == 400 and not isinstance(refused.value, UnsupportedFormatError)
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the module of subinterpreters is 3.11's")
+def test_a_second_interpreter_is_refused_plainly() -> None:
+    """mod_wsgi gives each application one; what is raised in the second could not be caught there."""
+    program = (
+        "import sys, lablink_storage, _xxsubinterpreters as interpreters\n"
+        "other = interpreters.create(isolated=False)\n"
+        "code = f'import sys; sys.path[:0] = {sys.path!r}\\n'\n"
+        "code += 'try: import lablink_storage\\nexcept ImportError as error: print(error)'\n"
+        "interpreters.run_string(other, code)\n"
+    )
+    command = [sys.executable, "-c", program]
+    said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    assert "another interpreter of this process" in said and "WSGIApplicationGroup" in said

@@ -1,10 +1,13 @@
 //! From the environment, or values given in code, to one validated [`Config`].
 
+mod address;
+mod bounds;
 mod builder;
 mod credentials;
 mod env;
 mod error;
 mod options;
+mod pem;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -350,6 +350,28 @@ fn the_documentation_has_every_setting() {
     assert_eq!(rows, expected, "the table in src/lib.rs has to be:\n{page}");
 }
 
+/// So is the page's, with the names on every face.
+#[test]
+fn the_page_has_every_name_of_every_setting() {
+    let cell = |names: &[&str]| {
+        let names = names.iter().filter(|name| !name.is_empty());
+        let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+        names.join(", then ")
+    };
+    let page = include_str!("../../docs/configuration.md");
+    for setting in Setting::all() {
+        let row = format!(
+            "| {} | {} | {} | {} | {} |\n",
+            cell(setting.variables),
+            cell(&[setting.keyword]),
+            cell(&[setting.method]),
+            setting.doc,
+            setting.default
+        );
+        assert!(page.contains(&row), "docs/configuration.md lacks: {row}");
+    }
+}
+
 /// Each setting that code can set has its method here, and no two share a name.
 #[test]
 fn every_name_is_of_one_setting_and_its_method_is_there() {

@@ -52,6 +52,9 @@ impl OptimizeError {
 
 impl From<Unrecognized> for OptimizeError {
     fn from(unrecognized: Unrecognized) -> Self {
+        if unrecognized.is_empty {
+            return Self::invalid("the file is empty");
+        }
         Self::UnsupportedFormat {
             name: unrecognized.name.unwrap_or("unknown"),
         }

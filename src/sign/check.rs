@@ -121,6 +121,28 @@ pub fn check_post(
     verifier: &PostVerifier<'_>,
     now: SystemTime,
 ) -> Result<AcceptedPost, PolicyViolation> {
+    let (accepted, policy) = check_fields(form, verifier, now)?;
+    policy.check_size(form.file_size)?;
+    Ok(accepted)
+}
+
+/// Holds the fields alone against their policy, before the file is read, and returns how many bytes the
+/// file may have. `form.file_size` is not looked at.
+#[cfg(feature = "store")]
+pub(crate) fn check_post_fields(
+    form: &PostForm<'_>,
+    verifier: &PostVerifier<'_>,
+    now: SystemTime,
+) -> Result<u64, PolicyViolation> {
+    let (_, policy) = check_fields(form, verifier, now)?;
+    Ok(policy.max_size())
+}
+
+fn check_fields(
+    form: &PostForm<'_>,
+    verifier: &PostVerifier<'_>,
+    now: SystemTime,
+) -> Result<(AcceptedPost, Policy), PolicyViolation> {
     let fields = Fields::new(form.fields)?;
     let document = fields.required(DOCUMENT)?;
     let signature_field = verifier.check(&fields, document)?;
@@ -160,8 +182,7 @@ pub fn check_post(
             field: field.chars().take(100).collect(),
         });
     }
-    policy.check_size(form.file_size)?;
-    Ok(AcceptedPost {
+    let accepted = AcceptedPost {
         key: ObjectKey::parse(key).map_err(|error| PolicyViolation::malformed(error.reason))?,
         content_type: fields.get("content-type").map(str::to_owned),
         success_action_status: match fields.get("success_action_status") {
@@ -169,7 +190,8 @@ pub fn check_post(
             Some("201") => 201,
             _ => 204,
         },
-    })
+    };
+    Ok((accepted, policy))
 }
 
 impl PostVerifier<'_> {
@@ -290,6 +312,19 @@ impl Policy {
             expires_at,
             conditions,
         })
+    }
+
+    /// The most bytes that every condition allows.
+    #[cfg(feature = "store")]
+    fn max_size(&self) -> u64 {
+        let sizes = self
+            .conditions
+            .iter()
+            .filter_map(|condition| match condition {
+                Condition::ContentLengthRange { max, .. } => Some(*max),
+                _ => None,
+            });
+        sizes.min().unwrap_or(u64::MAX)
     }
 
     fn check_size(&self, size: u64) -> Result<(), PolicyViolation> {

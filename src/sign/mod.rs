@@ -27,6 +27,8 @@ mod sigv4;
 mod time;
 mod violation;
 
+#[cfg(feature = "store")]
+pub(crate) use check::check_post_fields;
 pub use check::{AcceptedPost, PostForm, PostVerifier, check_post};
 pub use cloudfront::{CloudFrontPolicy, CloudFrontSigner};
 pub use credentials::Credentials;

@@ -372,21 +372,19 @@ impl ImageStore {
     }
 }
 
-/// What the caller says that the upload will be, or what its file name says.
+/// The format that the caller declares, or the one of the file name where there is no content type.
+/// Browsers send an empty type or `application/octet-stream` for files whose type they do not know.
 fn declared_format(filename: &str, content_type: Option<&str>) -> Result<ImageFormat> {
-    let guessed = || {
-        let extension = filename.rsplit_once('.').map(|(_, extension)| extension)?;
-        ImageFormat::from_extension(extension)
+    let declared = content_type
+        .map(str::trim)
+        .filter(|mime| !mime.is_empty() && !mime.eq_ignore_ascii_case("application/octet-stream"));
+    let mime = match declared {
+        Some(mime) => mime,
+        None => mime_guess::from_path(filename).first_raw().unwrap_or(""),
     };
-    match content_type {
-        Some(content_type) => ImageFormat::from_mime_type(content_type),
-        None => guessed(),
-    }
-    .ok_or_else(|| {
-        OptimizeError::UnsupportedFormat {
-            name: "other than an accepted image type",
-        }
-        .into()
+    ImageFormat::from_mime_type(mime).ok_or_else(|| {
+        let name = ImageFormat::foreign_mime_name(mime).unwrap_or("unknown");
+        OptimizeError::UnsupportedFormat { name }.into()
     })
 }
 

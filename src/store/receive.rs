@@ -8,7 +8,7 @@ use crate::backend::PutOptions;
 use crate::error::{Error, Result};
 use crate::format::ImageFormat;
 use crate::key::ObjectKey;
-use crate::sign::{PostForm, PostVerifier, ResponseHeaders, check_post};
+use crate::sign::{PostForm, PostVerifier, ResponseHeaders, check_post, check_post_fields};
 
 impl ImageStore {
     /// Takes a form that this store's [`presigned_post`](Self::presigned_post) allowed, and stores its
@@ -85,6 +85,43 @@ impl ImageStore {
             })
         })
         .await
+    }
+
+    /// Checks the fields of a form, everything but the file itself, and returns how many bytes the file may
+    /// have: for a server that reads the file only once it knows that the form is signed.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lablink_storage::{ErrorKind, ImageStore, PresignPostOptions};
+    ///
+    /// let store = ImageStore::builder()
+    ///     .memory()
+    ///     .with_secret("0123456789abcdef0123456789abcdef")
+    ///     .build()?;
+    /// let options = PresignPostOptions::default().with_max_bytes(5 << 20);
+    /// let post = store.presigned_post("board.jpg", options).await?;
+    /// assert_eq!(store.verify_post(&post.fields)?, 5 << 20);
+    ///
+    /// let error = store.verify_post(&post.fields[1..]).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::PolicyViolation);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `PolicyViolation` and `NotSupported`, as [`receive_post`](Self::receive_post).
+    pub fn verify_post(&self, fields: &[(String, String)]) -> Result<u64> {
+        traced_at_once(tracing::info_span!("verify_post"), || {
+            let verifier = PostVerifier::Local(self.inner.signers.local()?);
+            let form = PostForm::new(fields, 0);
+            Ok(check_post_fields(
+                &form,
+                &verifier,
+                self.inner.sources.now(),
+            )?)
+        })
     }
 
     /// Checks the query of a signed GET that this store's [`presigned_get`](Self::presigned_get) gave,

@@ -3,30 +3,40 @@ import { inWords, LoginEnded, objection, storageWords, tooLarge, Trouble, TYPES 
 
 const $ = (selector, root = document) => root.querySelector(selector);
 const TOKEN = "lablink-token";
+/** How long, in milliseconds, nothing may move before a request is given up. */
+const PATIENCE = Number(document.body.dataset.patience);
+const SILENT = "There was no answer for too long. Check the connection and try again.";
 
 let components = [];
+/** Cancels the upload under way, if there is one. */
+let upload = null;
 
 // --- talking to the server -------------------------------------------------------------------------------
 
 function authorization() {
-  const token = sessionStorage.getItem(TOKEN);
+  const token = localStorage.getItem(TOKEN);
   return token ? { Authorization: `Bearer ${token}` } : {};
 }
 
 /** Sends a request to our own server and gives its JSON. */
-async function api(method, path, json) {
+async function api(method, path, json, signal) {
   const token = authorization();
-  let response;
+  const limit = AbortSignal.timeout(PATIENCE);
+  let response, text;
   try {
     response = await fetch(path, {
       method,
       headers: { ...token, ...(json ? { "Content-Type": "application/json" } : {}) },
       body: json && JSON.stringify(json),
+      signal: signal ? AbortSignal.any([signal, limit]) : limit,
     });
+    text = await response.text();
   } catch {
+    if (signal?.aborted) throw new Trouble("The upload was cancelled.");
+    if (limit.aborted) throw new Trouble(SILENT);
     throw new Trouble("The server cannot be reached. Check the connection and try again.");
   }
-  return checked(response.status, await response.text(), token);
+  return checked(response.status, text, token);
 }
 
 /** `token` is the header with which the request was sent. */
@@ -43,17 +53,37 @@ function checked(status, text, token) {
   return body;
 }
 
-/** Posts a form and tells how much of it has gone: `fetch` cannot. */
-function post(url, form, headers, onProgress) {
+/** Sends a body and tells how much of it has gone: `fetch` cannot. */
+function send(method, url, body, headers, onProgress) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("POST", url);
-    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
-    request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
-    request.onload = () => resolve({ status: request.status, text: request.responseText });
+    const { signal } = upload;
+    let silence;
+    const fail = (words) => {
+      clearTimeout(silence);
+      reject(new Trouble(words));
+    };
+    const listen = () => {
+      clearTimeout(silence);
+      silence = setTimeout(() => { request.abort(); fail(SILENT); }, PATIENCE);
+    };
+    request.open(method, url);
+    for (const [name, value] of Object.entries(headers)) {
+      if (name.toLowerCase() !== "content-length") request.setRequestHeader(name, value); // the browser's own
+    }
+    request.upload.onprogress = (event) => {
+      listen();
+      if (event.lengthComputable) onProgress(event.loaded / event.total);
+    };
+    request.onload = () => {
+      clearTimeout(silence);
+      resolve({ status: request.status, text: request.responseText });
+    };
     request.onerror = () =>
-      reject(new Trouble("The upload was cut off before there was an answer. Please try again; if it happens every time, the storage does not take uploads from this page (CORS)."));
-    request.send(form);
+      fail("The upload was cut off before there was an answer. Please try again; if it happens every time, the storage does not take uploads from this page (CORS).");
+    signal.addEventListener("abort", () => { request.abort(); fail("The upload was cancelled."); });
+    listen();
+    request.send(body);
   });
 }
 
@@ -64,29 +94,34 @@ async function addThroughServer(form, file) {
   body.delete("way");
   if (!file) body.delete("image");
   const token = authorization();
-  const { status, text } = await post("/api/components", body, token, (part) =>
+  const { status, text } = await send("POST", "api/components", body, token, (part) =>
     progress(part, part < 1 ? "Uploading" : "Checking and resizing"));
   return checked(status, text, token);
 }
 
 async function addDirectly(form, file) {
-  const upload = await api("POST", "/api/s3/upload-url", { filename: file.name, content_type: file.type });
-  const refused = tooLarge(file, mostBytes(upload.fields));
+  const wanted = { filename: file.name, content_type: file.type, size: file.size };
+  const direct = await api("POST", "api/s3/upload-url", wanted, upload.signal);
+  const refused = tooLarge(file, mostBytes(direct.fields));
   if (refused) throw new Trouble(refused);
-  const body = new FormData();
-  for (const [name, value] of Object.entries(upload.fields)) body.append(name, value);
-  body.append("file", file); // the storage reads nothing after the file
-  const { status, text } = await post(upload.url, body, {}, (part) =>
+  let body = file;
+  if (direct.method === "POST") {
+    body = new FormData();
+    for (const [name, value] of Object.entries(direct.fields)) body.append(name, value);
+    body.append("file", file); // the storage reads nothing after the file
+  }
+  const { status, text } = await send(direct.method, direct.url, body, direct.headers, (part) =>
     progress(part, part < 1 ? "Uploading to storage" : "Verifying"));
   if (status >= 400) throw new Trouble(storageWords(status, text));
   const values = Object.fromEntries(new FormData(form));
   delete values.image;
   delete values.way;
-  return api("POST", "/api/components", { ...values, upload_key: upload.key });
+  return api("POST", "api/components", { ...values, upload_key: direct.key }, upload.signal);
 }
 
 /** How much the form lets in, as its policy says. A storage that refuses more may just close the connection. */
 function mostBytes(fields) {
+  if (!fields.policy) return Infinity; // a PUT is signed for its size
   const { conditions } = JSON.parse(atob(fields.policy));
   return conditions.find((condition) => condition[0] === "content-length-range")?.[2] ?? Infinity;
 }
@@ -97,13 +132,16 @@ async function add(event) {
   const file = form.image.files[0];
   const button = $("button[type=submit]", form);
   try {
-    if (!form.name.value.trim()) throw new Trouble("Please give the component a name.");
-    if (!form.quantity.validity.valid) throw new Trouble("The quantity is a whole number from 0 to 1000000.");
+    wrong(null);
+    if (!form.name.value.trim()) throw wrong(form.name, "Please give the component a name.");
+    if (!form.quantity.validity.valid) throw wrong(form.quantity, "The quantity is a whole number from 0 to 1000000.");
     const refused = objection(file);
-    if (refused) throw new Trouble(refused);
+    if (refused) throw wrong(form.image, refused);
     button.disabled = true;
+    upload = new AbortController();
     say("#add-message", "");
     const direct = form.way.value === "direct" && file;
+    if (file) progress(0, direct ? "Uploading to storage" : "Uploading");
     const component = await (direct ? addDirectly : addThroughServer)(form, file);
     components.unshift(component);
     const way = form.way.value;
@@ -112,12 +150,22 @@ async function add(event) {
     preview();
     show();
     say("#add-message", `${component.name} was added.`, "done");
+    form.name.focus();
   } catch (error) {
     complain("#add-message", error);
   } finally {
+    upload = null;
     button.disabled = false;
     $("#progress").hidden = true;
   }
+}
+
+/** Marks the field that something is wrong with; `null` marks none. */
+function wrong(field, words) {
+  for (const marked of document.querySelectorAll("#add [aria-invalid]")) marked.removeAttribute("aria-invalid");
+  field?.setAttribute("aria-invalid", "true");
+  field?.focus();
+  return new Trouble(words);
 }
 
 function progress(part, words) {
@@ -130,14 +178,36 @@ function progress(part, words) {
 
 function preview() {
   const file = $("#add").image.files[0];
-  const image = $("#preview");
-  URL.revokeObjectURL(image.src);
-  image.hidden = !file || !TYPES.includes(file.type);
-  if (image.hidden) image.removeAttribute("src");
-  else image.src = URL.createObjectURL(file);
-  $("#drop-text").hidden = !image.hidden;
   const refused = objection(file);
+  URL.revokeObjectURL($("#preview").src);
+  picture(!refused && file ? URL.createObjectURL(file) : null);
+  $("#remove-photo").hidden = !file;
+  wrong(refused ? $("#add").image : null);
   say("#add-message", refused || "", refused ? "error" : "");
+}
+
+function picture(address) {
+  $("#preview").hidden = !address;
+  $("#drop-text").hidden = Boolean(address);
+  if (address) $("#preview").src = address;
+  else $("#preview").removeAttribute("src");
+}
+
+/** What is pasted anywhere on the page while the form is open. */
+function paste(event) {
+  const [file] = event.clipboardData.files;
+  if (!file || $("#add-panel").hidden) return;
+  event.preventDefault();
+  const chosen = new DataTransfer();
+  chosen.items.add(file);
+  $("#add").image.files = chosen.files;
+  preview();
+}
+
+function removePhoto() {
+  $("#add").image.value = "";
+  preview();
+  $("#add").image.focus();
 }
 
 // --- the gallery -----------------------------------------------------------------------------------------
@@ -163,11 +233,11 @@ function card(component) {
   } else {
     photo.classList.add("none");
   }
-  $("h3", item).textContent = component.name;
+  $("h2", item).textContent = component.name;
   $(".where", item).textContent = [component.category, component.location].filter(Boolean).join(" · ");
   $(".quantity", item).textContent = `${component.quantity} in stock`;
   const button = $(".delete", item);
-  button.hidden = !sessionStorage.getItem(TOKEN);
+  button.hidden = !localStorage.getItem(TOKEN);
   button.setAttribute("aria-label", `Delete ${component.name}`);
   button.onclick = () => remove(component, button);
   return item;
@@ -178,13 +248,17 @@ function show() {
   const shown = components.filter((component) =>
     [component.name, component.category, component.location].join(" ").toLowerCase().includes(wanted));
   $("#cards").replaceChildren(...shown.map(card));
-  $("#count").textContent = components.length ? components.length : "";
-  $("#empty").hidden = components.length > 0;
+  const all = components.length;
+  $("#count").textContent = shown.length < all ? `${shown.length} of ${all}` : all || "";
+  $("#empty").hidden = shown.length > 0;
+  if (all) $("#empty").textContent = "No component matches the filter.";
+  else if (localStorage.getItem(TOKEN)) $("#empty").textContent = "Nothing here yet. Add the first component.";
+  else $("#empty").textContent = "Nothing here yet. Log in and add the first component.";
 }
 
 async function load() {
   try {
-    ({ components } = await api("GET", "/api/components"));
+    ({ components } = await api("GET", "api/components"));
     show();
   } catch (error) {
     complain("#list-message", error);
@@ -195,14 +269,23 @@ async function remove(component, button) {
   if (!confirm(`Delete ${component.name} and its photo?`)) return;
   button.disabled = true;
   try {
-    const { message } = await api("DELETE", `/api/components/${component.id}`);
-    components = components.filter(({ id }) => id !== component.id);
-    show();
+    const { message } = await api("DELETE", `api/components/${component.id}`);
+    forget(component);
     say("#list-message", message, "done");
   } catch (error) {
     button.disabled = false;
+    if (error.body?.error === "not_found") forget(component);
     complain("#list-message", error);
   }
+}
+
+/** Takes a card away; its neighbour's button, or the heading, gets the focus that was on it. */
+function forget(component) {
+  const card = $(`.card[data-id="${component.id}"]`);
+  const next = (card?.nextElementSibling ?? card?.previousElementSibling)?.dataset.id;
+  components = components.filter(({ id }) => id !== component.id);
+  show();
+  ((next && $(`.card[data-id="${next}"] .delete`)) || $("#inventory-title")).focus();
 }
 
 // --- logging in ------------------------------------------------------------------------------------------
@@ -210,29 +293,31 @@ async function remove(component, button) {
 async function logIn(event) {
   event.preventDefault();
   try {
-    const { access_token } = await api("POST", "/api/auth/login", Object.fromEntries(new FormData(event.target)));
-    sessionStorage.setItem(TOKEN, access_token);
+    const { access_token } = await api("POST", "api/auth/login", Object.fromEntries(new FormData(event.target)));
+    localStorage.setItem(TOKEN, access_token);
     say("#login .message", "");
     showSession();
+    $("#add").name.focus();
   } catch (error) {
     complain("#login .message", error);
   }
 }
 
 function logOut() {
-  sessionStorage.removeItem(TOKEN);
+  localStorage.removeItem(TOKEN);
   showSession();
+  $("#login").email.focus();
 }
 
 async function showSession() {
-  const inside = Boolean(sessionStorage.getItem(TOKEN));
+  const inside = Boolean(localStorage.getItem(TOKEN));
   $("#login-panel").hidden = inside;
   $("#add-panel").hidden = !inside;
   $("#log-out").hidden = !inside;
   show();
   if (!inside) return;
   try {
-    const status = await api("GET", "/api/s3/status");
+    const status = await api("GET", "api/s3/status");
     $("#badge").classList.remove("trouble");
     $("#badge").title = status.message;
   } catch (error) {
@@ -267,6 +352,16 @@ $("#log-out").addEventListener("click", logOut);
 $("#add").addEventListener("submit", add);
 $("#add").image.addEventListener("change", preview);
 $("#filter").addEventListener("input", show);
+$("#remove-photo").addEventListener("click", removePhoto);
+$("#cancel").addEventListener("click", () => upload?.abort());
+$("#preview").addEventListener("error", () => {
+  if ($("#preview").hidden) return;
+  picture(null);
+  say("#add-message", "This photo cannot be shown here: it may be damaged.", "error");
+});
+document.addEventListener("paste", paste);
+addEventListener("beforeunload", (event) => upload && event.preventDefault());
+addEventListener("storage", (event) => event.key === TOKEN && showSession()); // another tab logged in or out
 for (const [name, over] of [["dragover", true], ["dragleave", false], ["drop", false]]) {
   $("#drop").addEventListener(name, () => $("#drop").classList.toggle("over", over));
 }

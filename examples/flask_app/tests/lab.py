@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -48,11 +49,20 @@ class Lab:
         return [str(path.relative_to(uploads)) for path in uploads.rglob("*") if path.is_file()]
 
 
+def photographs(count: int) -> list[Path]:
+    """Photographs as cameras made them, of 0.3 to 10 MB, the largest first; the project's own without the
+    corpus."""
+    folder = Path(os.environ.get("LABLINK_CORPUS", ROOT.parent / "shared" / "corpus")) / "bench"
+    found = [path for path in folder.glob("*.jpg") if 300_000 < path.stat().st_size < 10_000_000]
+    found.sort(key=lambda path: -path.stat().st_size)
+    return found[:: max(1, len(found) // count)][:count] or [ROOT / "examples" / "photo.jpg"]
+
+
 class Serving:
     """gunicorn with four workers, as in production."""
 
-    def __init__(self, environment: dict[str, str], port: int) -> None:
-        self._address = f"http://127.0.0.1:{port}/"
+    def __init__(self, environment: dict[str, str], port: int, path: str = "/") -> None:
+        self._address = f"http://127.0.0.1:{port}{path}"
         command = [
             sys.executable,
             "-m",

@@ -32,6 +32,7 @@ def page(browser: BrowserContext, lab: Lab) -> Iterator[Page]:
     page.goto(lab.address)
     log_in(page)
     yield page
+    page.evaluate("localStorage.clear()")  # the browser goes on, and would stay logged in
     page.close()
     assert not troubles
 
@@ -194,8 +195,8 @@ def end_login(page: Page, lab: Lab, how: str) -> None:
     if how == "expired":
         key = (lab.directory / "session.key").read_text("ascii")
         old = URLSafeTimedSerializer(key, salt="token", signer=OldSigner)
-        token = str(old.dumps(old.loads(page.evaluate("sessionStorage.getItem('lablink-token')"))))
-    page.evaluate("token => sessionStorage.setItem('lablink-token', token)", token)
+        token = str(old.dumps(old.loads(page.evaluate("localStorage.getItem('lablink-token')"))))
+    page.evaluate("token => localStorage.setItem('lablink-token', token)", token)
 
 
 class OldSigner(TimestampSigner):
@@ -266,7 +267,7 @@ def test_the_progress_of_a_direct_upload_moves(page: Page, tmp_path: Path) -> No
             window.seen = [];
             new MutationObserver(() => progress.hidden || seen.push([
                 Number(bar.getAttribute("aria-valuenow")), bar.firstElementChild.style.width,
-                progress.innerText, bar.checkVisibility()]))
+                progress.querySelector("#progress-text").innerText, bar.checkVisibility()]))
                 .observe(progress, { attributes: true, childList: true, subtree: true });
         }"""
     )

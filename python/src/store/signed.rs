@@ -306,6 +306,31 @@ impl ImageStore {
         })
     }
 
+    /// Checks the fields of a form that presigned_post gave out, before its file is read.
+    ///
+    /// Args:
+    ///     fields: the form's fields without the file, as receive_post takes them.
+    ///
+    /// Returns:
+    ///     int: how many bytes the file may have.
+    ///
+    /// Raises:
+    ///     PolicyViolationError, NotSupportedError: as receive_post.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.memory(secret="0123456789abcdef0123456789abcdef")
+    ///     >>> store.verify_post(store.presigned_post("board.jpg", max_bytes=5000).fields)
+    ///     5000
+    #[pyo3(signature = (fields))]
+    fn verify_post(&self, py: Python<'_>, fields: &Bound<'_, PyAny>) -> PyResult<u64> {
+        guard(|| {
+            let fields = post_fields(fields)?;
+            let client = self.client(py)?;
+            py.detach(|| client.verify_post(&fields)).map_err(storage)
+        })
+    }
+
     /// Checks the query of a GET that presigned_get gave out, on a local or memory store.
     ///
     /// Args:
