@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # The stages of tests/run, in their order. A stage is ABOUT[name], a function stage_name, and what it
-# needs: packages of Debian (PACKAGES), the S3 server (NEED_CEPH), more than 20 minutes (MINUTES).
+# needs: packages of Debian (PACKAGES), the S3 server (NEED_CEPH), more than 20 minutes (MINUTES), stages
+# that have to end first (AFTER; else toolchain and packages). Two run side by side, LIGHT ones besides.
 #
 # A stage says on stdout   note: ...       what a reader should know although it passed
 #                          left out: ...   and returns $LEFT_OUT: something it needs cannot be had
@@ -10,9 +11,10 @@
 # shellcheck disable=SC2034,SC2154  # the one file reads what the other sets
 
 LEFT_OUT=77
-STAGES=(toolchain packages ceph format lint docs features test licences)
+STAGES=(toolchain packages ceph build format lint docs features test licences)
 NEED_CEPH="test"
-declare -A ABOUT PACKAGES MINUTES
+LIGHT="packages ceph format"
+declare -A ABOUT PACKAGES MINUTES AFTER
 
 left_out() {
     echo "left out: $*"
@@ -21,6 +23,8 @@ left_out() {
 
 # ---- what is there
 
+AFTER[toolchain]=""
+AFTER[packages]=""
 ABOUT[toolchain]="Rust and the corpus"
 stage_toolchain() {
     command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs"; return 1; }
@@ -111,6 +115,7 @@ install_packages() {
     echo "note: installed $(date +%F)"
 }
 
+AFTER[ceph]="packages"
 ABOUT[ceph]="a real S3 server on loopback (Ceph RGW)"
 stage_ceph() {
     rm -f "$logs/ceph.env"
@@ -125,6 +130,12 @@ stage_ceph() {
 
 # ---- Rust
 
+ABOUT[build]="the crate, its command line, examples and tests"
+# Debian's packages are installed meanwhile, unless the compiler's linker is among them.
+AFTER[build]="toolchain"
+command -v cc >/dev/null || AFTER[build]="toolchain packages"
+stage_build() { cargo test --locked --all-features --no-run; }
+
 ABOUT[format]="rustfmt, and shellcheck of the scripts"
 PACKAGES[format]="shellcheck"
 stage_format() {
@@ -136,20 +147,19 @@ stage_format() {
     shellcheck "${scripts[@]}" tests/stages.sh
 }
 
-ABOUT[lint]="clippy, warnings are errors: default, no and all features"
-stage_lint() {
-    local features
-    for features in "" --no-default-features --all-features; do
-        cargo clippy --locked --workspace --all-targets $features -- -D warnings
-    done
-}
+ABOUT[lint]="clippy, warnings are errors"
+stage_lint() { cargo clippy --locked --workspace --all-targets --all-features -- -D warnings; }
 
 ABOUT[docs]="rustdoc without warnings"
 stage_docs() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-features; }
 
-ABOUT[features]="every combination of features compiles (--full: without any, the optimizer's tests run)"
+ABOUT[features]="every combination of features passes clippy; without any, the optimizer's tests run (--full)"
 stage_features() {
-    # s3 and local bring store, cli brings all; none and default are linted above: these are the others.
+    # s3 and local bring store, cli brings all.
+    local features
+    for features in "" --no-default-features; do
+        cargo clippy --locked --workspace --all-targets $features -- -D warnings
+    done
     local set sets=("webp" "store" "store,webp" "s3" "s3,webp" "local" "local,webp" "s3,local" "cli")
     for set in "${sets[@]}"; do
         echo "features: $set"
@@ -157,18 +167,27 @@ stage_features() {
         cargo clippy --locked --no-default-features --features "$set" -- -D warnings
     done
     echo "${#sets[@]} passed, 0 failed"
-    [ -z "$full" ] || cargo test --locked --no-default-features --lib
+    cargo test --locked --no-default-features --lib
 }
 
-ABOUT[test]="cargo test, doctests included"
+ABOUT[test]="unit, integration and documentation tests"
+AFTER[test]="build ceph packages"
 MINUTES[test]=30
 # The script of `setup` is run by the real AWS CLI; the SQL of `migrate` by SQLite; a stand-in for CloudFront
 # gets its certificate from OpenSSL.
 PACKAGES[test]="awscli python3 openssl"
 stage_test() {
     [ -z "$full" ] || export LABLINK_TEST_FULL=1
-    # --show-output: what a test left out, it says. The corpus is gone through below, in release.
-    cargo test --locked --all-features --no-fail-fast -- --show-output --skip every_file_is_treated_as_the_manifest_says
+    # What a test left out, it says.
+    if cargo nextest --version >/dev/null 2>&1; then
+        local status=0
+        # It runs each test as a program, whose own sum is not to be added as well.
+        cargo nextest run --locked --all-features --no-fail-fast --success-output immediate --no-output-indent 2>&1 |
+            sed -u '/^ *test result: /d' || status=$?
+        cargo test --locked --all-features --no-fail-fast --doc || status=$?
+        return $status
+    fi
+    cargo test --locked --all-features --no-fail-fast -- --show-output
 }
 
 # A cargo subcommand, from crates.io where it is not installed already; unoptimized, it is built in half the time.
@@ -178,7 +197,7 @@ cargo_tool() { # name, version
         left_out "$1 cannot be installed"
 }
 
-ABOUT[licences]="licences and advisories of every dependency"
+ABOUT[licences]="licences and advisories of every dependency (--full)"
 stage_licences() {
     cargo_tool cargo-deny 0.20.2
     cargo-deny --locked --all-features check licenses bans sources
@@ -202,6 +221,8 @@ script() { # stage, script, what it is
     eval "stage_$1() { ! declare -F before_$1 >/dev/null || before_$1; $2 \${full:+--full}; }"
 }
 
+AFTER[python]="build ceph packages"
+AFTER[signing]="build packages"
 script python python/tests/run "the Python package, the Flask extension, the example app in a browser"
 PACKAGES[python]="python3-venv chromium awscli curl"
 NEED_CEPH+=" python"
@@ -210,7 +231,7 @@ MINUTES[python]=40
 script signing tests/signing/run "signatures, byte for byte as boto3's and botocore's"
 PACKAGES[signing]="python3-venv"
 
-ABOUT[corpus]="every file of the image corpus, in release, and how true each picture is; each benchmark once"
+ABOUT[corpus]="every file of the image corpus, in release, and how true each picture is; each benchmark once (--full)"
 MINUTES[corpus]=40
 PACKAGES[corpus]="python3-venv"
 STAGES+=(corpus)
@@ -222,7 +243,7 @@ stage_corpus() {
     cargo bench --locked --bench optimize -- --test
 }
 
-script fuzz fuzz/run "fuzzing, a minute of each target (--full: an hour)"
+script fuzz fuzz/run "fuzzing, ten minutes of each target (--full)"
 PACKAGES[fuzz]="g++"
 MINUTES[fuzz]=30
 before_fuzz() { cargo_tool cargo-fuzz 0.13.2; }
@@ -231,6 +252,7 @@ before_fuzz() { cargo_tool cargo-fuzz 0.13.2; }
 ABOUT[speed]="no slower and no larger than promised, beside the peers (--full)"
 PACKAGES[speed]="nodejs npm python3-venv python3-dev gcc libjpeg62-turbo-dev zlib1g-dev liblcms2-dev libwebp-dev"
 NEED_CEPH+=" speed"
+AFTER[speed]="packages ceph build format lint docs features test licences python signing corpus fuzz"
 MINUTES[speed]=20
 STAGES+=(speed)
 stage_speed() {
@@ -248,7 +270,7 @@ stage_speed() {
 
 ABOUT[oldest]="the oldest Rust that Cargo.toml names (--full)"
 STAGES+=(oldest)
-FULL_ONLY="oldest speed"
+FULL_ONLY="corpus features fuzz licences oldest speed"
 stage_oldest() {
     local version
     version=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)

@@ -191,6 +191,17 @@ def test_animations(tmp_path: Any) -> None:
         optimize(buffer.getvalue(), animation="reject")
 
 
+def test_the_share_that_is_lost_is_told_and_bounded() -> None:
+    # One of sixteen restart intervals has no data.
+    damaged = (ROOT / "tests/fixtures/jpeg_odd/restart_empty.jpg").read_bytes()
+    with pytest.raises(InvalidImageError, match=r"6\.2 % of the picture"):
+        optimize(damaged)
+    assert optimize(damaged, max_damage=0.1).source.to_dict()["damaged"] == 1 / 16
+    assert optimize(photo(20, 10)).source.damaged == 0
+    with pytest.raises(InvalidArgumentError):
+        optimize(damaged, max_damage=1.5)
+
+
 def test_a_placeholder_is_a_thumbhash(picture: bytes) -> None:
     import base64
 

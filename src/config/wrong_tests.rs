@@ -246,6 +246,7 @@ fn a_value_that_cannot_be_is_named_by_its_variable() {
         "AWS_PROFILE",
         "AWS_DEFAULT_PROFILE",
         "AWS_SHARED_CREDENTIALS_FILE",
+        "AWS_CONFIG_FILE",
         "AWS_WEB_IDENTITY_TOKEN_FILE",
         "AWS_ROLE_ARN",
         "AWS_ROLE_SESSION_NAME",

@@ -1,7 +1,5 @@
 //! The way of one image: header, decode once, then for every result resize, turn, convert, encode.
 
-use fast_image_resize::Resizer;
-
 use crate::format::ImageFormat;
 
 use super::budget::Budget;
@@ -15,7 +13,7 @@ use super::jpeg::Color;
 use super::orientation::Upright;
 use super::placeholder::placeholder;
 use super::raster::{Component, Frame, Layout, Pixels, Range, Raster};
-use super::resize::resample;
+use super::resize::{Resizer, resample};
 use super::spare::has_spare;
 use super::strip::strip;
 use super::{OptimizeError, OptimizeOptions, OptimizedImage, OutputFormat, alpha, ycbcr};
@@ -61,7 +59,7 @@ pub(super) fn run(
             .as_deref()
             .map(Credits::read)
             .unwrap_or_default(),
-        resizer: Resizer::new(),
+        resizer: Resizer::default(),
         placeholder: None,
         budget: &budget,
         keepable: !(decoded.truncated || decoded.spare || decoded.damaged > 0.0),
@@ -118,11 +116,11 @@ impl Job<'_> {
         let planar = lossy && self.converter.is_none() && plan.canvas.is_none();
         let frame = self.frame(&plan, planar)?;
         self.budget.check_time()?;
-        let frame = self.finish(frame, &plan, format, options);
+        let mut frame = self.finish(frame, &plan, format, options);
         let placeholder = match &self.placeholder {
             Some(made) => made.clone(),
             None => {
-                let made = placeholder(&frame, &mut self.resizer)?;
+                let made = placeholder(&mut frame, &mut self.resizer)?;
                 self.placeholder.insert(made).clone()
             }
         };
@@ -173,17 +171,17 @@ impl Job<'_> {
         let crop = plan.stored_crop(upright, upright_size.0, upright_size.1);
         let (width, height) = upright.size(plan.width as usize, plan.height as usize);
         let resizer = &mut self.resizer;
-        let mut plane = |component: &Component, crop, width, height| {
+        let mut plane = |component: &mut Component, crop, width, height| {
             resample(component, stored, crop, width, height, resizer)
                 .map(|raster| turn(raster, upright))
         };
-        match &self.pixels {
+        match &mut self.pixels {
             Pixels::Packed(component) => {
                 let raster = plane(component, crop, width, height)?;
                 Ok(Frame::Packed(to_srgb(raster, self.converter.as_ref())))
             }
             Pixels::Rgb(components) => {
-                let [red, green, blue] = &**components;
+                let [red, green, blue] = &mut **components;
                 let raster = ycbcr::interleave(&[
                     plane(red, crop, width, height)?,
                     plane(green, crop, width, height)?,
@@ -192,7 +190,7 @@ impl Job<'_> {
                 Ok(Frame::Packed(to_srgb(raster, self.converter.as_ref())))
             }
             Pixels::Cmyk(components, black, inks) => {
-                let [cyan, magenta, yellow] = &**components;
+                let [cyan, magenta, yellow] = &mut **components;
                 let raster = ycbcr::cmyk(
                     &[
                         plane(cyan, crop, width, height)?,
@@ -210,7 +208,7 @@ impl Job<'_> {
                 } else {
                     (crop, width, height)
                 };
-                let [y, cb, cr] = &**components;
+                let [y, cb, cr] = &mut **components;
                 let mut planes = Box::new([
                     plane(y, crop, width, height)?,
                     plane(cb, chroma_crop, chroma_width, chroma_height)?,

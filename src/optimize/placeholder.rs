@@ -4,19 +4,21 @@ use std::f32::consts::PI;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use fast_image_resize::Resizer;
 
 use super::OptimizeError;
 use super::alpha::rgba;
 use super::raster::Frame;
-use super::resize::shrink;
+use super::resize::{Resizer, shrink};
 use super::ycbcr;
 
 /// The longer side of what is hashed. The hash keeps seven frequencies along it: more pixels change nothing.
 const SIDE: usize = 48;
 
 /// The placeholder of a result, in base64.
-pub(super) fn placeholder(frame: &Frame, resizer: &mut Resizer) -> Result<String, OptimizeError> {
+pub(super) fn placeholder(
+    frame: &mut Frame,
+    resizer: &mut Resizer,
+) -> Result<String, OptimizeError> {
     let (width, height) = frame.size();
     let longer = width.max(height);
     let scaled = |side: usize| (side * SIDE.min(longer) / longer).max(1);
@@ -25,7 +27,7 @@ pub(super) fn placeholder(frame: &Frame, resizer: &mut Resizer) -> Result<String
     let raster = match frame {
         Frame::Packed(raster) => small(raster)?,
         Frame::Ycc420(planes) => {
-            let [y, cb, cr] = &**planes;
+            let [y, cb, cr] = &mut **planes;
             ycbcr::planes_to_rgb(&[small(y)?, small(cb)?, small(cr)?])
         }
     };

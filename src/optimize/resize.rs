@@ -1,20 +1,32 @@
 //! Resampling with Lanczos3 (fast_image_resize), of packed pixels or of planes.
+//!
+//! The library's kernels are compiled anew for each type of pixel and of image, and take longer than all else
+//! here. So there is one of each, single bytes in a mutable image, and the two passes are ours: a row of packed
+//! pixels is as good as bytes for the vertical pass; for the horizontal one it is taken apart.
 
 use std::f64::consts::PI;
 
-use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
-use fast_image_resize::pixels::{U8, U8x2, U8x3, U8x4};
-use fast_image_resize::{Filter, FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::TypedImage;
+use fast_image_resize::pixels::U8;
+use fast_image_resize::{Filter, FilterType, ResizeAlg, ResizeOptions};
 
 use super::OptimizeError;
 use super::geometry::Rect;
-use super::raster::{Component, Layout, Raster};
+use super::raster::{Component, Raster};
+
+/// Buffers that are used again.
+#[derive(Default)]
+pub(super) struct Resizer {
+    library: fast_image_resize::Resizer,
+    /// What the vertical pass made.
+    between: Vec<u8>,
+}
 
 /// Resamples the part of a component that `crop` covers to `width` x `height` pixels, with Lanczos3. `crop`
 /// is in pixels of the picture, whose size is `picture`; where it goes beyond the picture, the edge is
 /// repeated.
 pub(super) fn resample(
-    component: &Component,
+    component: &mut Component,
     picture: (u32, u32),
     crop: Rect,
     width: usize,
@@ -30,7 +42,7 @@ pub(super) fn resample(
         width: crop.width * scale_x,
         height: crop.height * scale_y,
     };
-    let raster = &component.raster;
+    let raster = &mut component.raster;
     let resizer = &mut Resampler {
         resizer,
         filter: lanczos3(),
@@ -43,18 +55,18 @@ pub(super) fn resample(
     if (before, after) == ((0, 0), (0, 0)) {
         return resample_window(raster, window, width, height, resizer);
     }
-    let padded = replicate_edges(raster, before, after);
+    let mut padded = replicate_edges(raster, before, after);
     let window = Rect {
         left: window.left + before.0 as f64,
         top: window.top + before.1 as f64,
         ..window
     };
-    resample_window(&padded, window, width, height, resizer)
+    resample_window(&mut padded, window, width, height, resizer)
 }
 
 /// A rough version of a raster, each pixel the mean of those it stands for.
 pub(super) fn shrink(
-    raster: &Raster,
+    raster: &mut Raster,
     width: usize,
     height: usize,
     resizer: &mut Resizer,
@@ -108,7 +120,7 @@ fn sine_squared(angle: f64) -> f64 {
     sine * sine
 }
 
-/// The library's buffers, and the filter to use.
+/// The buffers, and the filter to use.
 struct Resampler<'a> {
     resizer: &'a mut Resizer,
     filter: FilterType,
@@ -139,7 +151,7 @@ fn replicate_edges(raster: &Raster, before: (usize, usize), after: (usize, usize
 }
 
 fn resample_window(
-    raster: &Raster,
+    raster: &mut Raster,
     window: Rect,
     width: usize,
     height: usize,
@@ -148,56 +160,157 @@ fn resample_window(
     let (source_width, source_height) = (raster.width as f64, raster.height as f64);
     let left = window.left.clamp(0.0, source_width);
     let top = window.top.clamp(0.0, source_height);
-    let window_width = window.width.min(source_width - left);
-    let window_height = window.height.min(source_height - top);
+    let window = Rect {
+        left,
+        top,
+        width: window.width.min(source_width - left),
+        height: window.height.min(source_height - top),
+    };
     let whole = (left, top) == (0.0, 0.0)
-        && (window_width - width as f64).abs() < 1e-3
-        && (window_height - height as f64).abs() < 1e-3
+        && (window.width - width as f64).abs() < 1e-3
+        && (window.height - height as f64).abs() < 1e-3
         && (raster.width, raster.height) == (width, height);
     if whole {
         let data = raster.rows().collect::<Vec<_>>().concat();
         return Ok(Raster::new(raster.layout, width, height, data));
     }
-    let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(resampler.filter))
-        .crop(left, top, window_width, window_height)
-        .use_alpha(raster.layout.has_alpha());
-    // By pixel type and not by its run-time name, which would compile the kernels of fifteen types.
-    let convolve = match raster.layout {
-        Layout::Gray => convolve::<U8>,
-        Layout::GrayAlpha => convolve::<U8x2>,
-        Layout::Rgb => convolve::<U8x3>,
-        Layout::Rgba | Layout::Cmyk => convolve::<U8x4>,
+    let cut = (window.width, window.height) == (width as f64, height as f64)
+        && (left, top) == (left.round(), top.round());
+    let data = if raster.layout.has_alpha() && !cut {
+        // What nobody sees is not to colour what is beside it.
+        convolve(&mut premultiply(raster), window, width, height, resampler).map(|mut data| {
+            divide_by_alpha(&mut data, raster.layout.channels());
+            data
+        })
+    } else {
+        convolve(raster, window, width, height, resampler)
     };
-    let mut data = vec![0; width * height * raster.layout.channels()];
-    convolve(
-        raster,
-        &mut data,
-        (width, height),
-        &options,
-        resampler.resizer,
-    )
-    .ok_or_else(|| {
+    let data = data.ok_or_else(|| {
         OptimizeError::invalid("the image could not be resized: its size is not that of its data")
     })?;
     Ok(Raster::new(raster.layout, width, height, data))
 }
 
-/// `None` where a size and its data are at odds.
-fn convolve<P: PixelTrait>(
-    raster: &Raster,
-    resized: &mut [u8],
-    (width, height): (usize, usize),
-    options: &ResizeOptions,
-    resizer: &mut Resizer,
-) -> Option<()> {
-    let rows = raster.data.len() / (raster.stride * raster.layout.channels());
-    let source =
-        TypedImageRef::<P>::from_buffer(raster.stride as u32, rows as u32, &raster.data).ok()?;
-    let (source_width, source_height) = (raster.width as u32, raster.height as u32);
-    let source = TypedCroppedImage::from_ref(&source, 0, 0, source_width, source_height).ok()?;
-    let mut resized = TypedImage::<P>::from_buffer(width as u32, height as u32, resized).ok()?;
-    resizer.resize_typed(&source, &mut resized, options).ok()
+/// The window at another size, or `None` where a size and its data are at odds.
+fn convolve(
+    raster: &mut Raster,
+    window: Rect,
+    width: usize,
+    height: usize,
+    Resampler { resizer, filter }: &mut Resampler<'_>,
+) -> Option<Vec<u8>> {
+    let channels = raster.layout.channels();
+    let options = ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(*filter))
+        .use_alpha(false);
+
+    // Vertically, the columns that the horizontal pass looks at.
+    let reach = 3.0 * (window.width / width as f64).max(1.0) + 1.0;
+    let first = (window.left - reach).floor().max(0.0);
+    let last = (window.left + window.width + reach).ceil();
+    let columns = last.min(raster.width as f64) as usize - first as usize;
+    let row = raster.stride * channels;
+    let mut source = image(row, raster.height, &mut raster.data)?;
+    let size = columns * channels * height;
+    if resizer.between.len() < size {
+        resizer.between.resize(size, 0);
+    }
+    let between = &mut resizer.between[..size];
+    let mut rows = image(columns * channels, height, between)?;
+    let (left, wide) = (first * channels as f64, (columns * channels) as f64);
+    let vertical = options.crop(left, window.top, wide, window.height);
+    resizer
+        .library
+        .resize_typed(&source, &mut rows, &vertical)
+        .ok()?;
+    drop((source, rows));
+
+    // Horizontally, the channels of a row as so many rows.
+    let mut scratch = vec![0; columns.max(width) * channels];
+    if channels > 1 {
+        for row in between.chunks_exact_mut(columns * channels) {
+            transpose(row, channels, &mut scratch);
+        }
+    }
+    let mut resized = vec![0; width * height * channels];
+    source = image(columns, height * channels, between)?;
+    let mut rows = image(width, height * channels, &mut resized)?;
+    let horizontal = options.crop(
+        window.left - first,
+        0.0,
+        window.width,
+        (height * channels) as f64,
+    );
+    resizer
+        .library
+        .resize_typed(&source, &mut rows, &horizontal)
+        .ok()?;
+    if channels > 1 {
+        for row in resized.chunks_exact_mut(width * channels) {
+            transpose(row, width, &mut scratch);
+        }
+    }
+    Some(resized)
+}
+
+fn image(width: usize, height: usize, data: &mut [u8]) -> Option<TypedImage<'_, U8>> {
+    let data = data.get_mut(..width * height)?;
+    TypedImage::from_buffer(width as u32, height as u32, data).ok()
+}
+
+/// Rows of `width` become columns.
+fn transpose(data: &mut [u8], width: usize, scratch: &mut [u8]) {
+    let height = data.len() / width;
+    let scratch = &mut scratch[..data.len()];
+    scratch.copy_from_slice(data);
+    if width <= 4 {
+        for (x, column) in data.chunks_exact_mut(height).enumerate() {
+            for (to, from) in column.iter_mut().zip(scratch[x..].iter().step_by(width)) {
+                *to = *from;
+            }
+        }
+    } else {
+        for (y, row) in scratch.chunks_exact(width).enumerate() {
+            for (to, from) in data[y..].iter_mut().step_by(height).zip(row) {
+                *to = *from;
+            }
+        }
+    }
+}
+
+/// The picture with each colour multiplied by its alpha, of 255.
+fn premultiply(raster: &Raster) -> Raster {
+    let channels = raster.layout.channels();
+    let mut data = Vec::with_capacity(raster.width * raster.height * channels);
+    for row in raster.rows() {
+        data.extend_from_slice(row);
+    }
+    for pixel in data.chunks_exact_mut(channels) {
+        let [colours @ .., alpha] = pixel else {
+            continue;
+        };
+        for colour in colours {
+            let product = u32::from(*colour) * u32::from(*alpha) + 128;
+            *colour = ((product + (product >> 8)) >> 8) as u8;
+        }
+    }
+    Raster::new(raster.layout, raster.width, raster.height, data)
+}
+
+/// The opposite of `premultiply`, as far as there is one.
+fn divide_by_alpha(data: &mut [u8], channels: usize) {
+    for pixel in data.chunks_exact_mut(channels) {
+        let [colours @ .., alpha] = pixel else {
+            continue;
+        };
+        let factor = match *alpha {
+            0 => 0,
+            alpha => ((255 << 9) / u32::from(alpha) + 1) >> 1,
+        };
+        for colour in colours {
+            *colour = ((u32::from(*colour) * factor + 128) >> 8).min(255) as u8;
+        }
+    }
 }
 
 #[cfg(test)]

@@ -21,7 +21,9 @@ pub(super) struct Entropy<'a, 't> {
     pairs: Pairs<'t>,
     /// The last DC coefficient of each component of the scan.
     predictions: [i16; 4],
-    /// Set from where an interval is damaged to its end.
+    /// From where an interval is damaged to its end.
+    damaged: bool,
+    /// Made when it is needed first.
     careful: Option<Careful<'t>>,
 }
 
@@ -41,6 +43,7 @@ impl<'a, 't> Entropy<'a, 't> {
             intervals,
             pairs,
             predictions: [0; 4],
+            damaged: false,
             careful: None,
         }
     }
@@ -51,7 +54,7 @@ impl<'a, 't> Entropy<'a, 't> {
         while from < count {
             if self.intervals.next() {
                 self.predictions = [0; 4];
-                self.careful = None;
+                self.damaged = false;
             }
             let to = count.min(from.saturating_add(self.intervals.left()));
             let read = match self.intervals.is_dry() {
@@ -69,7 +72,7 @@ impl<'a, 't> Entropy<'a, 't> {
 
     /// Decodes the blocks `from..to`, all of one interval; up to which of them there was data.
     fn interval(&mut self, strip: &mut Strip, from: usize, to: usize) -> usize {
-        if self.careful.is_none() {
+        if !self.damaged {
             let before = self.intervals.source.tell();
             if self.blocks(strip, from, to) && !self.intervals.source.overrun() {
                 return to;
@@ -77,11 +80,10 @@ impl<'a, 't> Entropy<'a, 't> {
             self.intervals.source.seek(before);
             self.intervals.source.odd = true;
             strip.clear(from, to);
-            self.careful = Some(Careful::new(&self.pairs));
+            self.damaged = true;
         }
-        let Some(careful) = &self.careful else {
-            return from;
-        };
+        let pairs = &self.pairs;
+        let careful = self.careful.get_or_insert_with(|| Careful::new(pairs));
         for begin in (from..to).step_by(strip.per_mcu) {
             let source = &mut self.intervals.source;
             let is_empty = source.is_exhausted();
