@@ -93,6 +93,12 @@ impl Error {
         Self::Internal { reason }
     }
 
+    /// Whether a call for any other object would fail, too: whoever goes through many stops at the first one.
+    #[cfg(feature = "store")]
+    pub(crate) fn concerns_every_object(&self) -> bool {
+        matches!(self, Self::Storage(error) if error.concerns_every_object())
+    }
+
     /// What kind of error it is.
     pub fn kind(&self) -> ErrorKind {
         match self {

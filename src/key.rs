@@ -14,6 +14,10 @@ use crate::format::ImageFormat;
 /// First segment of the keys of direct uploads that nobody has verified yet.
 pub(crate) const PENDING: &str = "pending";
 
+/// First segment of the keys of originals, which are kept beside what was made of them.
+#[cfg(feature = "store")]
+pub(crate) const ORIGINALS: &str = "originals";
+
 /// Extension of what a deletion leaves among the pending uploads, so that nothing is promoted to the key
 /// that was deleted.
 #[cfg(feature = "store")]

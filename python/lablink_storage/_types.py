@@ -259,3 +259,5 @@ class SweepReport:
     """Unfinished writes of the local backend that are old enough to go."""
     failures: list[tuple[str, str]]
     """Key and reason of what could not be removed."""
+    stopped: str | None = None
+    """What ended the sweep early, after it had removed something."""

@@ -196,5 +196,6 @@ pub(crate) fn sweep_report<'py>(py: Python<'py>, report: &core::SweepReport) -> 
         removed: report.removed,
         staging_files: report.staging_files,
         failures: failures,
+        stopped: report.stopped.as_deref(),
     })
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path as FsPath, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
@@ -19,10 +19,9 @@ use object_store::{
     MultipartUpload, ObjectMeta, ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload,
     PutResult, Result,
 };
-use uuid::Uuid;
 
 use super::directory::{Directory, EntryKind, is_link};
-use super::walk::{Walk, is_staging, list};
+use super::walk::{list, staging_name};
 use crate::config::LocalConfig;
 
 /// How often a write starts over when the directory it goes to is removed under it.
@@ -86,30 +85,6 @@ impl LocalFiles {
             }
         }
         Err(ErrorKind::NotFound.into())
-    }
-
-    /// Removes files that a write left which did not live to finish, and counts them.
-    pub(super) fn sweep(&self, older_than: Duration, dry_run: bool) -> io::Result<usize> {
-        let now = SystemTime::now();
-        let mut swept = 0;
-        for entry in Walk::new(self.root.clone()) {
-            let (path, metadata) = entry?;
-            let name = path.file_name().and_then(|name| name.to_str());
-            let age = now.duration_since(metadata.modified()?).unwrap_or_default();
-            if !name.is_some_and(is_staging) || age < older_than {
-                continue;
-            }
-            match if dry_run {
-                Ok(())
-            } else {
-                fs::remove_file(&path)
-            } {
-                Ok(()) => swept += 1,
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(swept)
     }
 
     /// The directory that a key's file lies in, those above it, and the file's name.
@@ -188,8 +163,7 @@ impl LocalFiles {
     /// Writes beside the destination and moves into place: a reader sees all of it or nothing.
     fn try_put(&self, location: &Path, payload: &PutPayload, create: bool) -> io::Result<String> {
         let place = self.descend(location, true)?;
-        // The number at the end makes it no valid key: it is neither listed nor read.
-        let staging = format!(".{}#1", Uuid::new_v4());
+        let staging = staging_name();
         let written = self
             .write_staging(&place, &staging, payload)
             .and_then(|e_tag| {

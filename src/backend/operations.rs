@@ -268,8 +268,9 @@ impl Backend {
         }
     }
 
-    /// Removes what unfinished writes left that are older than `older_than`, and counts it; only counts
-    /// in a dry run. Backends whose server sees to that itself have nothing to remove.
+    /// Removes what unfinished writes left that are older than `older_than`, unless it is a dry run, and
+    /// counts it in `found` as it goes. Backends whose server sees to that itself have nothing to remove.
+    /// The deadline is for each batch of directory entries and each removal, not for all of them.
     ///
     /// # Errors
     ///
@@ -278,24 +279,37 @@ impl Backend {
         &self,
         older_than: Duration,
         dry_run: bool,
-    ) -> Outcome<usize> {
-        match &self.inner.kind {
-            #[cfg(feature = "local")]
-            Kind::Local(files) => {
-                let files = files.clone();
-                let call = self.call();
-                let context = self.context(Operation::Sweep, None);
-                let sweep = super::local::blocking(move || {
-                    let swept = files.sweep(older_than, dry_run);
-                    swept.map_err(super::local::generic)
-                });
-                self.bounded(&call, context, sweep).await
-            }
-            _ => {
-                let _ = (older_than, dry_run);
-                Ok(0)
+        found: &mut usize,
+    ) -> Outcome<()> {
+        #[cfg(feature = "local")]
+        if let Kind::Local(files) = &self.inner.kind {
+            let mut walk = Some(super::walk::Walk::new(files.root().to_owned()));
+            while let Some(rest) = walk.take() {
+                let (batch, rest) = self.off_thread(move || rest.staging(older_than)).await?;
+                for path in batch {
+                    if !dry_run {
+                        self.off_thread(move || unless_gone(std::fs::remove_file(path)))
+                            .await?;
+                    }
+                    *found += 1;
+                }
+                walk = rest;
             }
         }
+        let _ = (older_than, dry_run, found);
+        Ok(())
+    }
+
+    /// One step of a sweep through files.
+    #[cfg(feature = "local")]
+    async fn off_thread<T: Send + 'static>(
+        &self,
+        step: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+    ) -> Outcome<T> {
+        let call = self.call();
+        let context = self.context(Operation::Sweep, None);
+        let step = super::local::blocking(move || step().map_err(super::local::generic));
+        self.bounded(&call, context, step).await
     }
 
     fn info(&self, key: &ObjectKey, found: &GetResult) -> ObjectInfo {
@@ -353,6 +367,15 @@ impl Backend {
 fn content_type_of(key: &ObjectKey) -> &'static str {
     let format = key.extension().and_then(ImageFormat::from_extension);
     format.map_or("application/octet-stream", ImageFormat::mime_type)
+}
+
+/// What another process removed meanwhile is gone, as it should be.
+#[cfg(feature = "local")]
+fn unless_gone(removed: std::io::Result<()>) -> std::io::Result<()> {
+    match removed {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Whether the answer named the object's size.

@@ -373,14 +373,25 @@ async fn leftovers_of_a_crash_are_swept_once_they_are_old() {
     let root = directory.path();
     fs::create_dir(root.join("p")).expect("made");
     fs::write(root.join("p/a.png"), "whole").expect("written");
-    fs::write(root.join("p/a.png#1"), "half").expect("written");
-    fs::write(root.join("p/.0b8d#1"), "half").expect("written");
+    for id in [
+        "6f9619ff-8b86-4d01-b42d-00cf4fc964ff",
+        "7f9619ff-8b86-4d01-b42d-00cf4fc964ff",
+    ] {
+        fs::write(root.join(format!("p/.{id}#1")), "half").expect("written");
+    }
+    // A person's files, which the store never wrote.
+    let others = ["p/Board #2", "p/a.png#1", "p/.0b8d#1", "p/.board#1"];
+    for name in others {
+        fs::write(root.join(name), "whole").expect("written");
+    }
     let backend = local(root);
     let sweep = |age: u64, dry_run: bool| {
         let backend = backend.clone();
         async move {
-            let swept = backend.sweep_staging(Duration::from_secs(age), dry_run);
-            swept.await.expect("swept")
+            let mut found = 0;
+            let swept = backend.sweep_staging(Duration::from_secs(age), dry_run, &mut found);
+            swept.await.expect("swept");
+            found
         }
     };
     assert_eq!(sweep(3600, false).await, 0);
@@ -388,6 +399,9 @@ async fn leftovers_of_a_crash_are_swept_once_they_are_old() {
     assert_eq!(sweep(0, false).await, 2);
     assert_eq!(sweep(0, false).await, 0);
     assert_eq!(listed(&backend, "").await, ["p/a.png"]);
+    for name in others {
+        assert!(root.join(name).exists(), "{name}");
+    }
 }
 
 #[tokio::test]

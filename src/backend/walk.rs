@@ -4,16 +4,24 @@ use std::collections::VecDeque;
 use std::fs::{self, Metadata, ReadDir};
 use std::io::{self, ErrorKind};
 use std::path::{Path as FsPath, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use object_store::path::Path;
 use object_store::{ObjectMeta, Result};
+use uuid::Uuid;
 
 use super::local::{blocking, generic, object_meta};
 
 /// Entries that are read in one go off the async threads.
 const BATCH: usize = 512;
+
+/// How long one goes on at most: of a slow disk the deadline is for a batch, not for all of it.
+const BATCH_TIME: Duration = Duration::from_secs(1);
+
+/// What follows the UUID in the name of an unfinished write. It makes the name no valid key.
+const STAGING: &str = "#1";
 
 /// The regular files under a directory, depth first and in no order. Symbolic links are not followed,
 /// so that nothing is seen twice or from outside.
@@ -29,6 +37,26 @@ impl Walk {
             open: Vec::new(),
             next: Some(directory),
         }
+    }
+
+    /// The next unfinished writes that are older than `older_than`, and the rest of the walk if there is more.
+    pub(super) fn staging(
+        mut self,
+        older_than: Duration,
+    ) -> io::Result<(Vec<PathBuf>, Option<Self>)> {
+        let (began, now) = (Instant::now(), SystemTime::now());
+        let mut found = Vec::new();
+        while found.len() < BATCH && began.elapsed() < BATCH_TIME {
+            let Some((path, metadata)) = self.advance()? else {
+                return Ok((found, None));
+            };
+            let name = path.file_name().and_then(|name| name.to_str());
+            let age = now.duration_since(metadata.modified()?).unwrap_or_default();
+            if name.is_some_and(is_staging) && age >= older_than {
+                found.push(path);
+            }
+        }
+        Ok((found, Some(self)))
     }
 
     fn advance(&mut self) -> io::Result<Option<(PathBuf, Metadata)>> {
@@ -81,10 +109,19 @@ fn unless_gone<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Whether a file name is that of an unfinished write, of this store or of object_store's own.
-pub(super) fn is_staging(name: &str) -> bool {
-    name.rsplit_once('#')
-        .is_some_and(|(_, tail)| !tail.is_empty() && tail.bytes().all(|byte| byte.is_ascii_digit()))
+/// A file name for a write that is not finished: neither listed nor read.
+pub(super) fn staging_name() -> String {
+    format!(".{}{STAGING}", Uuid::new_v4())
+}
+
+/// Whether a file name is one that [`staging_name`] makes, and not a person's `Board #2`.
+fn is_staging(name: &str) -> bool {
+    let id = name
+        .strip_prefix('.')
+        .and_then(|name| name.strip_suffix(STAGING));
+    id.is_some_and(|id| {
+        Uuid::try_parse(id).is_ok_and(|parsed| parsed.hyphenated().to_string() == id)
+    })
 }
 
 /// The objects under `directory`, with keys relative to `root`. File names that are no part of a key
@@ -106,11 +143,12 @@ pub(super) fn list(root: PathBuf, directory: PathBuf) -> BoxStream<'static, Resu
             let root = state.root.clone();
             let read = blocking(move || {
                 let mut walk = walk;
-                let batch: VecDeque<_> = walk
-                    .by_ref()
-                    .take(BATCH)
-                    .filter_map(|entry| as_object(&root, entry))
-                    .collect();
+                let mut batch = VecDeque::new();
+                let began = Instant::now();
+                while batch.len() < BATCH && began.elapsed() < BATCH_TIME {
+                    let Some(entry) = walk.next() else { break };
+                    batch.extend(as_object(&root, entry));
+                }
                 Ok((batch, walk))
             });
             match read.await {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::optimize_flags::OptimizeFlags;
+
 /// Images of an application: checked, upright, resized and stored on S3, local disk or in memory.
 #[derive(Debug, Parser)]
 #[command(
@@ -15,7 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     arg_required_else_help = true,
     after_help = "The store is described by the environment, and by a .env file for what the environment lacks:\n\
         AWS_S3_BUCKET turns S3 on, otherwise images are files under LABLINK_STORAGE_DIR (./uploads).\n\n\
-        Exit code: 0 done, 1 it failed, 2 wrong usage.\n\n\
+        Exit code: 0 done, 1 it failed, 2 wrong usage, 130 ended by Ctrl-C.\n\n\
         Examples:\n  \
         lablink-storage setup --origin https://lab.example.org --script > setup.sh\n  \
         lablink-storage doctor --origin https://lab.example.org\n  \
@@ -39,7 +41,7 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Optimize images and store them
     #[command(
-        after_help = "Examples:\n  lablink-storage put board.png\n  lablink-storage put *.jpg --json | jq -r '.images[].url'"
+        after_help = "Examples:\n  lablink-storage put board.png\n  lablink-storage put photos/ -j 4\n  curl -s https://lab.example.org/board.png | lablink-storage put -\n  lablink-storage put *.jpg --json | jq -r '.images[].url'"
     )]
     Put(Put),
     /// Fetch an image
@@ -77,9 +79,9 @@ pub(super) enum Command {
     Presign(Presign),
     /// Optimize files without storing them
     #[command(
-        after_help = "Examples:\n  lablink-storage optimize *.jpg -o small\n  lablink-storage optimize board.png -o small --format webp --max-width 400"
+        after_help = "Examples:\n  lablink-storage optimize *.jpg -o small\n  lablink-storage optimize photos/ -o small -j 4\n  lablink-storage optimize - --fit cover --max-width 320 --max-height 320 < board.png > thumb.jpg\n  lablink-storage optimize board.png -o small --format webp --max-width 400"
     )]
-    Optimize(Optimize),
+    Optimize(Box<Optimize>),
     /// Try everything the store needs, and say what to do where it fails
     #[command(
         after_help = "Examples:\n  lablink-storage doctor\n  lablink-storage doctor --origin https://lab.example.org --json | jq -e .ok\n\nIt writes one small object under the pending prefix and one under the prefix, and removes both."
@@ -94,9 +96,10 @@ pub(super) enum Command {
     Setup(Box<Setup>),
     /// Copy images from one place to another, or optimize them on the way
     #[command(after_help = "Examples:\n  \
-        lablink-storage migrate ./uploads s3://lablink-images --dry-run\n  \
-        lablink-storage migrate ./uploads s3://lablink-images --url-map map.sql --table components --column image_url\n  \
-        lablink-storage migrate s3://old-bucket/components s3://new-bucket/components --optimize --url-map map.csv\n\n\
+        lablink-storage migrate ./uploads s3://lablink-images/components --dry-run\n  \
+        lablink-storage migrate ./uploads s3://lablink-images/components --url-map map.sql --table components --column image_url\n  \
+        lablink-storage migrate s3://old-bucket/components s3://new-bucket/components --optimize --url-map map.csv\n  \
+        lablink-storage migrate s3://lablink-images/components s3://lablink-images/components --optimize --url-map map.sql\n\n\
         Run it again after an interruption: only what is missing is copied.\n\
         Nothing is ever deleted at the source, and nothing overwritten at the target.")]
     Migrate(Migrate),
@@ -113,13 +116,32 @@ pub(super) enum Command {
         lablink-storage handle-event event.json --json\n\n\
         Bare events, and events wrapped by SNS, SQS or both. No URL in an event is ever fetched.")]
     HandleEvent(HandleEvent),
+    /// Print the completions of a shell
+    #[command(
+        after_help = "Examples:\n  source <(lablink-storage completions bash)\n  lablink-storage completions fish > ~/.config/fish/completions/lablink-storage.fish"
+    )]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write one for every command
+    #[command(
+        after_help = "Examples:\n  lablink-storage man | man -l -\n  lablink-storage man -o ~/.local/share/man/man1"
+    )]
+    Man {
+        /// Directory to write a page for every command to; it is created
+        #[arg(long, short, value_name = "DIR")]
+        output: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Put {
-    /// Image files
-    #[arg(required = true, value_name = "FILE")]
+    /// Image files, folders of them, or - for stdin
+    #[arg(required = true, value_name = "FILE|DIR|-")]
     pub(super) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) jobs: Jobs,
 }
 
 #[derive(Debug, Args)]
@@ -214,34 +236,34 @@ pub(super) struct Expiry {
     pub(super) expires_in: u64,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum Format {
-    Jpeg,
-    Webp,
-    Png,
-    Auto,
-}
-
 #[derive(Debug, Args)]
 pub(super) struct Optimize {
-    /// Image files
-    #[arg(required = true, value_name = "FILE")]
+    /// Image files, folders of them, or - for stdin
+    #[arg(required = true, value_name = "FILE|DIR|-")]
     pub(super) files: Vec<PathBuf>,
-    /// Directory to write to; it is created
+    /// Directory to write to; it is created. Without it, - goes to stdout
     #[arg(long, short, value_name = "DIR")]
-    pub(super) output: PathBuf,
-    /// Largest width in pixels
-    #[arg(long, default_value_t = 1200)]
-    pub(super) max_width: u32,
-    /// Largest height in pixels
-    #[arg(long, default_value_t = 1200)]
-    pub(super) max_height: u32,
-    /// Quality from 1 to 100
-    #[arg(long, default_value_t = 85, value_parser = clap::value_parser!(u8).range(1..=100))]
-    pub(super) quality: u8,
-    /// Output format; auto is JPEG for opaque images and WebP for others
-    #[arg(long, value_enum, default_value = "jpeg")]
-    pub(super) format: Format,
+    pub(super) output: Option<PathBuf>,
+    /// Replace results that are there already
+    #[arg(long)]
+    pub(super) overwrite: bool,
+    #[command(flatten)]
+    pub(super) jobs: Jobs,
+    #[command(flatten)]
+    pub(super) options: OptimizeFlags,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Jobs {
+    /// Images under way at once
+    #[arg(long = "jobs", short = 'j', value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: u16,
+}
+
+impl From<Jobs> for usize {
+    fn from(jobs: Jobs) -> Self {
+        jobs.jobs.into()
+    }
 }
 
 #[derive(Debug, Args)]
@@ -340,6 +362,12 @@ pub(super) struct Migrate {
     /// Take an object of the same size at the target for the same, without reading both again
     #[arg(long)]
     pub(super) quick: bool,
+    /// Copy what is no image, too; without it such files are named and left out
+    #[arg(long, conflicts_with = "optimize")]
+    pub(super) all_files: bool,
+    /// Migrate to a place outside the store's prefix, where images are not public, listed or found by URL
+    #[arg(long)]
+    pub(super) outside_prefix: bool,
     /// Objects under way at once
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(super) concurrency: u16,

@@ -3,12 +3,15 @@
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
 use super::args::{Get, Key, Ls, Put, Rm, Url};
-use super::interrupt::Interrupt;
+use super::document::Document;
+use super::inputs::{Input, expand};
+use super::many::{Done, Many};
 use super::output::{Failure, Outcome, size};
 use super::{Context, Result};
 use crate::backend::ObjectInfo;
@@ -18,64 +21,47 @@ use crate::store::{ImageStore, StoredImage, UploadOptions};
 pub(super) async fn put(context: &Context, arguments: Put) -> Result<Outcome> {
     let store = context.store()?;
     let output = context.output;
-    let (mut images, mut failures) = (Vec::new(), Vec::new());
-    let interrupt = Interrupt::listen(output, "finishing this image");
-    let progress = output.progress(Some(arguments.files.len() as u64), "files");
-    let mut files = arguments.files.iter();
-    while !interrupt.is_set()
-        && let Some(file) = files.next()
-    {
-        let name = file.display().to_string();
-        progress.step(&name);
-        match put_one(&store, file).await {
-            Ok(image) => {
-                let line = format!("{name}: {} ({})", image.url, saving(&image));
-                progress.suspend(|| output.line(line))?;
+    let inputs = expand(&arguments.files, |other| {
+        output.note(format_args!(
+            "{}: passed over, no image by its name",
+            other.display()
+        ));
+    })?;
+    let names: Vec<String> = inputs.iter().map(Input::name).collect();
+    let (before, after) = (&AtomicU64::new(0), &AtomicU64::new(0));
+    let many = Many {
+        output,
+        finishing: "finishing this image",
+        unit: "files",
+        list: ("images", "file"),
+        at_once: arguments.jobs.into(),
+    };
+    let (outcome, totals) = many
+        .run(&names, |index| {
+            let (store, input) = (&store, &inputs[index]);
+            async move {
+                let image = put_one(store, input).await?;
+                before.fetch_add(image.source.size, Ordering::Relaxed);
+                after.fetch_add(image.size, Ordering::Relaxed);
                 let mut entry = json!(image);
-                entry["file"] = json!(name);
-                images.push(entry);
+                entry["file"] = json!(input.name());
+                let line = format!("{}: {} ({})", input.name(), image.url, saving(&image));
+                Ok(Done { line, entry })
             }
-            Err(failure) => {
-                progress.suspend(|| output.failure(&name, &failure));
-                let mut entry = failure.to_json();
-                entry["file"] = json!(name);
-                failures.push(entry);
-                if failure.everywhere {
-                    break;
-                }
-            }
-        }
-    }
-    drop(progress);
-    let left: Vec<_> = files.map(|file| file.display().to_string()).collect();
-    output.not_tried(&left);
-    output.document(&json!({"images": images, "failures": failures, "not_tried": left}))?;
-    Ok(Outcome::of_many(&failures, &left, &interrupt))
+        })
+        .await?;
+    let of = |bytes: &AtomicU64| bytes.load(Ordering::Relaxed);
+    output.totals("stored", &totals, of(before), of(after));
+    Ok(outcome)
 }
 
-async fn put_one(store: &ImageStore, file: &Path) -> Result<StoredImage> {
-    let bytes = read_bounded(file, store.config().optimize().limits.max_bytes)?;
+async fn put_one(store: &ImageStore, input: &Input) -> Result<StoredImage> {
+    let bytes = input.read(store.config().optimize().limits.max_bytes)?;
     let mut options = UploadOptions::default();
-    if let Some(name) = file.file_name() {
+    if let Some(name) = input.path().and_then(Path::file_name) {
         options = options.with_filename(name.to_string_lossy());
     }
     Ok(store.upload(bytes, options).await?)
-}
-
-/// Reads a file unless it is larger than anything that would be taken. The caller names it.
-pub(super) fn read_bounded(file: &Path, most: u64) -> Result<Vec<u8>> {
-    let failure = |error: &io::Error| Failure::io(error, error.to_string());
-    let opened = fs::File::open(file).map_err(|error| failure(&error))?;
-    let mut bytes = Vec::new();
-    io::Read::read_to_end(&mut io::Read::take(opened, most + 1), &mut bytes)
-        .map_err(|error| failure(&error))?;
-    if bytes.len() as u64 > most {
-        return Err(Failure::new(
-            "limit_exceeded",
-            format!("larger than {}", size(most)),
-        ));
-    }
-    Ok(bytes)
 }
 
 fn saving(image: &StoredImage) -> String {
@@ -139,7 +125,34 @@ pub(super) fn write_whole(file: &Path, bytes: &[u8]) -> Result<()> {
         return fs::write(file, bytes).map_err(|error| failure(&error));
     }
     let real = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-    let file = real.as_path();
+    staged(&real, bytes, |unfinished| fs::rename(unfinished, &real))
+}
+
+/// The same for a file that is not there; what is there is never touched.
+pub(super) fn write_new(file: &Path, bytes: &[u8]) -> Result<()> {
+    let there = || {
+        let text = format!("{}: is there already", file.display());
+        Failure::new("already_exists", text).with_hint("--overwrite replaces it")
+    };
+    if fs::symlink_metadata(file).is_ok() {
+        return Err(there());
+    }
+    let placed = staged(file, bytes, |unfinished| {
+        match fs::hard_link(unfinished, file) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+            // Not every file system has links; nobody else is expected here.
+            Err(_) => fs::rename(unfinished, file),
+            Ok(()) => fs::remove_file(unfinished),
+        }
+    });
+    placed.map_err(|failure| match failure.kind {
+        "already_exists" => there(),
+        _ => failure,
+    })
+}
+
+/// Writes beside `file`, then lets `place` put it there.
+fn staged(file: &Path, bytes: &[u8], place: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
     let name = file.file_name().ok_or_else(|| {
         Failure::new(
             "invalid_argument",
@@ -151,10 +164,10 @@ pub(super) fn write_whole(file: &Path, bytes: &[u8]) -> Result<()> {
     let unfinished = file.with_file_name(unfinished);
     let written = fs::File::create(&unfinished)
         .and_then(|mut out| out.write_all(bytes))
-        .and_then(|()| fs::rename(&unfinished, file));
+        .and_then(|()| place(&unfinished));
     written.map_err(|error| {
         let _ = fs::remove_file(&unfinished);
-        failure(&error)
+        Failure::file(file, &error)
     })
 }
 
@@ -162,20 +175,39 @@ pub(super) async fn ls(context: &Context, arguments: Ls) -> Result<Outcome> {
     let store = context.store()?;
     let output = context.output;
     let progress = output.progress(None, "objects");
+    let mut document = Document::new(output);
     let mut listed = store.list(arguments.prefix.as_deref());
-    let mut objects = Vec::new();
-    while let Some(info) = listed.next().await.transpose()? {
+    while let Some(info) = listed.next().await {
         progress.step("");
-        if output.json {
-            objects.push(entry(&store, &info));
-        } else {
-            let time = time(info.last_modified);
-            let line = format!("{time} {:>10} {}", info.size, info.key);
-            progress.suspend(|| output.line(line))?;
+        match info {
+            Ok(info) if output.json => {
+                if !document.is_begun() {
+                    document.list("objects")?;
+                }
+                document.item(&entry(&store, &info))?;
+            }
+            Ok(info) => {
+                let time = time(info.last_modified);
+                let line = format!("{time} {:>10} {}", info.size, info.key);
+                progress.suspend(|| output.line(line))?;
+            }
+            Err(error) => {
+                let failure = Failure::from(error);
+                if !document.is_begun() {
+                    return Err(failure);
+                }
+                progress.suspend(|| output.failure("stopped early", &failure));
+                document.fields(&failure.to_json())?;
+                document.end()?;
+                return Ok(Outcome::Failed);
+            }
         }
     }
     drop(progress);
-    output.document(&json!({ "objects": objects }))?;
+    if !document.is_begun() {
+        document.list("objects")?;
+    }
+    document.end()?;
     Ok(Outcome::Done)
 }
 
@@ -200,40 +232,28 @@ pub(super) fn time(time: std::time::SystemTime) -> String {
 
 pub(super) async fn rm(context: &Context, arguments: Rm) -> Result<Outcome> {
     let store = context.store()?;
-    let output = context.output;
     // All of them are understood before the first one goes.
     let keys = arguments.keys.iter().map(|key| store.resolve(key));
     let keys: Vec<_> = keys.collect::<Result<_, Error>>()?;
-    let (mut removed, mut failures) = (Vec::new(), Vec::new());
-    let interrupt = Interrupt::listen(output, "finishing this removal");
-    let progress = output.progress(Some(keys.len() as u64), "objects");
-    let mut keys = keys.into_iter();
-    while !interrupt.is_set()
-        && let Some(key) = keys.next()
-    {
-        progress.step(key.as_str());
-        match store.delete(&key).await {
-            Ok(()) => {
-                progress.suspend(|| output.line(format_args!("{key}: removed")))?;
-                removed.push(key.to_string());
+    let names: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    let many = Many {
+        output: context.output,
+        finishing: "finishing this removal",
+        unit: "objects",
+        list: ("removed", "key"),
+        at_once: 1,
+    };
+    let (outcome, _) = many
+        .run(&names, |index| {
+            let (store, key) = (&store, &keys[index]);
+            async move {
+                store.delete(key).await?;
+                let (line, entry) = (format!("{key}: removed"), json!(key));
+                Ok(Done { line, entry })
             }
-            Err(error) => {
-                let failure = Failure::from(error);
-                progress.suspend(|| output.failure(key.as_str(), &failure));
-                let mut entry = failure.to_json();
-                entry["key"] = json!(key.as_str());
-                failures.push(entry);
-                if failure.everywhere {
-                    break;
-                }
-            }
-        }
-    }
-    drop(progress);
-    let left: Vec<_> = keys.map(|key| key.to_string()).collect();
-    output.not_tried(&left);
-    output.document(&json!({"removed": removed, "failures": failures, "not_tried": left}))?;
-    Ok(Outcome::of_many(&failures, &left, &interrupt))
+        })
+        .await?;
+    Ok(outcome)
 }
 
 pub(super) fn url(context: &Context, arguments: &Url) -> Result<Outcome> {

@@ -3,14 +3,22 @@
 //! [`run`] is all of it; the binary and the Python wheel call the same.
 
 mod args;
+mod doctor;
+mod document;
 mod files;
+mod handle_event;
+mod inputs;
 mod interrupt;
-mod operations;
+mod many;
+mod migrate;
 mod optimize;
+mod optimize_flags;
 mod output;
+mod pages;
 mod parse;
 mod presign;
 mod setup;
+mod sweep;
 
 use std::env::VarError;
 use std::ffi::OsString;
@@ -97,6 +105,7 @@ fn run_with(args: impl IntoIterator<Item = OsString>, vars: Result<Vec<(String, 
             }
             match failure.kind {
                 INTERRUPTED => interrupt::EXIT_CODE,
+                _ if failure.is_usage => 2,
                 _ => 1,
             }
         }
@@ -104,11 +113,12 @@ fn run_with(args: impl IntoIterator<Item = OsString>, vars: Result<Vec<(String, 
 }
 
 fn dispatch(context: &Context, command: Command) -> Result<Outcome> {
-    // These two ask nothing of a server.
+    // These ask nothing of a server.
     match command {
         Command::Setup(arguments) => return setup::run(context, *arguments),
-        Command::Optimize(arguments) => return optimize::run(context, &arguments),
         Command::Url(arguments) => return files::url(context, &arguments),
+        Command::Completions { shell } => return pages::completions(context, shell),
+        Command::Man { output } => return pages::man(context, output.as_deref()),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -124,11 +134,15 @@ fn dispatch(context: &Context, command: Command) -> Result<Outcome> {
             Command::Promote(arguments) => files::promote(context, arguments).await,
             Command::Status => files::status(context).await,
             Command::Presign(arguments) => presign::run(context, arguments).await,
-            Command::Doctor(arguments) => operations::doctor(context, arguments).await,
-            Command::Migrate(arguments) => operations::migrate(context, arguments).await,
-            Command::Sweep(arguments) => operations::sweep(context, arguments).await,
-            Command::HandleEvent(arguments) => operations::handle_event(context, arguments).await,
-            Command::Setup(_) | Command::Optimize(_) | Command::Url(_) => Ok(Outcome::Done),
+            Command::Doctor(arguments) => doctor::run(context, arguments).await,
+            Command::Migrate(arguments) => migrate::run(context, arguments).await,
+            Command::Sweep(arguments) => sweep::run(context, arguments).await,
+            Command::HandleEvent(arguments) => handle_event::run(context, arguments).await,
+            Command::Optimize(arguments) => optimize::run(context, *arguments).await,
+            Command::Setup(_)
+            | Command::Url(_)
+            | Command::Completions { .. }
+            | Command::Man { .. } => Ok(Outcome::Done),
         }
     })
 }

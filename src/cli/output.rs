@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::interrupt::Interrupt;
+use super::many::Totals;
 use crate::causes::one_line;
 use crate::error::Error;
 
@@ -22,9 +23,19 @@ pub(super) struct Failure {
     pub(super) hint: Option<String>,
     /// Whether the same would happen with everything else that the command was given.
     pub(super) everywhere: bool,
+    /// Whether the command was used wrongly, rather than failed.
+    pub(super) is_usage: bool,
 }
 
 impl Failure {
+    /// A command that cannot be meant as it was given.
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self {
+            is_usage: true,
+            ..Self::new("invalid_argument", message)
+        }
+    }
+
     pub(super) fn new(kind: &'static str, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -32,6 +43,7 @@ impl Failure {
             causes: Vec::new(),
             hint: None,
             everywhere: false,
+            is_usage: false,
         }
     }
 
@@ -72,7 +84,8 @@ impl From<Error> for Failure {
             message: error.to_string(),
             causes: error.causes(),
             hint: error.hint(),
-            everywhere: matches!(&error, Error::Storage(error) if error.concerns_every_object()),
+            everywhere: error.concerns_every_object(),
+            is_usage: false,
         }
     }
 }
@@ -130,6 +143,18 @@ impl Output {
         writeln!(io::stdout().lock(), "{text}")
     }
 
+    /// A word of a result in a colour (the parameter of the escape sequence), on a terminal that has some and
+    /// whose user did not ask for none (<https://no-color.org>).
+    pub(super) fn coloured(self, word: &str, colour: &str) -> String {
+        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let wanted = set("NO_COLOR").is_none() && set("TERM").is_some_and(|term| term != "dumb");
+        if wanted && io::stdout().is_terminal() {
+            format!("\x1b[{colour}m{word}\x1b[0m")
+        } else {
+            word.to_owned()
+        }
+    }
+
     /// The one document of `--json`.
     pub(super) fn document(self, value: &impl Serialize) -> io::Result<()> {
         if !self.json {
@@ -166,10 +191,37 @@ impl Output {
         }
     }
 
+    /// Names the first of what was not begun, and counts the rest.
     pub(super) fn not_tried(self, left: &[String]) {
-        if !left.is_empty() {
-            self.note(format_args!("not tried: {}", left.join(", ")));
+        const SHOWN: usize = 5;
+        if left.is_empty() {
+            return;
         }
+        let shown = left[..left.len().min(SHOWN)].join(", ");
+        let more = match left.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        self.note(format_args!("not tried: {shown}{more}"));
+    }
+
+    /// One line for all of many images.
+    pub(super) fn totals(self, verb: &str, totals: &Totals, before: u64, after: u64) {
+        let all = totals.done + totals.failed + totals.not_tried;
+        if self.quiet || totals.done == 0 || all < 2 {
+            return;
+        }
+        let mut words = format!("{} of {all} {verb}", totals.done);
+        for (count, what) in [(totals.failed, "failed"), (totals.not_tried, "not tried")] {
+            if count > 0 {
+                words.push_str(&format!(", {count} {what}"));
+            }
+        }
+        let saved = (1.0 - after as f64 / before.max(1) as f64) * 100.0;
+        let (before, after) = (size(before), size(after));
+        self.note(format_args!(
+            "{words}: {before} before, {after} now, {saved:.0} % saved"
+        ));
     }
 
     /// A bar that shows itself after a second, on a terminal only.

@@ -7,7 +7,7 @@ pub(super) const MAX_ENV_FILE: u64 = 1 << 20;
 
 /// `90s`, `30m`, `24h`, `7d`.
 pub(super) fn age(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is no age such as 90s, 30m, 24h or 7d");
+    let wrong = || format!("{text:?} is not an age: write 90s, 30m, 24h or 7d");
     let unit = text.chars().last().ok_or_else(wrong)?;
     let seconds: u64 = match unit {
         's' => 1,

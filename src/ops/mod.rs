@@ -32,4 +32,4 @@ pub use migrate::{
 pub(crate) use setup::check_origin;
 pub use setup::{Archive, InvalidSetup, Setup, SetupOptions};
 #[cfg(feature = "store")]
-pub use sweep::{Sweep, SweepOptions, UsedUrls, sweep};
+pub use sweep::{Sweep, SweepOptions, Swept, SweptAs, UsedUrls, sweep};

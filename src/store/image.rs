@@ -124,12 +124,14 @@ pub struct Status {
 pub struct SweepReport {
     /// Pending uploads old enough to go, with their bytes.
     pub found: Vec<SweptObject>,
-    /// How many of them were removed; none in a dry run.
+    /// How many of them, and of the markers of deleted images, were removed; none in a dry run.
     pub removed: usize,
     /// Unfinished writes of the local backend that are old enough to go; removed unless it was a dry run.
     pub staging_files: usize,
     /// What could not be removed, and why.
     pub failures: Vec<(ObjectKey, String)>,
+    /// What ended the sweep early, after it had removed something.
+    pub stopped: Option<String>,
 }
 
 /// One object that a sweep found.

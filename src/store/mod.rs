@@ -27,6 +27,7 @@ pub use options::{
 };
 pub use reference::KeyOrUrl;
 pub use stream::ObjectStream;
+pub(crate) use sweep::{Waiting, remove_each};
 
 use std::fmt;
 use std::sync::Arc;

@@ -75,19 +75,25 @@ impl ImageStore {
     }
 
     /// Optimizes and stores under an id that the caller derives from what came in, so that the same call
-    /// twice makes one image.
+    /// twice makes one image. With `unless_same`, an image that optimizing leaves as it is is not stored
+    /// again.
     pub(crate) async fn upload_as(
         &self,
         prefix: &str,
         id: uuid::Uuid,
         bytes: Bytes,
-    ) -> Result<StoredImage> {
+        unless_same: bool,
+    ) -> Result<Option<StoredImage>> {
         let span = tracing::info_span!("upload_as", bytes = bytes.len(), %id, left = tracing::field::Empty);
         traced(span, async {
-            let prepared = self.prepare(bytes, None).await?;
+            let prepared = self.prepare(bytes.clone(), None).await?;
+            if unless_same && prepared.main.data == bytes {
+                return Ok(None);
+            }
             let key = ObjectKey::for_upload(prefix, id, prepared.main.format)?;
             let deadline = self.inner.backend.deadline();
-            self.place(key, prepared, Existing::Same, deadline).await
+            let placed = self.place(key, prepared, Existing::Same, deadline);
+            placed.await.map(Some)
         })
         .await
     }

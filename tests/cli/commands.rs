@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::common::images;
 use crate::shell::Shell;
 
-const COMMANDS: [&[&str]; 17] = [
+const COMMANDS: [&[&str]; 19] = [
     &["put"],
     &["get"],
     &["ls"],
@@ -23,6 +23,8 @@ const COMMANDS: [&[&str]; 17] = [
     &["migrate"],
     &["sweep"],
     &["handle-event"],
+    &["completions"],
+    &["man"],
 ];
 
 #[test]

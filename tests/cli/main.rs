@@ -2,13 +2,17 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/faulty.rs"]
+mod faulty;
 
 mod cloudfront;
 mod commands;
 mod distribution;
 mod doctor;
 mod events;
+mod many;
 mod migrate;
+mod migrate_answers;
 mod promote;
 mod setup;
 mod shell;

@@ -79,10 +79,10 @@ async fn killed_three_times_and_nothing_is_lost() {
     let bucket = server.bucket().await;
     let shell = Shell::s3(&server, &bucket.name, &server.keys);
     let files = fill(&shell, count);
-    let target = format!("s3://{}", bucket.name);
+    let target = format!("s3://{}/components", bucket.name);
     let args = [
         "migrate",
-        "uploads",
+        "uploads/components",
         target.as_str(),
         "--url-map",
         "map.csv",
@@ -165,11 +165,9 @@ async fn killed_three_times_and_nothing_is_lost() {
     }
     let map = std::fs::read_to_string(shell.path("map.csv")).expect("a map");
     let rows: BTreeSet<&str> = map.lines().skip(1).collect();
-    assert_eq!(
-        (map.lines().count(), rows.len()),
-        (count + 1, count),
-        "each URL once"
-    );
+    assert_eq!(map.lines().count(), rows.len() + 1, "each URL once");
+    // Those of a third have more than one spelling.
+    assert!(rows.len() > count * 2, "{} of {count}", rows.len());
     for name in files.keys() {
         let name = encoded(name);
         let row = format!("/uploads/{name},{}/{}/{name}", server.endpoint, bucket.name);
@@ -193,10 +191,10 @@ async fn optimized_images_are_made_once() {
     }
     shell.write("uploads/components/notes.txt", b"just words");
     shell.write("uploads/components/.DS_Store", b"hidden");
-    let target = format!("s3://{}", bucket.name);
+    let target = format!("s3://{}/components", bucket.name);
     let args = [
         "migrate",
-        "uploads",
+        "uploads/components",
         target.as_str(),
         "--optimize",
         "--url-map",
@@ -211,10 +209,16 @@ async fn optimized_images_are_made_once() {
             report["copied"].as_u64(),
             report["left_out"].as_u64()
         ),
-        (1, Some(6), Some(1)),
+        (0, Some(6), Some(2)),
         "{report:#}"
     );
-    assert_eq!(report["failures"][0]["key"], "components/notes.txt");
+    assert!(
+        first
+            .err
+            .contains("components/notes.txt: left out: not an image"),
+        "{}",
+        first.err
+    );
     let keys = bucket.keys().await;
     let plain: Vec<String> = keys.iter().map(|key| key.replace("%2F", "/")).collect();
     assert!(

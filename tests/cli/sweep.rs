@@ -1,6 +1,10 @@
 //! `sweep` on local files: what is found, what is removed, what is refused.
 
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
 use crate::common::images;
+use crate::faulty::{Fault, Faulty};
 use crate::shell::Shell;
 
 fn filled(count: usize) -> (Shell, Vec<String>) {
@@ -14,6 +18,12 @@ fn filled(count: usize) -> (Shell, Vec<String>) {
         .iter()
         .map(|image| image["url"].as_str().expect("a URL").to_owned());
     (shell, urls.collect())
+}
+
+fn age(file: &Path, days: u64) {
+    let opened = std::fs::File::options().write(true).open(file);
+    let old = SystemTime::now() - Duration::from_secs(days * 86_400);
+    opened.expect("opened").set_modified(old).expect("aged");
 }
 
 fn left(shell: &Shell) -> usize {
@@ -56,10 +66,15 @@ fn a_list_that_is_cut_short_or_foreign_empties_nothing() {
         urls[..5].join("\n"),
         String::new(),
         "https://elsewhere.example.org/a.jpg\n".into(),
+        // Lines that name no key: a header, rows of another kind.
+        format!("image_url\n{}", urls.join("\n")),
+        // Keys of another store.
+        urls.join("\n").replace('-', "0"),
     ] {
         let refused = shell.run_with_stdin(&sweep, list.as_bytes());
         assert_eq!((refused.code, left(&shell)), (1, 12), "{}", refused.err);
         assert_eq!(refused.json()["error"], "invalid_argument");
+        assert!(refused.err.contains("--force"), "{}", refused.err);
     }
     let forced = [&sweep[..], &["--force"]].concat();
     shell
@@ -77,15 +92,12 @@ fn old_pending_uploads_and_unfinished_files_go() {
         "uploads/components/.6f9619ff-8b86-4d01-b42d-00cf4fc964ff#1",
         b"half",
     );
+    let person = shell.write("uploads/components/Board #2", b"a file of somebody's");
+    age(&person, 3);
     let young = shell.run(&["sweep", "--delete", "--json"]).ok().json();
     assert_eq!(young["removed"], 0);
     for file in [&pending, &staging] {
-        let file = std::fs::File::options()
-            .write(true)
-            .open(file)
-            .expect("opened");
-        let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3 * 86_400);
-        file.set_modified(old).expect("aged");
+        age(file, 3);
     }
     let warned = shell.run(&["doctor", "--json"]).ok().json();
     let leftovers = warned["checks"]
@@ -103,6 +115,7 @@ fn old_pending_uploads_and_unfinished_files_go() {
         (Some(1), Some(1))
     );
     assert!(!pending.exists() && !staging.exists());
+    assert!(person.exists(), "the store never wrote it");
     assert_eq!(left(&shell), 1);
 }
 
@@ -187,4 +200,202 @@ fn an_image_and_its_variants_stay_or_go_together() {
     // The pending one is older than nothing, too.
     assert_eq!((swept["removed"].as_u64(), left(&shell)), (Some(4), 4));
     assert!(shell.path("uploads/elsewhere/a.jpg").exists());
+}
+
+/// The base URL got a host; one row still has the old address.
+#[test]
+fn an_image_is_used_whatever_host_its_row_names() {
+    let (shell, urls) = filled(12);
+    let moved = urls[1..]
+        .iter()
+        .map(|url| format!("https://api.example.org{url}\n"));
+    let rows = format!("{}\n{}", urls[0], moved.collect::<String>());
+    let shell = shell.with(
+        "LABLINK_STORAGE_BASE_URL",
+        "https://api.example.org/uploads",
+    );
+    for url in &urls {
+        age(&shell.path(url.trim_start_matches('/')), 2);
+    }
+    let sweep = ["sweep", "--used", "-", "--delete", "--json"];
+    let swept = shell.run_with_stdin(&sweep, rows.as_bytes()).ok().json();
+    assert_eq!((swept["removed"].as_u64(), left(&shell)), (Some(0), 12));
+}
+
+/// What a delete or a promotion that was killed has left, found without a list.
+#[test]
+fn remains_of_images_that_are_gone() {
+    let shell = Shell::new();
+    let (there, gone, young) = (
+        "6f9619ff-8b86-4d01-b42d-00cf4fc964ff",
+        "7f9619ff-8b86-4d01-b42d-00cf4fc964ff",
+        "8f9619ff-8b86-4d01-b42d-00cf4fc964ff",
+    );
+    for key in [
+        format!("components/{there}.webp"),
+        // A variant may have a format of its own.
+        format!("components/{there}/thumb.jpg"),
+        format!("originals/components/{there}"),
+        format!("components/{gone}/thumb.jpg"),
+        format!("originals/components/{gone}"),
+        // Nobody's variant: a person's folders.
+        "components/boards/6.jpg".to_owned(),
+    ] {
+        age(
+            &shell.write(&format!("uploads/{key}"), &images::jpeg(8, 8)),
+            2,
+        );
+    }
+    shell.write(
+        &format!("uploads/components/{young}/thumb.jpg"),
+        &images::jpeg(8, 8),
+    );
+    let keys = |swept: &serde_json::Value| -> Vec<String> {
+        let remains = swept["remains"].as_array().expect("remains").iter();
+        let mut keys: Vec<_> = remains
+            .map(|each| each["key"].as_str().expect("a key").to_owned())
+            .collect();
+        keys.sort();
+        keys
+    };
+    let expected = [
+        format!("components/{gone}/thumb.jpg"),
+        format!("originals/components/{gone}"),
+    ];
+    // The age that a person gives does not make what is being written a remnant.
+    for older_than in ["24h", "0s"] {
+        let dry = shell
+            .run(&["sweep", "--older-than", older_than, "--json"])
+            .ok()
+            .json();
+        assert_eq!(keys(&dry), expected);
+    }
+    let swept = shell.run(&["sweep", "--delete", "--json"]).ok().json();
+    assert_eq!(
+        (keys(&swept), swept["removed"].as_u64()),
+        (expected.to_vec(), Some(2))
+    );
+    for left in [
+        format!("components/{there}/thumb.jpg"),
+        format!("originals/components/{there}"),
+        format!("components/{young}/thumb.jpg"),
+        "components/boards/6.jpg".to_owned(),
+    ] {
+        assert!(shell.path(&format!("uploads/{left}")).exists(), "{left}");
+    }
+    let again = shell.run(&["sweep", "--json"]).ok().json();
+    assert!(keys(&again).is_empty());
+}
+
+/// A used row protects what is left of its image, an original before all.
+#[test]
+fn remains_of_a_used_image_stay() {
+    let (shell, urls) = filled(1);
+    let gone = "7f9619ff-8b86-4d01-b42d-00cf4fc964ff";
+    let original = shell.write(
+        &format!("uploads/originals/components/{gone}"),
+        &images::jpeg(8, 8),
+    );
+    age(&original, 9);
+    let used = format!("{}\n/uploads/components/{gone}.jpg", urls[0]);
+    let sweep = ["sweep", "--used", "-", "--delete"];
+    shell.run_with_stdin(&sweep, used.as_bytes()).ok();
+    assert!(original.exists());
+}
+
+/// The marker of a deletion keeps its form from being used again for longer than any form holds.
+#[test]
+fn markers_of_deletions_go_after_eight_days() {
+    let shell = Shell::new();
+    let marker = |id: u32, days: u64| {
+        let name =
+            format!("uploads/pending/components/{id}f9619ff-8b86-4d01-b42d-00cf4fc964ff.gone");
+        let file = shell.write(&name, b"");
+        age(&file, days);
+        file
+    };
+    let (young, old) = (marker(6, 7), marker(7, 9));
+    let stranger = shell.write("uploads/pending/components/notes.txt", b"nobody's upload");
+    age(&stranger, 30);
+    let swept = shell
+        .run(&["sweep", "--older-than", "0s", "--delete", "--json"])
+        .ok()
+        .json();
+    assert_eq!(
+        (swept["markers"].as_u64(), swept["removed"].as_u64()),
+        (Some(1), Some(1))
+    );
+    assert_eq!(swept["pending"].as_array().map(Vec::len), Some(0));
+    assert!(young.exists() && !old.exists() && stranger.exists());
+}
+
+/// Twelve old pending uploads on a server that takes some removals and then no more.
+async fn failing(
+    fault: impl Fn(&str, &str, usize) -> Option<Fault> + Send + Sync + 'static,
+) -> (Faulty, Shell) {
+    let server =
+        Faulty::start(move |request, before| fault(&request.method, &request.path, before)).await;
+    for number in 10..22 {
+        server.store(
+            &format!(
+                "/lab-images/pending/components/{number}9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg"
+            ),
+            b"never promoted",
+        );
+        server.store(
+            &format!("/lab-images/components/{number}9619ff-8b86-4d01-b42d-00cf4fc964ff/thumb.jpg"),
+            b"its image is gone",
+        );
+    }
+    let shell = Shell::new()
+        .with("AWS_S3_BUCKET", "lab-images")
+        .with("AWS_ENDPOINT_URL_S3", &server.url())
+        .with("AWS_ACCESS_KEY_ID", &"A".repeat(16))
+        .with("AWS_SECRET_ACCESS_KEY", &"b".repeat(20));
+    (server, shell)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_removed_is_reported_although_it_fails_later() {
+    // The last listing is refused: the pending uploads are gone by then.
+    let (server, shell) = failing(|method, path, before| {
+        (method == "GET" && path.trim_end_matches('/') == "/lab-images" && before >= 3)
+            .then(|| Fault::error(403, "AccessDenied"))
+    })
+    .await;
+    let swept = tokio::task::spawn_blocking(move || shell.run(&["sweep", "--delete", "--json"]));
+    let swept = swept.await.expect("ran");
+    let report = swept.json();
+    assert_eq!(
+        (swept.code, report["removed"].as_u64()),
+        (1, Some(12)),
+        "{report:#}"
+    );
+    assert_eq!(report["pending"].as_array().map(Vec::len), Some(12));
+    assert!(
+        report["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("AccessDenied"))
+    );
+    assert_eq!(server.objects().len(), 12);
+
+    // One removal is refused, as all others would be: those that were under way are told of, no more begin.
+    let (server, shell) = failing(|method, path, _| {
+        (method == "DELETE" && path.contains("/139619ff"))
+            .then(|| Fault::error(403, "AccessDenied"))
+    })
+    .await;
+    let swept = tokio::task::spawn_blocking(move || shell.run(&["sweep", "--delete", "--json"]));
+    let swept = swept.await.expect("ran");
+    let report = swept.json();
+    let gone = 24 - server.objects().len() as u64;
+    assert_eq!(
+        (swept.code, report["removed"].as_u64()),
+        (1, Some(gone)),
+        "{report:#}"
+    );
+    assert!(
+        report["failed"].as_u64().is_some_and(|failed| failed >= 1),
+        "{report:#}"
+    );
 }

@@ -42,7 +42,7 @@ fn a_full_disk() {
     assert!(done.err.contains("not tried: b.jpg, c.jpg"), "{}", done.err);
     assert_eq!(left, "", "nothing is left of the attempt");
 
-    let migrate = ["migrate", "old", "small", "--url-map", "map.csv"];
+    let migrate = ["migrate", "old", "small/components", "--url-map", "map.csv"];
     let (done, left) = on_a_small_disk(&shell, 64, true, &migrate).expect("as before");
     one_line(&done, "the disk is full", "make room");
     assert_eq!(left, "");
@@ -164,14 +164,20 @@ fn a_missing_permission() {
     one_line(&put, "access denied", "read and write");
     assert!(put.err.contains("not tried: b.jpg"), "{}", put.err);
     one_line(
-        &as_nobody(&shell, &["migrate", "old", "uploads"]),
+        &as_nobody(&shell, &["migrate", "old", "uploads/components"]),
         "access denied",
         "read and write",
     );
     for args in [
         &["put", "secret.jpg"][..],
         &["optimize", "a.jpg", "-o", "uploads/small"],
-        &["migrate", "old", "uploads", "--url-map", "map.csv"],
+        &[
+            "migrate",
+            "old",
+            "uploads/components",
+            "--url-map",
+            "map.csv",
+        ],
         &["migrate", "uploads", "old", "--env-file", "secret.jpg"],
         &["handle-event", "secret.jpg"],
         &["sweep", "--used", "secret.jpg"],
@@ -210,10 +216,10 @@ async fn a_target_that_takes_nothing_ends_a_migration_at_once() {
     for number in 0..30 {
         shell.write(&format!("old/{number}.jpg"), &images::jpeg(16, 16));
     }
-    let target = format!("s3://{}", bucket.name);
+    let target = format!("s3://{}/components", bucket.name);
     let denied = shell.run(&["migrate", "old", &target]);
     one_line(&denied, "AccessDenied", "allow s3:");
-    let missing = shell.run(&["migrate", "old", "s3://lablink-no-such-bucket"]);
+    let missing = shell.run(&["migrate", "old", "s3://lablink-no-such-bucket/components"]);
     one_line(&missing, "NoSuchBucket", "create the bucket");
     let none = shell
         .with("AWS_ACCESS_KEY_ID", "")
@@ -280,7 +286,7 @@ async fn ctrl_c_leaves_nothing_half_done() {
     );
 
     let there = bucket.keys().await.len();
-    let target = format!("s3://{}", bucket.name);
+    let target = format!("s3://{}/components", bucket.name);
     let args = ["migrate", "old", &target, "--url-map", "map.csv", "--json"];
     let mut migrate = shell.command(BINARY);
     migrate.args(args);

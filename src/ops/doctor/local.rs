@@ -94,10 +94,11 @@ impl Examination<'_> {
     }
 
     async fn leftovers(&mut self) {
-        match self
-            .within(self.backend().sweep_staging(LEFTOVER, true))
-            .await
-        {
+        let mut count = 0;
+        let looked = self
+            .within(self.backend().sweep_staging(LEFTOVER, true, &mut count))
+            .await;
+        match looked.map(|()| count) {
             Ok(0) => self.findings.ok("leftovers", "no unfinished writes"),
             Ok(count) => self.findings.warning(
                 "leftovers",

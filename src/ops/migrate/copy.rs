@@ -1,36 +1,43 @@
-//! One object: fetched, put, read back and compared.
+//! One object: fetched, looked at, put, read back and compared.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
+use super::kind::{Kind, is_called_an_image, unproven};
+use super::obstacle::{self, SourceFolders};
+use super::old_urls::OldUrls;
 use super::place::Place;
 use super::report::{MigrateFailure, MigrateOptions, Migrated};
 use crate::backend::{ObjectInfo, PutOptions, StorageError};
 use crate::error::{Error, Result};
-use crate::format::ImageFormat;
-use crate::key::{ObjectKey, percent_encode_path};
+use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
-use crate::optimize::OutputFormat;
 use crate::sign::sha256_hex;
 use crate::variant::variant_parent;
 
 /// Largest object that is moved. An image store has none that are larger.
-const MAX_OBJECT: u64 = 128 << 20;
+pub(super) const MAX_OBJECT: u64 = 128 << 20;
 
 /// Memory for objects under way, in KiB: at least one of the largest, read twice.
 pub(super) const MEMORY_KIB: u32 = 256 << 10;
 
+/// How much of an object tells what it is.
+const BEGINNING: u64 = 4 << 10;
+
 pub(super) struct Copier {
-    source: Place,
-    target: Place,
-    options: MigrateOptions,
+    pub(super) source: Place,
+    pub(super) target: Place,
+    pub(super) options: MigrateOptions,
+    /// Whether both are one place, whose images are optimized where they are.
+    pub(super) in_place: bool,
+    folders: SourceFolders,
     retyped: AtomicU64,
 }
 
 /// Why an object could not be moved.
-enum Trouble {
+pub(super) enum Trouble {
     /// This one; others may go.
     Object(Error),
     /// None can be: the target takes no objects as it is.
@@ -46,18 +53,12 @@ where
     }
 }
 
-fn at_target(error: StorageError) -> Trouble {
+pub(super) fn at_target(error: StorageError) -> Trouble {
     if error.concerns_every_object() {
         Trouble::Target(error.into())
     } else {
         Trouble::Object(error.into())
     }
-}
-
-/// An object at the target.
-enum Placed {
-    New(u64),
-    Present,
 }
 
 impl Copier {
@@ -66,6 +67,8 @@ impl Copier {
             source: source.clone(),
             target: target.clone(),
             options: options.clone(),
+            in_place: source.overlaps(target),
+            folders: SourceFolders::default(),
             retyped: AtomicU64::new(0),
         }
     }
@@ -82,7 +85,8 @@ impl Copier {
     /// What would keep every other object away from the target, too.
     pub(super) async fn take(&self, info: ObjectInfo, memory: &Semaphore) -> Result<Migrated> {
         let key = info.key.clone();
-        if let Some(reason) = self.left_out(&info) {
+        if let Some(reason) = self.left_out(&key) {
+            let reason = reason.into();
             return Ok(Migrated::LeftOut { key, reason });
         }
         // Twice: as it is fetched, and as it is read back.
@@ -109,79 +113,119 @@ impl Copier {
         }
     }
 
-    fn left_out(&self, info: &ObjectInfo) -> Option<&'static str> {
-        if info.key.is_pending() {
+    fn left_out(&self, key: &ObjectKey) -> Option<&'static str> {
+        let relative = self.source.relative(key);
+        if key.is_pending() {
             Some("a pending upload, which nobody has verified")
-        } else if self
-            .source
-            .relative(&info.key)
-            .split('/')
-            .any(|segment| segment.starts_with('.'))
-        {
+        } else if relative.split('/').any(|segment| segment.starts_with('.')) {
             Some("a hidden file")
-        } else if self.options.optimize && variant_parent(&info.key).is_some() {
+        } else if self.options.optimize && variant_parent(key).is_some() {
             Some("a variant, which is made anew")
+        } else if self.in_place && super::optimize::is_made_here(key) {
+            Some("made by migrate --optimize already")
         } else {
             None
         }
     }
 
-    fn old_url(&self, key: &ObjectKey) -> String {
-        match &self.options.old_base_url {
-            Some(base) => {
-                let relative = percent_encode_path(self.source.relative(key));
-                format!("{}/{relative}", base.trim_end_matches('/'))
-            }
-            None => self.source.store().public_url(key),
-        }
-    }
-
     async fn copy(&self, info: ObjectInfo) -> Result<Migrated, Trouble> {
-        let key = info.key;
-        let target_key = self.target.key(self.source.relative(&key))?;
-        let old_url = self.old_url(&key);
+        if self.options.dry_run || self.options.quick {
+            let kind = Kind::of(&self.beginning(&info).await?);
+            if let Some(migrated) = self.compared(&info, kind).await? {
+                return Ok(migrated);
+            }
+        }
+        let read = self.source.store().backend();
+        let read = read.get_listed(&info, MAX_OBJECT).await?;
+        let kind = Kind::of(&read.bytes);
+        if let Some(left_out) = self.no_image(&info, kind) {
+            if !read.proven && is_called_an_image(&read.info) {
+                return Err(unproven(kind).into());
+            }
+            return Ok(left_out);
+        }
+        let target_key = self.target_key(&info.key, kind)?;
+        let urls = OldUrls::of(self, &info.key).await?;
         let new_url = self.target.store().public_url(&target_key);
-        let there = self.there(&target_key).await?;
-        if let Some(there) = &there {
-            if there.size != info.size {
-                return Err(other_object(&target_key).into());
-            }
-            if self.options.quick || self.options.dry_run {
-                return Ok(Migrated::Present {
-                    key,
-                    old_url,
-                    new_url,
-                });
-            }
-        } else if self.options.dry_run {
-            let (bytes, new_url) = (info.size, Some(new_url));
-            return Ok(Migrated::Copied {
-                key,
-                bytes,
-                old_url,
-                new_url,
-            });
-        }
-        let (found, bytes) = self.source.store().backend().get(&key, MAX_OBJECT).await?;
-        match self.put(&target_key, bytes, found, there.is_some()).await? {
-            Placed::Present => Ok(Migrated::Present {
-                key,
-                old_url,
-                new_url,
-            }),
-            Placed::New(bytes) => {
-                let new_url = Some(new_url);
-                Ok(Migrated::Copied {
-                    key,
-                    bytes,
-                    old_url,
-                    new_url,
-                })
-            }
-        }
+        let length = read.bytes.len() as u64;
+        let is_new = self.put(&target_key, read.bytes, &read.info, kind).await?;
+        Ok(if is_new {
+            urls.copied(info.key, length, Some(new_url))
+        } else {
+            urls.present(info.key, new_url)
+        })
     }
 
-    async fn there(&self, key: &ObjectKey) -> Result<Option<ObjectInfo>, Trouble> {
+    /// What a look at both places says without reading all of the object: in a dry run always something.
+    async fn compared(&self, info: &ObjectInfo, kind: Kind) -> Result<Option<Migrated>, Trouble> {
+        if let Some(left_out) = self.no_image(info, kind) {
+            return Ok(Some(left_out));
+        }
+        let target_key = self.target_key(&info.key, kind)?;
+        let there = self.there(&target_key).await?;
+        if there.as_ref().is_some_and(|there| there.size != info.size) {
+            return Err(other_object(&target_key).into());
+        }
+        if there.is_none() && !self.options.dry_run {
+            return Ok(None);
+        }
+        if there.is_none() {
+            self.look_for_obstacles(&info.key, &target_key).await?;
+        }
+        let urls = OldUrls::of(self, &info.key).await?;
+        let new_url = self.target.store().public_url(&target_key);
+        let key = info.key.clone();
+        Ok(Some(match there {
+            Some(_) => urls.present(key, new_url),
+            None => urls.copied(key, info.size, Some(new_url)),
+        }))
+    }
+
+    fn no_image(&self, info: &ObjectInfo, kind: Kind) -> Option<Migrated> {
+        if self.options.all_files {
+            return None;
+        }
+        let key = info.key.clone();
+        kind.reason()
+            .map(|reason| Migrated::LeftOut { key, reason })
+    }
+
+    /// The key at the target; in files, which have the type that their names say, with the extension that
+    /// the bytes want.
+    fn target_key(&self, key: &ObjectKey, kind: Kind) -> Result<ObjectKey, Trouble> {
+        let key = self.target.key(self.source.relative(key))?;
+        Ok(match self.target.directory_root() {
+            Some(_) => kind.named(key)?,
+            None => key,
+        })
+    }
+
+    async fn beginning(&self, info: &ObjectInfo) -> Result<Bytes, Trouble> {
+        if info.size == 0 {
+            return Ok(Bytes::new());
+        }
+        let backend = self.source.store().backend();
+        let (_, bytes) = backend.get_range(&info.key, 0..BEGINNING).await?;
+        Ok(bytes)
+    }
+
+    async fn look_for_obstacles(&self, key: &ObjectKey, target: &ObjectKey) -> Result<(), Trouble> {
+        let Some(root) = self.target.directory_root() else {
+            return Ok(());
+        };
+        if let Some(obstacle) = obstacle::in_directory(&root, target) {
+            return Err(obstacle.into());
+        }
+        if self.source.directory_root().is_none() {
+            let found = self.folders.obstacle(&self.source, key, &root);
+            if let Some(obstacle) = found.await? {
+                return Err(obstacle.into());
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn there(&self, key: &ObjectKey) -> Result<Option<ObjectInfo>, Trouble> {
         match self.target.store().backend().head(key).await {
             Ok(info) => Ok(Some(info)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -189,120 +233,56 @@ impl Copier {
         }
     }
 
+    /// Puts the object unless it is there, and compares what lies there then. Whether it was put.
     async fn put(
         &self,
         key: &ObjectKey,
         bytes: Bytes,
-        found: ObjectInfo,
-        mut present: bool,
-    ) -> Result<Placed, Trouble> {
-        let backend = self.target.store().backend();
-        if !present {
-            let default = || self.target.store().config().cache_control().to_owned();
+        found: &ObjectInfo,
+        kind: Kind,
+    ) -> Result<bool, Trouble> {
+        let store = self.target.store();
+        let there = self.there(key).await?;
+        let mut is_new = there.is_none();
+        if is_new {
+            let cache_control = found.cache_control.clone();
             let options = PutOptions {
-                content_type: found
-                    .content_type
-                    .clone()
-                    .map_or("application/octet-stream".into(), Into::into),
-                cache_control: found.cache_control.unwrap_or_else(default),
+                content_type: kind.content_type().into(),
+                cache_control: cache_control
+                    .unwrap_or_else(|| store.config().cache_control().to_owned()),
                 create: true,
             };
-            match backend.put(key, bytes.clone(), &options).await {
+            match store.backend().put(key, bytes.clone(), &options).await {
                 Ok(_) => {}
                 // Another run of the same migration may have been quicker.
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => present = true,
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => is_new = false,
                 Err(error) => return Err(at_target(error)),
             }
+        } else if there.is_some_and(|there| there.size != bytes.len() as u64) {
+            return Err(other_object(key).into());
         }
-        let (stored, back) = backend.get(key, MAX_OBJECT).await.map_err(at_target)?;
+        let back = match store.backend().get(key, MAX_OBJECT).await {
+            Ok((_, back)) => back,
+            Err(error) if error.kind() == ErrorKind::NotFound && !is_new => {
+                let root = self.target.directory_root();
+                let obstacle = root.and_then(|root| obstacle::in_directory(&root, key));
+                return Err(obstacle.unwrap_or_else(|| error.into()).into());
+            }
+            Err(error) => return Err(at_target(error)),
+        };
         if back.len() != bytes.len() || sha256_hex(&back) != sha256_hex(&bytes) {
-            return Err(Trouble::Object(if present {
-                other_object(key)
-            } else {
+            return Err(Trouble::Object(if is_new {
                 damaged(key)
+            } else {
+                other_object(key)
             }));
         }
-        if found.content_type.is_some() && stored.content_type != found.content_type {
-            // Files have the type that their names say, and no other.
+        let had = found.content_type.as_deref();
+        if had.is_some_and(|had| had != kind.content_type()) {
             self.retyped.fetch_add(1, Ordering::Relaxed);
         }
-        Ok(if present {
-            Placed::Present
-        } else {
-            Placed::New(back.len() as u64)
-        })
+        Ok(is_new)
     }
-
-    async fn optimize(&self, info: ObjectInfo) -> Result<Migrated, Trouble> {
-        let key = info.key;
-        let old_url = self.old_url(&key);
-        let (_, bytes) = self.source.store().backend().get(&key, MAX_OBJECT).await?;
-        let store = self.target.store();
-        let id = image_id(self.source.relative(&key), &bytes);
-        for format in formats(store.config().optimize().format) {
-            let new_key = ObjectKey::for_upload(self.target.image_prefix(), id, format)?;
-            // The main object is written last and at once: where it is, all of the image is.
-            if self.there(&new_key).await?.is_some() {
-                let new_url = store.public_url(&new_key);
-                return Ok(Migrated::Present {
-                    key,
-                    old_url,
-                    new_url,
-                });
-            }
-        }
-        if self.options.dry_run {
-            ImageFormat::sniff(&bytes).map_err(crate::optimize::OptimizeError::from)?;
-            let bytes = bytes.len() as u64;
-            return Ok(Migrated::Copied {
-                key,
-                bytes,
-                old_url,
-                new_url: None,
-            });
-        }
-        let uploaded = store.upload_as(self.target.image_prefix(), id, bytes).await;
-        let image = uploaded.map_err(|error| match error {
-            Error::Storage(error) => at_target(error),
-            other => Trouble::Object(other),
-        })?;
-        let back = store.backend().get(&image.key, MAX_OBJECT).await;
-        let (_, back) = back.map_err(at_target)?;
-        if back.len() as u64 != image.size || sha256_hex(&back) != image.sha256 {
-            return Err(damaged(&image.key).into());
-        }
-        Ok(Migrated::Copied {
-            key,
-            bytes: image.size,
-            old_url,
-            new_url: Some(image.url),
-        })
-    }
-}
-
-/// The formats that an image may be stored in.
-fn formats(output: OutputFormat) -> Vec<ImageFormat> {
-    match output {
-        OutputFormat::WebP => vec![ImageFormat::WebP],
-        OutputFormat::Png => vec![ImageFormat::Png],
-        OutputFormat::Auto => vec![ImageFormat::Jpeg, ImageFormat::WebP],
-        _ => vec![ImageFormat::Jpeg],
-    }
-}
-
-/// The same image under the same name has the same id in every run, so that none is made twice; changed
-/// bytes have another. UUID version 8 (RFC 9562 section 5.8).
-fn image_id(relative: &str, bytes: &[u8]) -> uuid::Uuid {
-    let seed = format!("lablink-storage migrate\n{relative}\n{}", sha256_hex(bytes));
-    let mut id = [0; 16];
-    for (byte, pair) in id
-        .iter_mut()
-        .zip(sha256_hex(seed.as_bytes()).as_bytes().chunks(2))
-    {
-        let digit = |letter: u8| char::from(letter).to_digit(16).unwrap_or(0) as u8;
-        *byte = digit(pair[0]) << 4 | digit(pair[1]);
-    }
-    uuid::Builder::from_custom_bytes(id).into_uuid()
 }
 
 fn other_object(key: &ObjectKey) -> Error {
@@ -312,7 +292,7 @@ fn other_object(key: &ObjectKey) -> Error {
     }
 }
 
-fn damaged(key: &ObjectKey) -> Error {
+pub(super) fn damaged(key: &ObjectKey) -> Error {
     tracing::error!(%key, "an object does not read back as it was written");
     Error::internal("the object does not read back as it was written")
 }

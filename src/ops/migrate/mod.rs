@@ -1,8 +1,13 @@
 //! Images from one place to another, without loss.
 
 mod copy;
+mod kind;
+mod obstacle;
+mod old_urls;
+mod optimize;
 mod place;
 mod report;
+mod spellings;
 mod url_map;
 
 pub use place::Place;
@@ -16,18 +21,24 @@ use tokio::sync::Semaphore;
 
 use crate::error::{Error, Result};
 use copy::Copier;
+use place::PassedOver;
 use report::Tally;
 use url_map::UrlMapWriter;
 
 /// Copies every object of `source` to `target`, or optimizes it on the way, and tells `each` as it goes.
 ///
 /// Keys keep what follows the place's prefix; optimized images get new ones, the same in every run over the
-/// same bytes. Every object is read back and compared by size and SHA-256. Nothing is deleted at the
-/// source and nothing overwritten at the target. After an interruption, run it again: what is there
-/// already is compared and left alone, and only what is missing is copied. The memory in use does not
-/// grow with the number of objects.
+/// same bytes. What is read is compared with what the listing told of it, and every object is read back and
+/// compared by size and SHA-256. Nothing is deleted at the source and nothing overwritten at the target.
+/// After an interruption, run it again: what is there already is compared and left alone, and only what is
+/// missing is copied. The memory in use does not grow with the number of objects.
 ///
-/// Pending uploads and hidden files (`.DS_Store`) are left out.
+/// An object has the content type of its bytes; in a directory, where the name decides, it gets the
+/// extension. What is no image is left out unless [`all_files`](MigrateOptions::all_files) asks for it, and
+/// so are pending uploads and hidden files (`.DS_Store`). The URL map has the old URLs in every spelling.
+///
+/// With `optimize`, source and target may be the same place: its images are optimized where they are, under
+/// new keys, and the old objects stay until a sweep finds that nobody uses them.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -50,7 +61,8 @@ use url_map::UrlMapWriter;
 ///
 /// # Errors
 ///
-/// `InvalidArgument` where one place lies in the other; the kinds of the backend where the source cannot
+/// `InvalidArgument` where one place lies in the other, or where the target lies outside its store's prefix
+/// and [`outside_prefix`](MigrateOptions::outside_prefix) does not allow it; the kinds of the backend where the source cannot
 /// be listed or where the target takes no objects (credentials, rights, no bucket, a full disk), at the
 /// first one; `InvalidArgument` where the URL map cannot be written. An object that cannot be copied for
 /// reasons of its own is no error: it is in the report.
@@ -60,12 +72,7 @@ pub async fn migrate(
     options: &MigrateOptions,
     mut each: impl FnMut(&Migrated),
 ) -> Result<MigrateReport> {
-    if source.overlaps(target) {
-        return Err(Error::InvalidArgument {
-            name: "target",
-            reason: "source and target lie in one another".to_owned(),
-        });
-    }
+    check(source, target, options)?;
     let mut map = match &options.url_map {
         Some(map) if !options.dry_run => Some(UrlMapWriter::create(map)?),
         _ => None,
@@ -89,16 +96,41 @@ pub async fn migrate(
         })
         .buffer_unordered(concurrency);
     while let Some(migrated) = done.next().await.transpose()? {
-        if let (Some(map), Some((old, new))) = (&mut map, migrated.urls()) {
-            map.row(old, new)?;
+        if let Some(map) = &mut map {
+            for (old, new) in migrated.urls() {
+                map.row(old, new)?;
+            }
         }
         each(&migrated);
         tally.add(migrated);
     }
-    source.unnamable(|name| tally.unnamable(name));
+    source
+        .passed_over(|passed_over| match passed_over {
+            PassedOver::Unnamable(name) => tally.unnamable(name),
+            PassedOver::Link(name) => tally.link(name),
+            PassedOver::Directory(_) => {}
+        })
+        .await;
     if let Some(map) = map {
         map.finish()?;
     }
     drop(done);
     Ok(tally.finish(options.dry_run, copier.retyped()))
+}
+
+fn check(source: &Place, target: &Place, options: &MigrateOptions) -> Result<()> {
+    let refused = |reason| {
+        let name = "target";
+        Err(Error::InvalidArgument { name, reason })
+    };
+    if let Some(consequence) = target.outside_prefix()
+        && !options.outside_prefix
+    {
+        return refused(consequence);
+    }
+    let in_place = options.optimize && source.is(target);
+    if source.overlaps(target) && !in_place {
+        return refused("source and target lie in one another".to_owned());
+    }
+    Ok(())
 }

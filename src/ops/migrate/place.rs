@@ -12,7 +12,10 @@ use crate::store::ImageStore;
 pub struct Place {
     store: ImageStore,
     prefix: String,
-    /// Where optimized images go: a prefix always, for nothing else is public.
+    /// The prefix of the store that it is in: nothing else of it is public. `None` for a directory that no
+    /// store is in.
+    home: Option<String>,
+    /// Where optimized images go: a prefix always.
     image_prefix: String,
 }
 
@@ -20,7 +23,7 @@ impl Place {
     /// The objects of `store` under its own prefix.
     pub fn of_store(store: ImageStore) -> Self {
         let prefix = store.config().prefix().to_owned();
-        Self::new(store, &prefix, "components")
+        Self::new(store, &prefix, Some(prefix.clone()), "components")
     }
 
     /// A directory, or `s3://bucket/prefix`, opened with what `vars` (the process's environment, as a
@@ -83,53 +86,92 @@ impl Place {
                     .build()
             })
             .map_err(Error::from)?;
-        Ok(Self::new(
-            ImageStore::from_config(config)?,
-            prefix,
-            &image_prefix,
-        ))
+        let store = ImageStore::from_config(config)?;
+        let home = Some(image_prefix.clone());
+        Ok(Self::new(store, prefix, home, &image_prefix))
     }
 
+    /// A directory within the one that the store serves is a part of that store; any other is a place of
+    /// its own.
     fn directory(directory: &Path, mut vars: Vec<(String, String)>) -> Result<Self> {
         let served = value(&vars, "LABLINK_STORAGE_DIR").unwrap_or("./uploads");
-        let base = value(&vars, "LABLINK_STORAGE_BASE_URL").unwrap_or("/uploads");
-        let base = match relative(directory, Path::new(served)) {
-            Some(inner) if !inner.is_empty() => format!(
-                "{}/{}",
-                base.trim_end_matches('/'),
-                crate::key::percent_encode_path(&inner)
-            ),
-            _ => base.to_owned(),
-        };
+        let served = Path::new(served).to_owned();
         let image_prefix = image_prefix(&vars);
+        let prefix = relative(directory, &served)
+            .filter(|inner| inner.is_empty() || ObjectKey::parse(inner.as_str()).is_ok());
+        let in_use = value(&vars, "AWS_S3_BUCKET").is_none();
+        let home = (in_use && prefix.is_some()).then(|| image_prefix.clone());
+        let root = if prefix.is_some() { &served } else { directory };
         vars.retain(|(name, _)| {
             name != "AWS_S3_BUCKET"
                 && name != "LABLINK_STORAGE_REQUIRE_S3"
                 && !name.starts_with("CLOUDFRONT_")
         });
+        let prefix = prefix.unwrap_or_default();
         let config = ConfigBuilder::from_vars(vars)
             .and_then(|builder| {
                 builder
-                    .local(directory)
-                    .with_base_url(base)
-                    .with_prefix("")
+                    .local(root)
+                    .with_prefix(prefix.as_str())
                     .with_retry(RetryPreset::Batch)
                     .build()
             })
             .map_err(Error::from)?;
-        Ok(Self::new(
-            ImageStore::from_config(config)?,
-            "",
-            &image_prefix,
-        ))
+        let store = ImageStore::from_config(config)?;
+        Ok(Self::new(store, &prefix, home, &image_prefix))
     }
 
-    fn new(store: ImageStore, prefix: &str, otherwise: &str) -> Self {
+    fn new(store: ImageStore, prefix: &str, home: Option<String>, otherwise: &str) -> Self {
         Self {
             store,
             prefix: prefix.to_owned(),
+            home,
             image_prefix: if prefix.is_empty() { otherwise } else { prefix }.to_owned(),
         }
+    }
+
+    /// What follows from putting images here, where the place is in a store but outside its prefix.
+    pub fn outside_prefix(&self) -> Option<String> {
+        let home = self.home.as_deref()?;
+        if is_inside(&self.prefix, home) {
+            return None;
+        }
+        let place = match (self.store.config().s3(), self.prefix.as_str()) {
+            (Some(s3), "") => format!("the root of bucket {}", s3.bucket()),
+            (None, "") => "the root of the upload directory".to_owned(),
+            (_, prefix) => format!("{prefix}/"),
+        };
+        Some(format!(
+            "{place} is outside the store's prefix {home}/: images there are not public, not listed, \
+             and not found by their URLs"
+        ))
+    }
+
+    /// Where this place would lie inside the store's prefix, as it is written on a command line.
+    pub fn inside_prefix(&self) -> Option<String> {
+        let home = self.home.as_deref()?;
+        let config = self.store.config();
+        match (config.s3(), config.local()) {
+            (Some(s3), _) => Some(format!("s3://{}/{home}", s3.bucket())),
+            (_, Some(local)) => Some(local.directory().join(home).display().to_string()),
+            _ => None,
+        }
+    }
+
+    /// The directory that the keys of this place are files in.
+    pub(super) fn directory_root(&self) -> Option<PathBuf> {
+        let local = self.store.config().local()?;
+        Some(local.directory().to_owned())
+    }
+
+    /// What the URLs of this place may begin with: the public base, and the bucket's own behind a CDN.
+    pub(super) fn old_bases(&self) -> Vec<String> {
+        let urls = self.store.config().urls();
+        let mut bases = vec![urls.public_base()];
+        if urls.bucket_url() != bases[0] {
+            bases.push(urls.bucket_url());
+        }
+        bases
     }
 
     /// The store that it is a part of.
@@ -142,27 +184,19 @@ impl Place {
         &self.prefix
     }
 
-    /// Tells `each` the files of a directory whose names can be no keys: listings pass over them, and they
-    /// must not be lost without a word.
-    pub(super) fn unnamable(&self, mut each: impl FnMut(String)) {
-        let Some(local) = self.store.config().local() else {
+    /// Tells `each` what listings of a directory pass over, which must not be lost without a word.
+    pub(super) async fn passed_over(&self, mut each: impl FnMut(PassedOver)) {
+        let Some(root) = self.directory_root() else {
             return;
         };
-        let root = local.directory().to_owned();
-        let mut directories = vec![root.clone()];
+        let mut directories = vec![root.join(&self.prefix)];
         while let Some(directory) = directories.pop() {
-            for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-                let path = entry.path();
-                let inner = path.strip_prefix(&root).unwrap_or(&path);
-                let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-                let named = inner.to_str().is_some_and(|name| {
-                    ObjectKey::parse(name.replace(std::path::MAIN_SEPARATOR, "/")).is_ok()
-                });
-                if is_directory && !hidden {
-                    directories.push(path);
-                } else if !named && !hidden {
-                    each(inner.to_string_lossy().into_owned());
+            let root = root.clone();
+            let read = tokio::task::spawn_blocking(move || entries(&root, &directory));
+            for entry in read.await.unwrap_or_default() {
+                match entry {
+                    PassedOver::Directory(inner) => directories.push(inner),
+                    other => each(other),
                 }
             }
         }
@@ -193,19 +227,18 @@ impl Place {
     /// Whether keys of one are keys of the other too.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         let (ours, theirs) = (self.root(), other.root());
-        let inside = |inner: &str, outer: &str| {
-            outer.is_empty()
-                || inner == outer
-                || inner
-                    .strip_prefix(outer)
-                    .is_some_and(|rest| rest.starts_with('/'))
-        };
         match (ours, theirs) {
             (Some((ours, ours_in)), Some((theirs, theirs_in))) => {
-                ours == theirs && (inside(&ours_in, &theirs_in) || inside(&theirs_in, &ours_in))
+                ours == theirs
+                    && (is_inside(&ours_in, &theirs_in) || is_inside(&theirs_in, &ours_in))
             }
             _ => false,
         }
+    }
+
+    /// Whether both are the same.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.root().is_some() && self.root() == other.root()
     }
 
     /// What is shared, and where in it this place is.
@@ -226,6 +259,46 @@ impl Place {
         };
         Some(("directory".to_owned(), whole))
     }
+}
+
+/// What a listing of a directory does not have.
+pub(super) enum PassedOver {
+    Directory(PathBuf),
+    /// A file whose name can be no key.
+    Unnamable(String),
+    /// A symbolic link, which is not followed.
+    Link(String),
+}
+
+/// The directories in one, and what its listing passes over. Hidden files are told by nobody.
+fn entries(root: &Path, directory: &Path) -> Vec<PassedOver> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        let inner = path.strip_prefix(root).unwrap_or(&path);
+        let name = || inner.to_string_lossy().into_owned();
+        let is_key =
+            |name: &str| ObjectKey::parse(name.replace(std::path::MAIN_SEPARATOR, "/")).is_ok();
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => found.push(PassedOver::Directory(path)),
+            Ok(kind) if kind.is_symlink() => found.push(PassedOver::Link(name())),
+            _ if !inner.to_str().is_some_and(is_key) => found.push(PassedOver::Unnamable(name())),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Whether `inner` is `outer`, or lies below it.
+fn is_inside(inner: &str, outer: &str) -> bool {
+    outer.is_empty()
+        || inner == outer
+        || inner
+            .strip_prefix(outer)
+            .is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn invalid(place: &str, reason: &str) -> Error {

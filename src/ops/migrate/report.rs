@@ -1,5 +1,7 @@
 //! What a migration is to do, and what came of it.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::url_map::UrlMap;
@@ -23,6 +25,10 @@ pub struct MigrateOptions {
     pub old_base_url: Option<String>,
     /// Whether an object of the same size at the target counts as the same without reading both.
     pub quick: bool,
+    /// Whether to copy what is no image, too.
+    pub all_files: bool,
+    /// Whether the target may lie outside the store's prefix, where nothing is public, listed or removed.
+    pub outside_prefix: bool,
     /// How many objects are under way at once, 1 to 64. 8 by default.
     pub concurrency: usize,
 }
@@ -35,6 +41,8 @@ impl Default for MigrateOptions {
             url_map: None,
             old_base_url: None,
             quick: false,
+            all_files: false,
+            outside_prefix: false,
             concurrency: 8,
         }
     }
@@ -76,6 +84,20 @@ impl MigrateOptions {
         self
     }
 
+    /// Copies what is no image, too.
+    #[must_use]
+    pub fn with_all_files(mut self, all_files: bool) -> Self {
+        self.all_files = all_files;
+        self
+    }
+
+    /// Lets the target lie outside the store's prefix.
+    #[must_use]
+    pub fn with_outside_prefix(mut self, outside_prefix: bool) -> Self {
+        self.outside_prefix = outside_prefix;
+        self
+    }
+
     /// Sets how many objects are under way at once.
     #[must_use]
     pub fn with_concurrency(mut self, concurrency: usize) -> Self {
@@ -97,6 +119,8 @@ pub enum Migrated {
         bytes: u64,
         /// Its old URL.
         old_url: String,
+        /// Other spellings of it, as databases have them: nothing encoded, or less, or more.
+        spellings: Vec<String>,
         /// Its new URL; unknown in a dry run that would optimize.
         new_url: Option<String>,
     },
@@ -107,6 +131,8 @@ pub enum Migrated {
         key: ObjectKey,
         /// Its old URL.
         old_url: String,
+        /// Other spellings of it.
+        spellings: Vec<String>,
         /// Its new URL.
         new_url: String,
     },
@@ -116,7 +142,7 @@ pub enum Migrated {
         /// Its key at the source.
         key: ObjectKey,
         /// Why.
-        reason: &'static str,
+        reason: Cow<'static, str>,
     },
     /// It could not be moved.
     #[non_exhaustive]
@@ -132,18 +158,26 @@ impl Migrated {
         }
     }
 
-    pub(super) fn urls(&self) -> Option<(&str, &str)> {
-        match self {
+    /// Old URLs with the new one, for the map.
+    pub(super) fn urls(&self) -> impl Iterator<Item = (&str, &str)> {
+        let (old, spellings, new) = match self {
             Self::Copied {
                 old_url,
+                spellings,
                 new_url: Some(new_url),
                 ..
             }
             | Self::Present {
-                old_url, new_url, ..
-            } => Some((old_url, new_url)),
-            _ => None,
-        }
+                old_url,
+                spellings,
+                new_url,
+                ..
+            } => (Some(old_url), spellings.as_slice(), new_url.as_str()),
+            _ => (None, &[][..], ""),
+        };
+        old.into_iter()
+            .chain(spellings)
+            .map(move |old| (old.as_str(), new))
     }
 }
 
@@ -186,17 +220,19 @@ pub struct MigrateReport {
     pub present: u64,
     /// Objects that are nothing to be moved.
     pub left_out: u64,
-    /// Objects that have another content type now: files have the one that their names say.
+    /// Objects that have another content type now: that of their bytes.
     pub type_changed: u64,
     /// Objects that could not be moved.
     pub failed: u64,
     /// Files whose names can be no keys (control characters, backslashes, `#` and digits at the end):
     /// rename them and run again. The first thousand; all of them count as failed.
     pub unnamable: Vec<String>,
+    /// Symbolic links, which are not followed. The first thousand; all of them count as left out.
+    pub links: Vec<String>,
     /// The first thousand failures.
     pub failures: Vec<MigrateFailure>,
     /// The first thousand that were left out, and why.
-    pub left_out_keys: Vec<(ObjectKey, &'static str)>,
+    pub left_out_keys: Vec<(ObjectKey, Cow<'static, str>)>,
 }
 
 impl MigrateReport {
@@ -237,6 +273,13 @@ impl Tally {
         self.0.failed += 1;
         if self.0.unnamable.len() < DETAILS {
             self.0.unnamable.push(name);
+        }
+    }
+
+    pub(super) fn link(&mut self, name: String) {
+        self.0.left_out += 1;
+        if self.0.links.len() < DETAILS {
+            self.0.links.push(name);
         }
     }
 

@@ -68,6 +68,9 @@ pub(super) struct UrlMapWriter {
 /// Rows of one INSERT: few enough for every parser, many enough to be quick.
 const ROWS_PER_INSERT: u64 = 500;
 
+/// Two names may have one spelling in common: the first counts.
+const END_OF_INSERT: &[u8] = b"\nON CONFLICT DO NOTHING;\n";
+
 const SQL_TABLE: &str = "lablink_storage_url_map";
 
 impl UrlMapWriter {
@@ -111,7 +114,7 @@ impl UrlMapWriter {
             UrlMapFormat::Sql { .. } => {
                 let start = if self.rows.is_multiple_of(ROWS_PER_INSERT) {
                     if self.rows > 0 {
-                        self.out.write_all(b";\n")?;
+                        self.out.write_all(END_OF_INSERT)?;
                     }
                     format!("INSERT INTO {SQL_TABLE} (old_url, new_url) VALUES\n")
                 } else {
@@ -127,11 +130,13 @@ impl UrlMapWriter {
     fn write_end(&mut self) -> io::Result<()> {
         if let UrlMapFormat::Sql { table, column } = &self.map.format {
             let (table, column) = (sql_name(table), sql_name(column));
-            let end = if self.rows > 0 { ";\n" } else { "" };
+            if self.rows > 0 {
+                self.out.write_all(END_OF_INSERT)?;
+            }
             // One statement: a new URL that is somebody else's old one is not rewritten twice.
             write!(
                 self.out,
-                "{end}UPDATE {table} SET {column} = (SELECT new_url FROM {SQL_TABLE} WHERE old_url = {column})\n\
+                "UPDATE {table} SET {column} = (SELECT new_url FROM {SQL_TABLE} WHERE old_url = {column})\n\
                  WHERE {column} IN (SELECT old_url FROM {SQL_TABLE});\nDROP TABLE {SQL_TABLE};\nCOMMIT;\n"
             )?;
         }

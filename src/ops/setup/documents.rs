@@ -17,10 +17,21 @@ const POLICY_LANGUAGE: &str = "2012-10-17";
 /// Days for which old versions are kept where versions are kept at all.
 const OLD_VERSION_DAYS: u32 = 30;
 
+/// Days for which the marker of a deleted image keeps its upload form from being used again: longer than any
+/// form holds.
+const MARKER_DAYS: u32 = 8;
+
 pub(super) fn all(setup: &Setup) -> BTreeMap<&'static str, Value> {
     let options = &setup.options;
     let mut documents = BTreeMap::from([
-        ("create_bucket", create_bucket(&options.bucket, options)),
+        (
+            "create_bucket",
+            create_bucket(
+                &options.bucket,
+                &options.region,
+                options.endpoint_url.as_deref(),
+            ),
+        ),
         ("tags", tags(setup)),
         (
             "ownership_controls",
@@ -44,7 +55,8 @@ pub(super) fn all(setup: &Setup) -> BTreeMap<&'static str, Value> {
         documents.insert("origin_access_control", distribution::access_control(setup));
         documents.insert("distribution", distribution::config(setup));
     }
-    if let Some((bucket, _)) = &options.replica {
+    if let Some((bucket, region)) = &options.replica {
+        documents.insert("create_replica", create_bucket(bucket, region, None));
         documents.insert("replication", replication(setup, bucket));
         documents.insert("replication_policy", replication_policy(setup, bucket));
         documents.insert("replication_trust_policy", trust("s3.amazonaws.com"));
@@ -61,13 +73,13 @@ pub(super) fn all(setup: &Setup) -> BTreeMap<&'static str, Value> {
 /// us-east-1 is the one region that must not be named
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>); other servers name
 /// theirs differently or not at all, so there it is left out.
-fn create_bucket(bucket: &str, options: &super::SetupOptions) -> Value {
-    if options.region == "us-east-1" || options.endpoint_url.is_some() {
+fn create_bucket(bucket: &str, region: &str, endpoint: Option<&str>) -> Value {
+    if region == "us-east-1" || endpoint.is_some() {
         json!({"Bucket": bucket})
     } else {
         json!({
             "Bucket": bucket,
-            "CreateBucketConfiguration": {"LocationConstraint": options.region},
+            "CreateBucketConfiguration": {"LocationConstraint": region},
         })
     }
 }
@@ -148,12 +160,13 @@ fn encryption(setup: &Setup) -> Value {
 
 fn lifecycle(setup: &Setup) -> Value {
     let options = &setup.options;
+    let pending = format!("{}/", setup.pending_prefix());
     let mut rules = vec![
         json!({
             "ID": "pending-uploads-expire",
             "Status": "Enabled",
-            "Filter": {"Prefix": format!("{}/", setup.pending_prefix())},
-            "Expiration": {"Days": options.pending_days},
+            "Filter": {"Prefix": pending},
+            "Expiration": {"Days": options.pending_days.max(MARKER_DAYS)},
         }),
         json!({
             "ID": "unfinished-multipart-uploads-end",
@@ -162,6 +175,15 @@ fn lifecycle(setup: &Setup) -> Value {
             "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
         }),
     ];
+    // Markers of deleted images are empty. Other servers know no filter by size.
+    if options.pending_days < MARKER_DAYS && options.endpoint_url.is_none() {
+        rules.push(json!({
+            "ID": "unpromoted-uploads-expire",
+            "Status": "Enabled",
+            "Filter": {"And": {"Prefix": pending, "ObjectSizeGreaterThan": 0}},
+            "Expiration": {"Days": options.pending_days},
+        }));
+    }
     if options.versioning || options.replica.is_some() {
         rules.push(json!({
             "ID": "old-versions-expire",

@@ -119,7 +119,15 @@ fn pending_uploads_expire_and_images_move_on_request() {
     let documents =
         setup(|options| options.with_archive(Archive::IntelligentTiering(30))).documents();
     let rules = documents["lifecycle"]["Rules"].as_array().expect("rules");
+    // All of it outlives every form; uploads, which are not empty, go after a day where the server can tell.
     assert_eq!(rules[0]["Filter"]["Prefix"], "pending/components/");
+    assert_eq!(rules[0]["Expiration"]["Days"], 8);
+    let uploads = rules.iter().find(|rule| rule["Expiration"]["Days"] == 1);
+    let filter = &uploads.expect("a rule")["Filter"]["And"];
+    assert_eq!(
+        (&filter["Prefix"], filter["ObjectSizeGreaterThan"].as_u64()),
+        (&rules[0]["Filter"]["Prefix"], Some(0))
+    );
     let moved = rules.last().expect("rule");
     assert_eq!(
         moved["Transitions"][0]["StorageClass"],

@@ -1,0 +1,93 @@
+//! Reading what a listing told of, without believing every answer.
+
+use bytes::Bytes;
+use md5::{Digest, Md5};
+
+use super::Backend;
+use super::deadline::Outcome;
+use super::error::{Operation, StorageError};
+use super::object::ObjectInfo;
+use crate::kind::ErrorKind;
+
+/// What was read, and whether the bytes are known to be the object's.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    pub(crate) info: ObjectInfo,
+    pub(crate) bytes: Bytes,
+    /// Whether their MD5 is the one that the listing told, or the file system gave them.
+    pub(crate) proven: bool,
+}
+
+impl Backend {
+    /// Reads an object that a listing told of and compares what comes with it: the size, the entity tag
+    /// and, where that is the MD5 of the bytes, the bytes. What does not fit is read once more.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` for an answer that is not the object; else as [`get`](Self::get).
+    pub(crate) async fn get_listed(&self, listed: &ObjectInfo, max_bytes: u64) -> Outcome<Listed> {
+        match self.compared(listed, max_bytes).await {
+            Err(error) if error.kind() == ErrorKind::Internal => {
+                self.compared(listed, max_bytes).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn compared(&self, listed: &ObjectInfo, max_bytes: u64) -> Outcome<Listed> {
+        let (info, bytes) = self.get(&listed.key, max_bytes).await?;
+        let differs = |problem: String| {
+            StorageError::new(ErrorKind::Internal, Operation::Get, problem)
+                .with_key(Some(&listed.key))
+                .with_bucket(self.bucket())
+                .with_hint(
+                    "run it again; if it stays so, the server or something before it gives other bytes",
+                )
+        };
+        let length = bytes.len() as u64;
+        if length != listed.size {
+            let size = listed.size;
+            return Err(differs(format!(
+                "{length} bytes came, and the listing tells of {size}"
+            )));
+        }
+        let is_same = is_same(listed.e_tag.as_deref(), info.e_tag.as_deref());
+        let md5 = listed.e_tag.as_deref().and_then(as_md5);
+        let matches = md5.map(|md5| *md5 == *hex(&Md5::digest(&bytes)));
+        match (matches, is_same) {
+            // With its entity tag came bytes that the HTTP layer has compared with it, unless it is no MD5
+            // at all: the object is encrypted with a key of its own.
+            (Some(false), None | Some(false)) => Err(differs(
+                "other bytes came than the listing's ETag is of".to_owned(),
+            )),
+            (None, Some(false)) => Err(differs(
+                "its ETag is not the one that the listing told".to_owned(),
+            )),
+            _ => Ok(Listed {
+                proven: matches == Some(true) || self.name() == "local",
+                info,
+                bytes,
+            }),
+        }
+    }
+}
+
+/// The MD5 that an entity tag is, unless the object came in parts.
+fn as_md5(e_tag: &str) -> Option<String> {
+    let digits = e_tag.len() == 32 && e_tag.bytes().all(|byte| byte.is_ascii_hexdigit());
+    digits.then(|| e_tag.to_ascii_lowercase())
+}
+
+/// Whether two entity tags are the same, where both are there.
+fn is_same(listed: Option<&str>, read: Option<&str>) -> Option<bool> {
+    let strong = |tag: &str| tag.trim_start_matches("W/").trim_matches('"').to_owned();
+    Some(strong(listed?) == strong(read?))
+}
+
+fn hex(digest: &[u8]) -> String {
+    use std::fmt::Write;
+    digest.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

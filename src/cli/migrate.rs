@@ -1,0 +1,105 @@
+//! `migrate`.
+
+use super::args::Migrate;
+use super::interrupt::Interrupt;
+use super::output::{Failure, INTERRUPTED, Outcome, size};
+use super::{Context, Result};
+use crate::ops::{self, MigrateOptions, Migrated, Place, UrlMap};
+
+pub(super) async fn run(context: &Context, arguments: Migrate) -> Result<Outcome> {
+    let output = context.output;
+    let place = |text: &str| Place::open(text, context.vars.iter().cloned());
+    let (source, target) = (place(&arguments.source)?, place(&arguments.target)?);
+    if let Some(consequence) = target.outside_prefix()
+        && !arguments.outside_prefix
+    {
+        let inside = target.inside_prefix().unwrap_or_default();
+        return Err(Failure::usage(consequence)
+            .with_hint(format!("migrate to {inside}, or add --outside-prefix")));
+    }
+    if let Some(directory) = source
+        .store()
+        .config()
+        .local()
+        .map(|local| local.directory())
+        && !directory.is_dir()
+    {
+        return Err(Failure::new(
+            "not_found",
+            format!("{}: no such directory", directory.display()),
+        ));
+    }
+    let mut options = MigrateOptions::default()
+        .with_optimize(arguments.optimize)
+        .with_dry_run(arguments.dry_run)
+        .with_quick(arguments.quick)
+        .with_all_files(arguments.all_files)
+        .with_outside_prefix(arguments.outside_prefix)
+        .with_concurrency(usize::from(arguments.concurrency));
+    options.old_base_url = arguments.old_base_url;
+    options.url_map = arguments.url_map.map(|file| {
+        if file.extension().is_some_and(|extension| extension == "csv") {
+            UrlMap::csv(file)
+        } else {
+            UrlMap::sql(file, arguments.table, arguments.column)
+        }
+    });
+    let mut interrupt = Interrupt::listen(output, "stopping");
+    let progress = output.progress(None, "objects");
+    let mut copied = 0;
+    let migration = ops::migrate(&source, &target, &options, |migrated| {
+        progress.step(migrated.key().as_str());
+        copied += u64::from(matches!(migrated, Migrated::Copied { .. }));
+        if let Migrated::Failed(failure) = migrated {
+            let mut told = Failure::new(failure.kind, failure.message.clone());
+            told.hint.clone_from(&failure.hint);
+            progress.suspend(|| output.failure(failure.key.as_str(), &told));
+        }
+    });
+    let ended = tokio::select! {
+        ended = migration => ended.map_err(Failure::from),
+        () = interrupt.pressed() => Err(Failure::new(INTERRUPTED, "interrupted")),
+    };
+    drop(progress);
+    let interrupted = matches!(&ended, Err(failure) if failure.kind == INTERRUPTED);
+    if ended.is_err() && (copied > 0 || interrupted) && !arguments.dry_run {
+        output.note(format_args!(
+            "{copied} objects were copied; run it again to copy what is missing"
+        ));
+    }
+    let report = ended?;
+    let verb = if report.dry_run { "to copy" } else { "copied" };
+    output.line(format_args!(
+        "{} {verb} ({}), {} there already, {} left out, {} failed",
+        report.copied,
+        size(report.bytes),
+        report.present,
+        report.left_out,
+        report.failed
+    ))?;
+    for (key, reason) in &report.left_out_keys {
+        output.note(format_args!("{key}: left out: {reason}"));
+    }
+    for name in &report.links {
+        output.note(format_args!(
+            "{name}: left out: a symbolic link, which is not followed"
+        ));
+    }
+    for name in &report.unnamable {
+        output.note(format_args!("{name:?}: its name can be no key: rename it"));
+    }
+    if !report.left_out_keys.is_empty() && !arguments.all_files {
+        output.note("  hint: --all-files copies what is no image, too");
+    }
+    if report.type_changed > 0 {
+        output.note(format_args!(
+            "{} objects have the content type of their bytes now, which is not what they had",
+            report.type_changed
+        ));
+    }
+    if report.failed > 0 {
+        output.note("run it again to copy what is missing");
+    }
+    output.document(&report)?;
+    Ok(Outcome::when(report.failed == 0))
+}

@@ -1,0 +1,86 @@
+//! One image, optimized on its way or where it is.
+
+use super::copy::{Copier, MAX_OBJECT, Trouble, at_target, damaged};
+use super::kind::{Kind, is_called_an_image, unproven};
+use super::old_urls::OldUrls;
+use super::report::Migrated;
+use crate::backend::ObjectInfo;
+use crate::error::Error;
+use crate::format::ImageFormat;
+use crate::key::ObjectKey;
+use crate::optimize::OutputFormat;
+use crate::sign::sha256_hex;
+
+impl Copier {
+    pub(super) async fn optimize(&self, info: ObjectInfo) -> Result<Migrated, Trouble> {
+        let key = info.key.clone();
+        let read = self.source.store().backend();
+        let read = read.get_listed(&info, MAX_OBJECT).await?;
+        let kind = Kind::of(&read.bytes);
+        if let Some(reason) = kind.reason() {
+            if !read.proven && is_called_an_image(&read.info) {
+                return Err(unproven(kind).into());
+            }
+            return Ok(Migrated::LeftOut { key, reason });
+        }
+        let urls = OldUrls::of(self, &key).await?;
+        let store = self.target.store();
+        let id = image_id(self.source.relative(&key), &read.bytes);
+        for format in formats(store.config().optimize().format) {
+            let new_key = ObjectKey::for_upload(self.target.image_prefix(), id, format)?;
+            // The main object is written last and at once: where it is, all of the image is.
+            if self.there(&new_key).await?.is_some() {
+                return Ok(urls.present(key, store.public_url(&new_key)));
+            }
+        }
+        if self.options.dry_run {
+            return Ok(urls.copied(key, read.bytes.len() as u64, None));
+        }
+        let prefix = self.target.image_prefix();
+        let uploaded = store.upload_as(prefix, id, read.bytes, self.in_place).await;
+        let uploaded = uploaded.map_err(|error| match error {
+            Error::Storage(error) => at_target(error),
+            other => Trouble::Object(other),
+        })?;
+        let Some(image) = uploaded else {
+            let same = store.public_url(&key);
+            return Ok(urls.present(key, same));
+        };
+        let back = store.backend().get(&image.key, MAX_OBJECT).await;
+        let (_, back) = back.map_err(at_target)?;
+        if back.len() as u64 != image.size || sha256_hex(&back) != image.sha256 {
+            return Err(damaged(&image.key).into());
+        }
+        Ok(urls.copied(key, image.size, Some(image.url)))
+    }
+}
+
+/// The formats that an image may be stored in.
+fn formats(output: OutputFormat) -> Vec<ImageFormat> {
+    match output {
+        OutputFormat::WebP => vec![ImageFormat::WebP],
+        OutputFormat::Png => vec![ImageFormat::Png],
+        OutputFormat::Auto => vec![ImageFormat::Jpeg, ImageFormat::WebP],
+        _ => vec![ImageFormat::Jpeg],
+    }
+}
+
+/// The same image under the same name has the same id in every run, so that none is made twice; changed
+/// bytes have another. UUID version 8 (RFC 9562 section 5.8).
+fn image_id(relative: &str, bytes: &[u8]) -> uuid::Uuid {
+    let seed = format!("lablink-storage migrate\n{relative}\n{}", sha256_hex(bytes));
+    let mut id = [0; 16];
+    for (byte, pair) in id
+        .iter_mut()
+        .zip(sha256_hex(seed.as_bytes()).as_bytes().chunks(2))
+    {
+        let digit = |letter: u8| char::from(letter).to_digit(16).unwrap_or(0) as u8;
+        *byte = digit(pair[0]) << 4 | digit(pair[1]);
+    }
+    uuid::Builder::from_custom_bytes(id).into_uuid()
+}
+
+/// Whether a key has an id that [`image_id`] gives.
+pub(super) fn is_made_here(key: &ObjectKey) -> bool {
+    key.uuid().is_some_and(|id| id.get_version_num() == 8)
+}

@@ -1,0 +1,95 @@
+//! A first look at the whole store: which images are there, and whether the list of used URLs fits them.
+
+use std::collections::HashSet;
+use std::time::SystemTime;
+
+use futures_util::StreamExt;
+
+use super::part::Part;
+use super::used::fingerprint;
+use super::{GONE_FOR, SweepOptions, is_apart, originals_prefix, own_prefix};
+use crate::error::Result;
+use crate::store::ImageStore;
+
+#[derive(Debug, Default)]
+pub(super) struct Survey {
+    /// Objects under the prefix.
+    pub(super) objects: u64,
+    /// Images of which only variants or an original are there, and have been for long.
+    pub(super) without_image: HashSet<u64>,
+    /// Objects that a used URL names.
+    named: u64,
+    /// Objects that would go as orphans.
+    orphans: u64,
+}
+
+impl Survey {
+    pub(super) async fn of(store: &ImageStore, options: &SweepOptions) -> Result<Self> {
+        let now = SystemTime::now();
+        let (mut survey, mut images) = (Self::default(), HashSet::new());
+        for prefix in [own_prefix(store), originals_prefix(store)] {
+            let originals = prefix == originals_prefix(store);
+            let mut listed = store.backend().list(&prefix);
+            while let Some(info) = listed.next().await.transpose()? {
+                if is_apart(&info.key) && !originals {
+                    continue;
+                }
+                let age = now.duration_since(info.last_modified).unwrap_or_default();
+                if let Some(part) = Part::of(&info.key) {
+                    let image = fingerprint(part.image());
+                    if part.is_main() {
+                        images.insert(image);
+                    } else if age >= options.older_than.max(GONE_FOR) && !images.contains(&image) {
+                        survey.without_image.insert(image);
+                    }
+                }
+                if !originals {
+                    survey.objects += 1;
+                    if let Some(used) = &options.used {
+                        let named = used.has(&info.key);
+                        survey.named += u64::from(named);
+                        survey.orphans += u64::from(!named && age >= options.older_than);
+                    }
+                }
+            }
+        }
+        survey.without_image.retain(|image| !images.contains(image));
+        Ok(survey)
+    }
+
+    /// Why the list of used URLs may not be the right one: cut short, of another table, of another store.
+    pub(super) fn doubts(&self, options: &SweepOptions) -> Vec<String> {
+        let mut doubts = Vec::new();
+        let Some(used) = &options.used else {
+            return doubts;
+        };
+        let lines = used.known + used.foreign;
+        if lines == 0 {
+            doubts.push("the list of used URLs is empty".to_owned());
+        }
+        if used.foreign > 0 {
+            let shown = used.examples.iter();
+            let shown: Vec<_> = shown
+                .map(|(line, text)| format!("line {line}: {text:?}"))
+                .collect();
+            let (foreign, shown) = (used.foreign, shown.join(", "));
+            doubts.push(format!(
+                "{foreign} of {lines} lines of the list name no key of this store ({shown})"
+            ));
+        }
+        if used.known > 0 && self.named == 0 && self.objects > 0 {
+            let (known, objects) = (used.known, self.objects);
+            doubts.push(format!(
+                "none of the {known} keys of the list is among the {objects} objects of the store"
+            ));
+        }
+        if self.orphans as f64 > options.max_share * self.objects as f64 {
+            let share = options.max_share * 100.0;
+            doubts.push(format!(
+                "{} of {} objects would go as orphans, more than {share:.0} %",
+                self.orphans, self.objects
+            ));
+        }
+        doubts
+    }
+}
