@@ -18,9 +18,10 @@
 //! way nothing is left, whoever is told what. It stays until no form that was signed before the deletion is
 //! valid any more, so that a form used again cannot put other bytes under an old URL.
 //!
-//! Whoever fails takes back what it made. A process that dies leaves, wherever it was: staging files,
-//! variants without a main object, a pending object, or an image whose deletion was not finished beside its
-//! tombstone. A sweep finds all four without knowing which images are in use.
+//! Whoever fails takes back what it made. A process that dies leaves staging files, variants without a main
+//! object, a pending object, or a whole image, which a deletion that died did not come to, or a promotion that
+//! died left behind one. A sweep finds the first three without knowing which images are in use. The last is
+//! whole, and goes when it is deleted again or when a sweep is told what is in use.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
