@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::common::faulty::{Fault, Faulty};
 use crate::common::images;
 use crate::common::s3::Server;
-use crate::faulty::{Fault, Faulty};
 use crate::shell::{Done, Shell};
 
 const PAGE: &[u8] = b"<!DOCTYPE html><html><body>Access denied by the proxy</body></html>";
