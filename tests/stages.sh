@@ -172,7 +172,7 @@ stage_features() {
 
 ABOUT[test]="unit, integration and documentation tests"
 AFTER[test]="build ceph packages"
-MINUTES[test]=30
+MINUTES[test]=50
 # The script of `setup` is run by the real AWS CLI; the SQL of `migrate` by SQLite; a stand-in for CloudFront
 # gets its certificate from OpenSSL.
 PACKAGES[test]="awscli python3 openssl"
@@ -226,7 +226,7 @@ AFTER[signing]="build packages"
 script python python/tests/run "the Python package, the Flask extension, the example app in a browser"
 PACKAGES[python]="python3-venv chromium awscli curl"
 NEED_CEPH+=" python"
-MINUTES[python]=40
+MINUTES[python]=50
 
 script signing tests/signing/run "signatures, byte for byte as boto3's and botocore's"
 PACKAGES[signing]="python3-venv"
