@@ -23,9 +23,9 @@
 //! answered that it is stored. It is whole then, and writing it again succeeds.
 //!
 //! A process that dies leaves staging files, variants without a main object, a pending object, or a whole
-//! image, which a deletion that died did not come to, or a promotion that died left behind one. A sweep finds
-//! the first three without knowing which images are in use. The last is whole, and goes when it is deleted
-//! again or when a sweep is told what is in use.
+//! image: one beside its tombstone, whose deletion died, or one beside its pending object, whose promotion
+//! did. A sweep finds all but the last without knowing which images are in use. That one is whole, and goes
+//! when it is deleted, or when a sweep is told what is in use.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
