@@ -440,31 +440,3 @@ async fn a_deletion_in_the_middle_of_a_promotion_leaves_nothing() {
         assert_eq!(error.kind(), ErrorKind::NotFound);
     }
 }
-
-/// A form is good until it expires, and whoever has it may send another file after the image was deleted.
-#[tokio::test]
-async fn a_form_used_again_brings_no_other_picture_under_a_deleted_url() {
-    let store = ImageStore::builder()
-        .memory()
-        .with_secret(SECRET)
-        .with_variants(variants())
-        .build()
-        .expect("valid");
-    let form = store
-        .presigned_post("board.jpg", PresignPostOptions::default())
-        .await
-        .expect("signed");
-    let received = store.receive_post(form.fields.clone(), photo()).await;
-    received.expect("received");
-    let image = store.promote(&form.key).await.expect("promoted");
-    store.delete_url(&image.url).await.expect("deleted");
-    let received = store.receive_post(form.fields.clone(), photo()).await;
-    received.expect("the form is still valid");
-    let error = store.promote(&form.key).await.expect_err("deleted");
-    assert_eq!(error.kind(), ErrorKind::NotFound);
-    assert!(
-        error.hint().expect("a hint").contains("new form"),
-        "{error}"
-    );
-    assert!(!store.exists(&image.key).await.expect("asked"));
-}
