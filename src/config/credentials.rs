@@ -11,7 +11,7 @@ pub enum CredentialsSource {
     /// Keys that were given.
     Static(StaticCredentials),
     /// The first that answers: the shared credentials file, web identity, container, EC2 role.
-    Chain(CredentialsChain),
+    Chain(Box<CredentialsChain>),
 }
 
 /// An access key, its secret, and the token of a session.

@@ -217,7 +217,7 @@ fn credentials(builder: &ConfigBuilder) -> Result<CredentialsSource, ConfigError
             }
             let chain = builder.chain.clone().unwrap_or_default();
             check_chain(&chain)?;
-            Ok(CredentialsSource::Chain(chain))
+            Ok(CredentialsSource::Chain(Box::new(chain)))
         }
     }
 }

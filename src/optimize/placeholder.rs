@@ -86,18 +86,18 @@ fn hash(width: usize, height: usize, pixels: &[[u8; 4]]) -> Vec<u8> {
     let is_landscape = width > height;
     let scaled = |value: f32, most: f32| (most * value).round() as u32;
     let header = scaled(luminance.mean, 63.0)
-        | (31.5 + 31.5 * yellow.mean).round() as u32 * (1 << 6)
-        | (31.5 + 31.5 * red.mean).round() as u32 * (1 << 12)
-        | scaled(luminance.scale, 31.0) << 18
-        | u32::from(has_alpha) << 23;
+        | ((31.5 + 31.5 * yellow.mean).round() as u32 * (1 << 6))
+        | ((31.5 + 31.5 * red.mean).round() as u32 * (1 << 12))
+        | (scaled(luminance.scale, 31.0) << 18)
+        | (u32::from(has_alpha) << 23);
     let shape = (if is_landscape { down } else { across }) as u32
-        | scaled(yellow.scale, 63.0) << 3
-        | scaled(red.scale, 63.0) << 9
-        | u32::from(is_landscape) << 15;
+        | (scaled(yellow.scale, 63.0) << 3)
+        | (scaled(red.scale, 63.0) << 9)
+        | (u32::from(is_landscape) << 15);
     let mut bytes = header.to_le_bytes()[..3].to_vec();
     bytes.extend_from_slice(&shape.to_le_bytes()[..2]);
     if let Some(alpha) = &alpha {
-        bytes.push((scaled(alpha.mean, 15.0) | scaled(alpha.scale, 15.0) << 4) as u8);
+        bytes.push((scaled(alpha.mean, 15.0) | (scaled(alpha.scale, 15.0) << 4)) as u8);
     }
     let all = [Some(&luminance), Some(&yellow), Some(&red), alpha.as_ref()];
     let nibbles = all.into_iter().flatten().flat_map(Waves::nibbles);

@@ -2,8 +2,6 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-#[path = "../common/faulty.rs"]
-mod faulty;
 
 mod cloudfront;
 mod commands;

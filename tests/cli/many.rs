@@ -292,7 +292,7 @@ fn doctor_has_colours_on_a_terminal() {
 /// An object that breaks the listing off is no reason for half a document.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_listing_that_breaks_off_is_still_one_document() {
-    use crate::faulty::{Fault, Faulty};
+    use crate::common::faulty::{Fault, Faulty};
     let page = "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken>\
         <Contents><Key>components/a.jpg</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>x</ETag>\
         <Size>3</Size></Contents></ListBucketResult>";

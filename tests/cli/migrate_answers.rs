@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::common::faulty::{Fault, Faulty};
 use crate::common::images;
 use crate::common::s3::Server;
-use crate::faulty::{Fault, Faulty};
 use crate::shell::{Done, Shell};
 
 const PAGE: &[u8] = b"<!DOCTYPE html><html><body>Access denied by the proxy</body></html>";
@@ -84,7 +84,10 @@ async fn an_answer_that_is_not_the_object_is_never_copied() {
             if is_listing(&request.method, &request.path) {
                 return Some(Fault::Answer(200, Vec::new(), listed.clone()));
             }
-            let headers = vec![("content-type", "image/jpeg".to_owned())];
+            let headers = vec![
+                ("content-type", "image/jpeg".to_owned()),
+                ("last-modified", "Wed, 21 Oct 2015 07:28:00 GMT".to_owned()),
+            ];
             Some(Fault::Answer(200, headers, answer.clone()))
         })
         .await;
@@ -122,7 +125,8 @@ async fn what_is_damaged_once_is_read_again() {
             return Some(Fault::Answer(200, Vec::new(), listed.clone()));
         }
         let bytes = if before == 0 { &whole[..100] } else { &whole };
-        Some(Fault::Answer(200, Vec::new(), bytes.to_vec()))
+        let modified = ("last-modified", "Wed, 21 Oct 2015 07:28:00 GMT".to_owned());
+        Some(Fault::Answer(200, vec![modified], bytes.to_vec()))
     })
     .await;
     let args = &["migrate", "s3://lab-images/components", "new", "--json"];

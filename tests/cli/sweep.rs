@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use crate::common::faulty::{Fault, Faulty};
 use crate::common::images;
-use crate::faulty::{Fault, Faulty};
 use crate::shell::Shell;
 
 fn filled(count: usize) -> (Shell, Vec<String>) {

@@ -23,6 +23,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("key", 0),
     ("format", 0),
     ("kind", 0),
+    ("causes", 0),
     ("secret", 0),
 ];
 

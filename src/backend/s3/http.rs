@@ -214,10 +214,10 @@ impl Noting {
             let is_all = parts.status == StatusCode::OK && bytes.len() as u64 <= most;
             let proof = told.md5.as_deref().filter(|_| is_all);
             match (proof, &call) {
-                (Some(md5), Some(call)) if !call.takes_any_e_tag() => {
-                    if headers::md5_hex(&bytes) != md5 {
-                        return Err(damaged(call));
-                    }
+                (Some(md5), Some(call))
+                    if !call.takes_any_e_tag() && headers::md5_hex(&bytes) != md5 =>
+                {
+                    return Err(damaged(call));
                 }
                 (None, _) if !is_framed => return Err(broken("the body's end is not marked")),
                 _ => {}

@@ -143,7 +143,7 @@ async fn damaged_bytes_are_never_handed_out() {
             ("etag", Some(MD5_OF_ABC.to_owned())),
             ("x-amz-server-side-encryption", Some("aws:kms".to_owned())),
         ];
-        request.is("GET").then(|| Fault::Headers(headers))
+        request.is("GET").then_some(Fault::Headers(headers))
     })
     .await;
     server.store("/lab/components/a.png", "abd");
