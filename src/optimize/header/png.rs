@@ -222,7 +222,7 @@ impl PngHeader<'_> {
             return Cow::Borrowed(bytes);
         }
         let mut file = bytes[..8].to_vec();
-        let (mut at, mut has_data) = (8, false);
+        let (mut at, mut has_data, mut ended) = (8, false, false);
         while let Some(chunk) = chunk_at(bytes, at) {
             let begin = at;
             at = chunk.end;
@@ -249,8 +249,14 @@ impl PngHeader<'_> {
                 b"fdAT" if self.frame.is_some_and(|frame| begin >= frame.data_at) => {
                     write_chunk(&mut file, *b"IDAT", chunk.data.get(4..).unwrap_or_default());
                 }
-                b"fcTL" if self.frame.is_some_and(|frame| begin > frame.data_at) => break,
-                b"IEND" => break,
+                b"fcTL" if self.frame.is_some_and(|frame| begin > frame.data_at) => {
+                    ended = true;
+                    break;
+                }
+                b"IEND" => {
+                    ended = true;
+                    break;
+                }
                 b"tRNS" | b"gAMA" | b"cHRM" | b"sRGB" | b"cICP" | b"mDCV" | b"cLLI"
                     if !has_data =>
                 {
@@ -259,7 +265,10 @@ impl PngHeader<'_> {
                 _ => {}
             }
         }
-        if self.frame.is_none() {
+        if ended {
+            // The decoder hands out the last rows when the next chunk begins.
+            write_chunk(&mut file, *b"IEND", &[]);
+        } else if self.frame.is_none() {
             // What there is of data that is cut off.
             file.extend_from_slice(bytes.get(at..).unwrap_or_default());
         }
