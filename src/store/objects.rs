@@ -260,8 +260,8 @@ impl ImageStore {
 
     /// Removes an object and, where it is an upload's, its variants. Removing what is not there is fine.
     ///
-    /// The image goes first and its variants after it. A removal that fails can be repeated, and what one
-    /// that was cut off left is found by a sweep.
+    /// The image goes first and its variants after it. A removal that fails can be repeated; otherwise a
+    /// sweep finishes it, image and all, a day later.
     ///
     /// An upload may have come by a form that is still valid. So that the form, used again, brings no other
     /// picture under the old URL, an empty `pending/<prefix>/<uuid>.gone` stays: [`promote`](Self::promote)

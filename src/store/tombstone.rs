@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::Inner;
+use super::write::is_there;
 use crate::backend::{Backend, PutOptions};
 use crate::error::Result;
 use crate::key::ObjectKey;
@@ -31,14 +32,7 @@ impl Inner {
         let Some(tombstone) = key.tombstone(self.prefix()) else {
             return Ok(false);
         };
-        match backend.head(&tombstone).await {
-            Ok(_) => Ok(true),
-            // Without the permission to list, S3 says AccessDenied of an object that is not there. Whoever
-            // promotes has read its neighbour, the pending upload: one that is there would be told.
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::AccessDenied) => {
-                Ok(false)
-            }
-            Err(error) => Err(error.into()),
-        }
+        // Whoever promotes has read its neighbour, the pending upload: one that is there would be told.
+        is_there(backend, &tombstone).await
     }
 }

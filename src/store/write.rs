@@ -4,9 +4,9 @@
 //!
 //! 1. the variants, at the same time;
 //! 2. the main object;
-//! 3. the variants that lay there before this call wrote anything, once more: another promotion that failed
-//!    may have removed them meanwhile. It puts them back if it sees the main object, and this call looks
-//!    after its main object is there: whichever comes second mends it;
+//! 3. where others may write the same image, a look at each variant: one that failed may have removed it
+//!    meanwhile. It puts it back if it sees the main object, and this call looks after its main object is
+//!    there: whichever comes second mends it;
 //! 4. for a promotion, a look at the image's tombstone.
 //!
 //! A deletion ([`ImageStore::delete`]) goes the other way round: it leaves the tombstone
@@ -18,10 +18,14 @@
 //! way nothing is left, whoever is told what. It stays until no form that was signed before the deletion is
 //! valid any more, so that a form used again cannot put other bytes under an old URL.
 //!
-//! Whoever fails takes back what it made. A process that dies leaves staging files, variants without a main
-//! object, a pending object, or a whole image, which a deletion that died did not come to, or a promotion that
-//! died left behind one. A sweep finds the first three without knowing which images are in use. The last is
-//! whole, and goes when it is deleted again or when a sweep is told what is in use.
+//! Whoever fails takes back what it wrote and what it may have written, because only the answer was lost.
+//! Where others may write the same image, all of it stays once its main object is there: another may have
+//! answered that it is stored. It is whole then, and writing it again succeeds.
+//!
+//! A process that dies leaves staging files, variants without a main object, a pending object, or a whole
+//! image: one beside its tombstone, whose deletion died, or one beside its pending object, whose promotion
+//! did. A sweep finds all but the last without knowing which images are in use. That one is whole, and goes
+//! when it is deleted, or when a sweep is told what is in use.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -106,19 +110,14 @@ struct Placed {
 struct Rollback<'a>(Vec<&'a Part>);
 
 impl<'a> Rollback<'a> {
-    fn note(&mut self, part: &'a Part, outcome: &Result<Placed>, existing: &Existing) {
+    fn note(&mut self, part: &'a Part, outcome: &Result<Placed>) {
         let written = match outcome {
             Ok(placed) => placed.created,
-            // Under a new key it can only be this call's; a promotion cannot tell whose it is.
-            Err(error) => *existing == Existing::Refuse && may_have_arrived(error.kind()),
+            Err(error) => may_have_arrived(error.kind()),
         };
         if written {
             self.0.push(part);
         }
-    }
-
-    fn holds(&self, part: &Part) -> bool {
-        self.0.iter().any(|held| held.key == part.key)
     }
 }
 
@@ -195,24 +194,17 @@ impl Writing {
     ) -> Result<StoredImage> {
         // Every write that was begun is waited for: one that is given up may arrive after it was removed.
         let puts = self.variants.iter().map(|part| self.put(backend, part));
-        let puts: Vec<_> = puts.collect();
-        let outcomes: Vec<_> = stream::iter(puts).buffered(AT_ONCE).collect().await;
-        for (part, outcome) in self.variants.iter().zip(&outcomes) {
-            rollback.note(part, outcome, &self.existing);
-        }
-        let mut variants: Vec<Placed> = outcomes.into_iter().collect::<Result<_>>()?;
+        let mut variants = self.each_noted(puts.collect(), rollback).await?;
         if answer.is_closed() {
             return Err(Error::internal("the caller went away"));
         }
         let outcome = self.put(backend, &self.main).await;
-        rollback.note(&self.main, &outcome, &self.existing);
+        rollback.note(&self.main, &outcome);
         let main = outcome?;
-        for (part, placed) in self.variants.iter().zip(&mut variants) {
-            if !placed.created {
-                let outcome = self.put(backend, part).await;
-                rollback.note(part, &outcome, &self.existing);
-                *placed = outcome?;
-            }
+        if self.existing != Existing::Refuse {
+            let placed = self.variants.iter().zip(variants);
+            let looks = placed.map(|(part, placed)| self.keep(backend, part, placed));
+            variants = self.each_noted(looks.collect(), rollback).await?;
         }
         if let Existing::Promoted(pending) = &self.existing
             && self.inner.is_gone(backend, &self.main.key).await?
@@ -220,6 +212,35 @@ impl Writing {
             return Err(gone(pending));
         }
         Ok(self.stored(main, variants))
+    }
+
+    /// Waits for what is done for each variant, a few at once.
+    async fn each_noted<'a>(
+        &'a self,
+        calls: Vec<impl Future<Output = Result<Placed>>>,
+        rollback: &mut Rollback<'a>,
+    ) -> Result<Vec<Placed>> {
+        let outcomes: Vec<_> = stream::iter(calls).buffered(AT_ONCE).collect().await;
+        for (part, outcome) in self.variants.iter().zip(&outcomes) {
+            rollback.note(part, outcome);
+        }
+        outcomes.into_iter().collect()
+    }
+
+    /// Looks whether a variant is still there, and puts it back if it is not.
+    async fn keep(&self, backend: &Backend, part: &Part, placed: Placed) -> Result<Placed> {
+        if is_there(backend, &part.key).await? {
+            return Ok(placed);
+        }
+        let options = self.inner.put_options(part.format);
+        match backend.put(&part.key, part.bytes.clone(), &options).await {
+            Ok(outcome) => Ok(Placed {
+                e_tag: outcome.e_tag,
+                created: true,
+            }),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(placed),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn put(&self, backend: &Backend, part: &Part) -> Result<Placed> {
@@ -258,32 +279,33 @@ impl Writing {
     /// call has failed already.
     async fn take_back(&self, rollback: Rollback<'_>) -> Vec<ObjectKey> {
         let backend = &self.inner.backend;
-        let mine = |part: &&&Part| part.key != self.main.key;
+        let is_main = |part: &&Part| part.key == self.main.key;
+        let (main, variants): (Vec<_>, Vec<_>) = rollback.0.into_iter().partition(is_main);
+        if self.existing == Existing::Refuse {
+            return remove(backend, main.into_iter().chain(variants)).await;
+        }
         if self.is_deleted().await {
             let everything = std::iter::once(&self.main).chain(&self.variants);
             return remove(backend, everything).await;
         }
-        let main_is_mine = rollback.holds(&self.main);
-        let shared = self.existing != Existing::Refuse;
-        // Somebody else's promotion of the same bytes went through and counts on these.
-        if shared && !main_is_mine && backend.head(&self.main.key).await.is_ok() {
+        // Somebody else may count on all of it. Without an answer nothing is known, and a sweep finds variants.
+        if !matches!(is_there(backend, &self.main.key).await, Ok(false)) {
             return Vec::new();
         }
-        let variants = rollback.0.iter().filter(mine).copied();
-        let main = main_is_mine.then_some(&self.main);
-        let left = remove(backend, main.into_iter().chain(variants)).await;
-        if shared && backend.head(&self.main.key).await.is_ok() {
-            // It went through while these were removed.
-            for part in rollback.0.iter().filter(mine) {
-                if let Err(error) = self.put(backend, part).await {
-                    tracing::warn!(key = %part.key, %error, "could not put a variant back");
-                }
-            }
-            if self.is_deleted().await {
-                return remove(backend, self.variants.iter()).await;
+        let left = remove(backend, variants.iter().copied()).await;
+        if matches!(is_there(backend, &self.main.key).await, Ok(false)) {
+            return left;
+        }
+        // It came while these were removed.
+        for part in variants {
+            if let Err(error) = self.put(backend, part).await {
+                tracing::warn!(key = %part.key, %error, "could not put a variant back");
             }
         }
-        left
+        if self.is_deleted().await {
+            return remove(backend, self.variants.iter()).await;
+        }
+        Vec::new()
     }
 
     async fn is_deleted(&self) -> bool {
@@ -328,6 +350,17 @@ impl Writing {
             variants,
             source: image.source.clone(),
         }
+    }
+}
+
+/// Whether an object is there. Without the permission to list, S3 says `AccessDenied` of one that is not.
+pub(super) async fn is_there(backend: &Backend, key: &ObjectKey) -> Result<bool> {
+    match backend.head(key).await {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::AccessDenied) => {
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -287,6 +287,52 @@ fn remains_of_images_that_are_gone() {
     assert!(keys(&again).is_empty());
 }
 
+/// A deletion that was killed after it had left its marker is finished.
+#[test]
+fn an_image_whose_deletion_was_cut_off_goes() {
+    let shell = Shell::new();
+    let cut_off = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
+    // Uploaded again under the same id; deleted just now; never deleted.
+    let others = ["7f", "8f", "9f"].map(|start| cut_off.replacen("6f", start, 1));
+    let image = |id: &str, days: u64| {
+        for key in [format!("{id}.jpg"), format!("{id}/thumb.jpg")] {
+            let file = format!("uploads/components/{key}");
+            age(&shell.write(&file, &images::jpeg(8, 8)), days);
+        }
+    };
+    let marker = |id: &str, days: u64| {
+        let file = format!("uploads/pending/components/{id}.gone");
+        age(&shell.write(&file, b""), days);
+    };
+    image(cut_off, 3);
+    marker(cut_off, 2);
+    image(&others[0], 2);
+    marker(&others[0], 3);
+    image(&others[1], 3);
+    marker(&others[1], 0);
+    image(&others[2], 3);
+
+    let expected = serde_json::json!([format!("components/{cut_off}.jpg")]);
+    for (command, kept) in [
+        (&["sweep", "--json"][..], 8),
+        (&["sweep", "--delete", "--json"], 6),
+    ] {
+        let swept = shell.run(command).ok().json();
+        let remains = swept["remains"].as_array().expect("remains").iter();
+        let keys: serde_json::Value = remains.map(|each| each["key"].clone()).collect();
+        assert_eq!((keys, left(&shell)), (expected.clone(), kept));
+    }
+    for other in others {
+        assert!(
+            shell
+                .path(&format!("uploads/components/{other}.jpg"))
+                .exists()
+        );
+    }
+    let again = shell.run(&["sweep", "--json"]).ok().json();
+    assert_eq!(again["remains"], serde_json::json!([]));
+}
+
 /// A used row protects what is left of its image, an original before all.
 #[test]
 fn remains_of_a_used_image_stay() {
@@ -359,7 +405,7 @@ async fn failing(
 async fn what_was_removed_is_reported_although_it_fails_later() {
     // The last listing is refused: the pending uploads are gone by then.
     let (server, shell) = failing(|method, path, before| {
-        (method == "GET" && path.trim_end_matches('/') == "/lab-images" && before >= 3)
+        (method == "GET" && path.trim_end_matches('/') == "/lab-images" && before >= 4)
             .then(|| Fault::error(403, "AccessDenied"))
     })
     .await;

@@ -18,7 +18,11 @@ const CHILD: &str = "LABLINK_STORAGE_CRASH_TEST_DIR";
 
 /// Noise as PNG, which no encoder makes small: writing 3 MB takes long enough to be killed in the middle.
 fn photo() -> Vec<u8> {
-    let side = 1000_usize;
+    noise(1000)
+}
+
+/// As many pixels of noise in a row and in a column.
+pub fn noise(side: usize) -> Vec<u8> {
     let mut noise = 1_u32;
     let mut next = || {
         noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -35,7 +39,7 @@ fn photo() -> Vec<u8> {
     bytes
 }
 
-fn refined(builder: ImageStoreBuilder) -> ImageStore {
+pub fn refined(builder: ImageStoreBuilder) -> ImageStore {
     let thumb = OptimizeOptions::default().with_max_size(100, 100);
     builder
         // A busy machine is no reason to give up.
@@ -51,7 +55,7 @@ fn refined(builder: ImageStoreBuilder) -> ImageStore {
         .expect("opened")
 }
 
-fn store(directory: &Path) -> ImageStore {
+pub fn store(directory: &Path) -> ImageStore {
     refined(ImageStore::builder().local(directory).with_fsync(true))
 }
 
@@ -119,7 +123,7 @@ fn sizes(directory: &Path) -> HashMap<OsString, u64> {
 }
 
 /// Every file under a directory, whatever its name.
-fn files(directory: &Path) -> HashSet<PathBuf> {
+pub fn files(directory: &Path) -> HashSet<PathBuf> {
     let mut files = HashSet::new();
     let mut directories = vec![directory.to_owned()];
     while let Some(next) = directories.pop() {
@@ -135,7 +139,7 @@ fn files(directory: &Path) -> HashSet<PathBuf> {
     files
 }
 
-fn is_staging(path: &Path) -> bool {
+pub fn is_staging(path: &Path) -> bool {
     path.to_string_lossy().contains('#')
 }
 

@@ -7,6 +7,7 @@ mod all_or_nothing;
 mod api;
 mod conformance;
 mod crash;
+mod crash_promoting;
 mod credentials;
 mod faults;
 mod presign;

@@ -38,7 +38,7 @@ pub enum SweptAs {
     Pending,
     /// The marker of an image that was deleted long ago.
     Marker,
-    /// A variant or an original whose image is gone.
+    /// A variant or an original whose image is gone, or an image whose deletion was cut off.
     Remains,
     /// An image, or a part of one, that is not among the used URLs.
     Orphan,
@@ -68,7 +68,7 @@ pub struct Sweep {
     pub markers: u64,
     /// Unfinished writes of the local backend.
     pub staging_files: usize,
-    /// Variants and originals whose image is gone.
+    /// Variants and originals whose image is gone, and images whose deletion was cut off.
     pub remains: u64,
     /// Images, and their parts, that are used by nobody.
     pub orphans: u64,
@@ -121,7 +121,8 @@ impl Sweep {
 /// Finds what nobody uses any more, and removes it if the options say so. `each` is told of every object
 /// as it goes.
 ///
-/// Variants and originals whose image has been gone for a day are found without a list. Orphans are images
+/// Variants and originals whose image has been gone for a day are found without a list, and so are images
+/// whose deletion was cut off: removing one finishes it, variants and all. Orphans are images
 /// older than [`older_than`](SweepOptions::older_than), so that an upload whose row is just being written
 /// is none. What is kept is decided generously: any end of a used URL's path that is a key counts,
 /// whatever the host. Of each image 8 bytes are kept in memory, and of each used URL a few times as much.
@@ -224,7 +225,7 @@ impl Sweeper<'_> {
                 }
             }
         }
-        if self.options.used.is_some() {
+        if self.options.used.is_some() || !self.survey.cut_off.is_empty() {
             self.turn(&own_prefix(self.store), Turn::Images, &mut each)
                 .await?;
         }
@@ -245,7 +246,7 @@ impl Sweeper<'_> {
         let remove = |kind, key: ObjectKey| async move {
             match (self.options.delete, kind) {
                 (false, _) => Ok(false),
-                (true, SweptAs::Remains) => self.remove_remains(&key).await,
+                (true, SweptAs::Remains) if turn == Turn::Parts => self.remove_remains(&key).await,
                 (true, _) => self.remove_orphan(&key).await,
             }
         };
@@ -263,9 +264,13 @@ impl Sweeper<'_> {
         }
         let gone = |part: Part<'_>| {
             let image = fingerprint(part.image());
-            !part.is_main() && self.survey.without_image.contains(&image)
+            if part.is_main() {
+                return self.survey.cut_off.contains(&image);
+            }
+            let long_ago = age >= self.options.older_than.max(GONE_FOR);
+            long_ago && self.survey.without_image.contains(&image)
         };
-        let kind = if part.is_some_and(gone) && age >= self.options.older_than.max(GONE_FOR) {
+        let kind = if part.is_some_and(gone) {
             SweptAs::Remains
         } else {
             used?;

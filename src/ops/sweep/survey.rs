@@ -1,6 +1,6 @@
 //! A first look at the whole store: which images are there, and whether the list of used URLs fits them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
 use futures_util::StreamExt;
@@ -9,6 +9,7 @@ use super::part::Part;
 use super::used::fingerprint;
 use super::{GONE_FOR, SweepOptions, is_apart, originals_prefix, own_prefix};
 use crate::error::Result;
+use crate::key::{PENDING, TOMBSTONE};
 use crate::store::ImageStore;
 
 #[derive(Debug, Default)]
@@ -17,6 +18,8 @@ pub(super) struct Survey {
     pub(super) objects: u64,
     /// Images of which only variants or an original are there, and have been for long.
     pub(super) without_image: HashSet<u64>,
+    /// Images that are older than the marker of their deletion, which did not come to its end.
+    pub(super) cut_off: HashSet<u64>,
     /// Objects that a used URL names.
     named: u64,
     /// Objects that would go as orphans.
@@ -27,6 +30,7 @@ impl Survey {
     pub(super) async fn of(store: &ImageStore, options: &SweepOptions) -> Result<Self> {
         let now = SystemTime::now();
         let (mut survey, mut images) = (Self::default(), HashSet::new());
+        let deleted = deletions(store, options, now).await?;
         for prefix in [own_prefix(store), originals_prefix(store)] {
             let originals = prefix == originals_prefix(store);
             let mut listed = store.backend().list(&prefix);
@@ -39,6 +43,13 @@ impl Survey {
                     let image = fingerprint(part.image());
                     if part.is_main() {
                         images.insert(image);
+                        // One that is younger was uploaded anew under the same id.
+                        if deleted
+                            .get(&image)
+                            .is_some_and(|&when| info.last_modified < when)
+                        {
+                            survey.cut_off.insert(image);
+                        }
                     } else if age >= options.older_than.max(GONE_FOR) && !images.contains(&image) {
                         survey.without_image.insert(image);
                     }
@@ -92,4 +103,28 @@ impl Survey {
         }
         doubts
     }
+}
+
+/// When the images were deleted whose marker is still there.
+async fn deletions(
+    store: &ImageStore,
+    options: &SweepOptions,
+    now: SystemTime,
+) -> Result<HashMap<u64, SystemTime>> {
+    let prefix = own_prefix(store);
+    let mut deletions = HashMap::new();
+    let folder = format!("{PENDING}/{prefix}");
+    let mut listed = store.backend().list(folder.trim_end_matches('/'));
+    while let Some(info) = listed.next().await.transpose()? {
+        let age = now.duration_since(info.last_modified).unwrap_or_default();
+        if let Some(image) = info.key.promoted()
+            && image.tombstone(&prefix).as_ref() == Some(&info.key)
+            && let Some(stem) = image.as_str().strip_suffix(TOMBSTONE)
+            && age >= options.older_than
+        {
+            let image = fingerprint(stem.trim_end_matches('.'));
+            deletions.insert(image, info.last_modified);
+        }
+    }
+    Ok(deletions)
 }

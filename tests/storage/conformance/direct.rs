@@ -134,7 +134,12 @@ pub async fn a_form_used_again_brings_nothing_back(place: &Place) {
     store.delete(&image.key).await.expect("deleted");
     let other = images::jpeg(90, 30);
     place.put_raw(pending.as_str(), other, "image/jpeg").await;
-    assert_eq!(kind(store.promote(&pending).await), ErrorKind::NotFound);
+    let error = store.promote(&pending).await.expect_err("deleted");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(
+        error.hint().expect("a hint").contains("new form"),
+        "{error}"
+    );
     assert_eq!(listed(&store).await, [""; 0]);
     assert_eq!(place.everything(&store).await, [""; 0]);
     // A sweep takes what was sent again, and keeps what says that it is not to be promoted.

@@ -278,23 +278,33 @@ async fn more_than_a_caller_can_use_is_not_read() {
 #[tokio::test]
 async fn a_missing_ca_store_is_an_error_and_no_panic() {
     const CHILD: &str = "LABLINK_STORAGE_NO_CA_TEST";
-    if std::env::var_os(CHILD).is_none() {
-        let nowhere = "/nonexistent";
-        let status = crate::common::alone(
-            module_path!(),
-            "a_missing_ca_store_is_an_error_and_no_panic",
-        )
-        .env(CHILD, "1")
-        .env("SSL_CERT_FILE", nowhere)
-        .env("SSL_CERT_DIR", nowhere)
-        .status();
-        assert!(status.expect("started").success());
+    let Some(variable) = std::env::var_os(CHILD) else {
+        for variable in ["SSL_CERT_DIR", "SSL_CERT_FILE", "AWS_CA_BUNDLE"] {
+            let status = crate::common::alone(
+                module_path!(),
+                "a_missing_ca_store_is_an_error_and_no_panic",
+            )
+            .env_remove("SSL_CERT_FILE")
+            .env_remove("AWS_CA_BUNDLE")
+            .env(CHILD, variable)
+            .env(variable, "/nonexistent")
+            .status();
+            assert!(status.expect("started").success(), "{variable}");
+        }
         return;
-    }
+    };
+    let variable = variable.to_str().expect("text");
     let aws = Config::builder()
         .s3("lab")
         .with_credentials(ACCESS_KEY, SECRET, None::<&str>)
         .build();
+    if variable != "SSL_CERT_DIR" {
+        // A file that is named and cannot be read is a wrong setting.
+        let error = Error::from(aws.expect_err("no such file"));
+        assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+        assert!(error.to_string().contains(variable), "{error}");
+        return;
+    }
     let error = ImageStore::from_config(aws.expect("valid")).expect_err("no certificates");
     assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
     assert!(error.hint().expect("a hint").contains("ca-certificates"));

@@ -373,21 +373,18 @@ async fn send(
             }
         }
         Some(Spoil::Endless | Spoil::CutShort) => {
-            let token = "<NextContinuationToken>again</NextContinuationToken>";
-            let token = if spoil == Some(Spoil::Endless) {
-                token
-            } else {
-                ""
-            };
-            let xml = String::from_utf8_lossy(&answer.body)
-                .replace(
-                    "<IsTruncated>false</IsTruncated>",
-                    "<IsTruncated>true</IsTruncated>",
-                )
-                .replace(
-                    "</ListBucketResult>",
-                    &format!("{token}</ListBucketResult>"),
-                );
+            let mut xml = String::from_utf8_lossy(&answer.body).replace(
+                "<IsTruncated>false</IsTruncated>",
+                "<IsTruncated>true</IsTruncated>",
+            );
+            let (begin, end) = ("<NextContinuationToken>", "</NextContinuationToken>");
+            if let (Some(from), Some(to)) = (xml.find(begin), xml.find(end)) {
+                xml.replace_range(from..to + end.len(), "");
+            }
+            if spoil == Some(Spoil::Endless) {
+                let last = "</ListBucketResult>";
+                xml = xml.replace(last, &format!("{begin}again{end}{last}"));
+            }
             answer.body = xml.into_bytes();
         }
         _ => {}

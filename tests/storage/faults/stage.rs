@@ -16,8 +16,9 @@ use crate::common::s3::Handle;
 
 const DEADLINE: Duration = Duration::from_secs(2);
 
-/// What a busy machine adds to each call.
-const BUSY: Duration = Duration::from_secs(3);
+/// What a busy machine adds to each operation: decoding is no part of its deadline, and a case shares its
+/// processor with others.
+const BUSY: Duration = Duration::from_secs(10);
 
 /// What some servers and proxies do, and nobody should notice.
 pub const ODDITIES: [Spoil; 6] = [
@@ -67,12 +68,6 @@ pub enum Operation {
 pub struct Whole {
     pub image: Vec<u8>,
     pub thumb: Vec<u8>,
-}
-
-fn is_of_time(problem: &str) -> bool {
-    ["in time", "within", "no time"]
-        .iter()
-        .any(|words| problem.contains(words))
 }
 
 /// One fault at one step, once or always.
@@ -221,10 +216,8 @@ impl<'a> Stage<'a> {
         let unseen =
             ODDITIES.contains(&self.case.spoil) || self.case.times == 1 && passes(self.case.spoil);
         match &outcome {
-            // Time may run out where the machine is busy.
-            Err(error) if unseen && !is_of_time(&error.to_string()) => {
-                Err(format!("noticed: {error}"))
-            }
+            // On a busy machine the first try may leave no time for another.
+            Err(error) if unseen && elapsed < DEADLINE / 2 => Err(format!("noticed: {error}")),
             _ => Ok(outcome),
         }
     }

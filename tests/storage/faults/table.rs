@@ -9,6 +9,10 @@ use super::proxy::{Matches, Spoil};
 use super::stage::{Case, ODDITIES, Operation, Stage, Whole, with_thumb};
 use crate::common::s3::{Handle, Server};
 
+/// In a normal run each so manieth case is run. It shares no factor with the number of cases of a step, so
+/// that each step meets other faults.
+const STRIDE: usize = 13;
+
 /// How many cases run at once: most of them wait.
 const AT_ONCE: usize = 16;
 
@@ -138,7 +142,13 @@ fn cases() -> Vec<Case> {
     let faults: Vec<Spoil> = FAULTS.into_iter().chain(ODDITIES).collect();
     let mut cases = Vec::new();
     for (operation, step, matches) in steps() {
+        let is_of_keys = step == "list";
         for spoil in faults.iter().copied() {
+            // A listing has no checksum: where the bit is one of a key's, nothing tells that the key is not
+            // the one that lies there.
+            if is_of_keys && spoil == Spoil::Flipped {
+                continue;
+            }
             for times in [1, usize::MAX] {
                 cases.push(Case {
                     operation,
@@ -155,10 +165,6 @@ fn cases() -> Vec<Case> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_at_every_step() {
-    if !crate::common::full() {
-        println!("skipped: LABLINK_TEST_FULL is not set");
-        return;
-    }
     let Some(server) = Server::from_env() else {
         return;
     };
@@ -179,7 +185,10 @@ async fn every_fault_at_every_step() {
         image: memory.get(&image.key).await.expect("there").bytes.to_vec(),
         thumb: thumb.to_vec(),
     };
-    let cases = cases();
+    let mut cases = cases();
+    if !crate::common::full() {
+        cases = cases.into_iter().step_by(STRIDE).collect();
+    }
     let handle: &Handle = &bucket;
     let plain = with_thumb(bucket.store().with_prefix(""))
         .build()
