@@ -451,7 +451,7 @@ def test_a_wrong_configuration_names_the_remedy() -> None:
         {"limits": {"no_such": 1}},
     ):
         with pytest.raises(ConfigurationError, match="no_such"):
-            ImageStore.memory(**wrong_options)  # type: ignore[arg-type]
+            ImageStore.memory(**wrong_options)
     with pytest.raises(ConfigurationError, match="secret_access_key is not set"):
         ImageStore.s3("bucket", access_key_id="only")
     endless: dict[str, Any] = {}
@@ -500,7 +500,7 @@ def test_keywords_reach_the_store(tmp_path: Path) -> None:
         max_upload_bytes=5,
         former_urls=["/uploads"],
         limits={"max_bytes": 7, "max_duration": timedelta(seconds=2)},
-        variants={"wide": {"max_width": 800, "quality": None}, "thumb": {"background": (1, 2, 3)}},
+        variants={"wide": {"max_width": 800, "quality": 80}, "thumb": {"background": (1, 2, 3)}},
     )
     assert store.public_url("components/a.jpg").startswith("https://images.lab.example/lab-images/")
     assert store.key_from_url("/uploads/components/a.jpg") == "components/a.jpg"

@@ -51,6 +51,8 @@ pub(super) enum Failure {
 pub(super) enum Broken {
     /// It was never made.
     Unreachable,
+    /// The server answered, and not in TLS, or with a certificate that is not trusted.
+    NoTls,
     /// It ended too early.
     Off,
     /// It stayed silent.

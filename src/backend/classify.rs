@@ -69,9 +69,16 @@ impl Context<'_> {
         let (kind, words) = match how {
             Broken::Silent => (ErrorKind::Timeout, "the server did not answer in time"),
             Broken::Off => (ErrorKind::Unavailable, "the connection broke off"),
+            Broken::NoTls => (
+                ErrorKind::Unavailable,
+                "there is no TLS connection with the server",
+            ),
             Broken::Unreachable => (ErrorKind::Unavailable, "the server cannot be reached"),
         };
         let hint = match &self.backend.endpoint() {
+            Some(endpoint) if how == Broken::NoTls => format!(
+                "check that {endpoint} speaks https, and that its certificate is trusted here (AWS_CA_BUNDLE names that of a private authority)"
+            ),
             Some(endpoint) => {
                 format!("check that {endpoint} is right and can be reached from here")
             }

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import BrowserContext, Page, expect
 from test_page import add, log_in, natural_width, page
 
@@ -74,7 +74,7 @@ def test_the_contrast_of_placeholders_and_borders(browser: BrowserContext, lab: 
     """WCAG 2.2: 1.4.3 asks 4.5:1 for text, 1.4.11 asks 3:1 for what shows where an input is."""
     page = browser.new_page()
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         page.goto(lab.address)
         text, edge = page.evaluate(
             """() => {

@@ -161,6 +161,7 @@ impl HttpService for Noting {
         };
         response.inspect_err(|error| {
             let how = match error.kind() {
+                HttpErrorKind::Unknown if is_of_tls(error) => Broken::NoTls,
                 HttpErrorKind::Connect => Broken::Unreachable,
                 HttpErrorKind::Decode => return,
                 _ if is_silence(error) => Broken::Silent,
@@ -264,11 +265,15 @@ fn is_silence(error: &HttpError) -> bool {
     io_kind(error) == Some(io::ErrorKind::TimedOut)
 }
 
-/// The kind of the first I/O error behind this one.
+/// The kind of the I/O error behind this one.
 fn io_kind(error: &HttpError) -> Option<io::ErrorKind> {
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {
-        if let Some(error) = inner.downcast_ref::<io::Error>() {
+        if let Some(mut error) = inner.downcast_ref::<io::Error>() {
+            // The client wraps one in another, whose `source` passes over it.
+            while let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+                error = inner;
+            }
             return Some(error.kind());
         }
         source = inner.source();

@@ -348,3 +348,40 @@ async fn operations_of_several_requests_have_one_deadline() {
         .expect_err("too many requests");
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
 }
+
+/// A plain server is addressed as `https`: the cause is named, and no second try can help.
+#[tokio::test]
+async fn a_server_that_speaks_no_tls_is_called_that() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("bound");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            // What is not read before the end would reset the connection.
+            stream.read(&mut [0; 4096]).await.ok();
+            stream
+                .write_all(
+                    b"HTTP/1.1 400 Bad Request
+
+",
+                )
+                .await
+                .ok();
+        }
+    });
+    let store = Config::builder()
+        .s3("lab")
+        .with_endpoint_url(format!("https://{address}"))
+        .with_credentials(ACCESS_KEY, SECRET, None::<&str>);
+    let error = within(5, upload(&open(store))).await.expect_err("no TLS");
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.to_string().contains("no TLS connection"), "{error}");
+    let hint = error.hint().expect("a hint");
+    assert!(
+        hint.contains("https") && hint.contains("AWS_CA_BUNDLE"),
+        "{hint}"
+    );
+}
