@@ -5,7 +5,6 @@ from __future__ import annotations
 import doctest
 import inspect
 import os
-import re
 import statistics
 import subprocess
 import sys

@@ -81,7 +81,9 @@ def test_what_is_deleted_is_gone_for_those_who_may_not_list_too(
     assert url is not None and requests.get(url, timeout=30).status_code == 200
     assert s3_utils.delete_image_from_s3(url) is True
     assert requests.get(url, timeout=30).status_code == 403
-    assert server.keys(bucket) == []
+    # The empty marker keeps a form that is used again from putting other bytes under this URL.
+    name = url.rsplit("/", 1)[1]
+    assert server.keys(bucket) == [f"pending/components/{name.removesuffix('.jpg')}.gone"]
 
 
 def test_a_direct_upload_to_its_final_url(on_s3: str, picture: bytes) -> None:

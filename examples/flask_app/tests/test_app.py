@@ -144,7 +144,8 @@ def test_a_photo_whose_component_cannot_be_stored_is_deleted(
     monkeypatch.setattr(components, "_insert", fails)
     data = {"name": "Board", "image": (io.BytesIO(photo(300, 200)), "a.jpg")}
     assert client.post("/api/components", headers=log_in(client, *DEMO), data=data).status_code == 500
-    assert not [path for path in (tmp_path / "uploads").rglob("*") if path.is_file()]
+    left = [path for path in (tmp_path / "uploads").rglob("*") if path.is_file()]
+    assert [path.suffix for path in left] == [".gone"], "the empty marker of the deletion, and no photo"
 
 
 def test_an_older_database_in_which_two_share_a_photo(make: Make, tmp_path: Path) -> None:
