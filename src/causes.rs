@@ -23,7 +23,7 @@ pub(crate) fn chain(error: &dyn Error) -> Vec<String> {
 }
 
 /// The same in one line.
-#[cfg(feature = "store")]
+#[cfg(any(feature = "s3", all(test, feature = "store")))]
 pub(crate) fn words(error: &dyn Error) -> String {
     chain(error).join(": ")
 }

@@ -87,6 +87,10 @@ pub struct S3Config {
     pub(crate) sse_kms_key_id: Option<String>,
     pub(crate) storage_class: Option<String>,
     pub(crate) direct_upload: DirectUpload,
+    #[cfg_attr(
+        not(feature = "s3"),
+        expect(dead_code, reason = "for the client of S3")
+    )]
     pub(crate) ca_bundle: Option<CaBundle>,
 }
 

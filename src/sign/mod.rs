@@ -34,9 +34,9 @@ pub use cloudfront::{CloudFrontPolicy, CloudFrontSigner};
 pub use credentials::Credentials;
 pub use disposition::content_disposition;
 pub use error::SignError;
-#[cfg(feature = "store")]
 #[cfg(feature = "s3")]
 pub(crate) use hash::hex;
+#[cfg(feature = "store")]
 pub(crate) use hash::sha256_hex;
 pub use local::{LocalSigner, ResponseHeaders};
 pub use policy::{Condition, PostPolicy};
