@@ -23,8 +23,8 @@ impl ImageStore {
     ///
     /// Two callers at once make one image, and both get it. Once it is done, the pending object is gone:
     /// `NotFound`. So it is once the image was deleted, even if the form is used again and another file
-    /// lies there: what was deleted does not come back under the old URL. A promotion that fails removes what it wrote and leaves the pending object, for another
-    /// try or for the sweep.
+    /// lies there: what was deleted does not come back under the old URL. A promotion that fails removes
+    /// what it wrote and leaves the pending object, for another try or for the sweep.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
