@@ -1,9 +1,9 @@
-//! What is behind an error, put into words.
+//! The chain of causes behind an error, in words.
 
 use std::borrow::Cow;
 use std::error::Error;
 
-/// How many errors behind an error are looked at.
+/// Most errors of a chain that are looked at.
 const DEEPEST: usize = 16;
 
 /// The words of an error and of all that is behind it, outermost first. What repeats the words before it, as

@@ -57,32 +57,32 @@ pub enum Error {
     InvalidArgument {
         /// The argument.
         name: &'static str,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// The store cannot do this as it is configured.
     #[error("{what} is not supported here")]
     #[non_exhaustive]
     NotSupported {
-        /// What was asked for.
+        /// The request.
         what: &'static str,
-        /// What would make it work.
+        /// The way to make it work.
         remedy: &'static str,
     },
     /// Too many images are being decoded.
     #[error("no turn to decode within {waited:?}: {running} images are being worked on")]
     #[non_exhaustive]
     Busy {
-        /// How many run at once at most.
+        /// Most decodes that run at once.
         running: usize,
-        /// How long the caller waited.
+        /// Time that the caller waited.
         waited: Duration,
     },
     /// Something that should not happen.
     #[error("internal error: {reason}")]
     #[non_exhaustive]
     Internal {
-        /// What happened.
+        /// The event.
         reason: &'static str,
     },
 }
@@ -93,13 +93,14 @@ impl Error {
         Self::Internal { reason }
     }
 
-    /// Whether a call for any other object would fail, too: whoever goes through many stops at the first one.
+    /// Returns whether every other object would meet the same failure: loops over many objects stop at the
+    /// first one.
     #[cfg(feature = "store")]
     pub(crate) fn concerns_every_object(&self) -> bool {
         matches!(self, Self::Storage(error) if error.concerns_every_object())
     }
 
-    /// What kind of error it is.
+    /// Returns the kind of error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Configuration(_) => ErrorKind::Configuration,
@@ -126,7 +127,7 @@ impl Error {
         }
     }
 
-    /// What to do about it, in one sentence.
+    /// Returns what to do about it, in one sentence.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Configuration(error) => return Some(error.hint()),
@@ -159,8 +160,8 @@ impl Error {
         Some(hint.to_owned())
     }
 
-    /// What is behind it, outermost first, each in a line of its own without control characters: what
-    /// [`source`](std::error::Error::source) and the sources behind it say.
+    /// Returns the causes, outermost first, each as one line without control characters: the messages of
+    /// [`source`](std::error::Error::source) and of the sources behind it.
     ///
     /// ```no_run
     /// # async fn example(store: lablink_storage::ImageStore, key: lablink_storage::ObjectKey) {
@@ -175,7 +176,7 @@ impl Error {
         source.map(crate::causes::chain).unwrap_or_default()
     }
 
-    /// Whether the same call may succeed later without anything being changed.
+    /// Returns whether the same call may succeed later without any change.
     pub fn is_retryable(&self) -> bool {
         match self {
             #[cfg(feature = "store")]

@@ -1,5 +1,5 @@
-//! What image bytes really are: formats, their MIME types and extensions, and the sniffer that looks at
-//! the bytes and never at a name.
+//! Image formats, their MIME types and extensions, and the sniffer, which looks at the bytes and never at a
+//! name.
 
 use std::fmt;
 
@@ -78,7 +78,7 @@ impl ImageFormat {
         })
     }
 
-    /// What the bytes are, by their signature.
+    /// Recognises the format by the signature of the bytes.
     ///
     /// ```
     /// use lablink_storage::ImageFormat;
@@ -140,7 +140,7 @@ impl fmt::Display for ImageFormat {
 pub struct Unrecognized {
     /// The format that it is, where its signature is known: `"HEIC"`, `"SVG"`, `"PDF"`, …
     pub name: Option<&'static str>,
-    /// Whether there are none at all: no file was chosen, or it had been read to its end.
+    /// True if there are no bytes at all: no file was chosen, or it had been read to its end.
     pub is_empty: bool,
 }
 

@@ -58,7 +58,7 @@ pub struct ObjectKey(Box<str>);
 #[error("invalid object key {key:?}: {reason}")]
 #[non_exhaustive]
 pub struct InvalidKey {
-    /// What was given, cut to its first 100 characters.
+    /// The value given, cut to its first 100 characters.
     pub key: String,
     /// The rule that it breaks.
     pub reason: &'static str,
@@ -158,7 +158,7 @@ impl ObjectKey {
         name.rsplit_once('.').map_or(name, |(stem, _)| stem)
     }
 
-    /// What follows the last dot of the last segment.
+    /// Returns the part behind the last dot of the last segment.
     pub fn extension(&self) -> Option<&str> {
         self.file_name()
             .rsplit_once('.')
@@ -171,7 +171,7 @@ impl ObjectKey {
         (id.hyphenated().to_string() == self.stem()).then_some(id)
     }
 
-    /// Whether the key lies under `prefix` (whole segments; every key lies under the empty prefix).
+    /// Returns whether the key lies under `prefix` (whole segments; every key lies under the empty prefix).
     pub fn is_under(&self, prefix: &str) -> bool {
         prefix.is_empty()
             || self
@@ -180,7 +180,7 @@ impl ObjectKey {
                 .is_some_and(|rest| rest.starts_with('/'))
     }
 
-    /// Whether this is the key of a direct upload that has not been promoted.
+    /// Returns whether this is the key of a direct upload that has not been promoted.
     pub fn is_pending(&self) -> bool {
         self.is_under(PENDING)
     }
@@ -246,7 +246,7 @@ fn ends_like_staging(segment: &str) -> bool {
         .is_some_and(|(_, tail)| !tail.is_empty() && tail.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Whether a byte stands for itself in every URL part (RFC 3986 section 2.3).
+/// Returns whether a byte stands for itself in every URL part (RFC 3986 section 2.3).
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~')
 }

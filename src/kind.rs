@@ -1,4 +1,4 @@
-//! What went wrong, in one word that a caller can match on.
+//! The kinds of errors, each one word that a caller can match on.
 
 use std::fmt;
 

@@ -118,7 +118,7 @@ pub use error::{Error, Result};
 pub use format::{ImageFormat, Unrecognized};
 pub use key::{InvalidKey, ObjectKey};
 pub use kind::ErrorKind;
-/// What [`ImageStoreBuilder::object_store`] takes, in the version that this crate uses.
+/// The crate of the stores that [`ImageStoreBuilder::object_store`] takes, in the version that this crate uses.
 #[cfg(feature = "store")]
 pub use object_store;
 #[doc(hidden)]

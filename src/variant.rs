@@ -27,7 +27,7 @@ pub struct Variant {
 #[error("invalid variant name {name:?}: 1 to 32 of a-z, 0-9 and '-' are allowed")]
 #[non_exhaustive]
 pub struct InvalidVariant {
-    /// What was given, cut to its first 100 characters.
+    /// The value given, cut to its first 100 characters.
     pub name: String,
 }
 
@@ -65,7 +65,7 @@ impl Variant {
         &self.name
     }
 
-    /// How it is made.
+    /// Returns its options.
     pub fn options(&self) -> &OptimizeOptions {
         &self.options
     }

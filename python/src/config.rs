@@ -15,7 +15,7 @@ use crate::options::{duration, each_entry, flag, number, plain, text};
 /// Objects inside one another that options have: variants, a variant's options, their limits.
 const MAX_DEPTH: usize = 4;
 
-/// Whether a keyword's value stays in the process that it was given to.
+/// Returns whether a keyword's value stays in the process that it was given to.
 pub(crate) fn is_secret(keyword: &str) -> bool {
     let found = Setting::all()
         .iter()
@@ -101,7 +101,8 @@ fn json(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     text(name, &written)
 }
 
-/// What JSON takes: mappings without their `None`s, and seconds in the place of a `timedelta`.
+/// Turns a mapping into one that JSON takes: mappings without their `None`s, and seconds in the place of a
+/// `timedelta`.
 fn bare<'py>(name: &str, value: &Bound<'py, PyAny>, depth: usize) -> PyResult<Bound<'py, PyAny>> {
     if let Ok(mapping) = value.cast::<PyMapping>() {
         if depth == 0 {

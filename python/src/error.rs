@@ -81,7 +81,7 @@ pub(crate) fn storage(error: Error) -> PyErr {
     raised
 }
 
-/// What is behind an error, as the chain of exceptions that `__cause__` leads along.
+/// Builds the chain of exceptions that `__cause__` leads along.
 fn cause(py: Python<'_>, causes: &[String]) -> Option<PyErr> {
     causes.iter().rev().fold(None, |behind, words| {
         let raised = PyRuntimeError::new_err(words.clone());

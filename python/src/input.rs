@@ -1,4 +1,4 @@
-//! Whatever a Python caller has in hand, as bytes: never more of it than the limit allows.
+//! Reads bytes from what a Python caller passes in, and never more than the limit allows.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,7 +13,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString};
 use crate::error::{invalid_argument, too_large};
 use crate::options::plain;
 
-/// How much of a file object is asked for at once: most uploads come in one piece, and are not copied.
+/// Bytes that are read from a file object at once: most uploads come in one piece, and are not copied.
 const CHUNK: usize = 8 << 20;
 
 /// Reads `object`: `bytes`, another buffer, `os.PathLike`, or a binary file object.
@@ -108,8 +108,8 @@ fn read_file_object(file: &Bound<'_, PyAny>, most: usize) -> PyResult<Bytes> {
     outcome
 }
 
-/// Whether a failed `seek` says that the stream has none: `io.UnsupportedOperation` and a pipe's `ESPIPE`
-/// are both an `OSError`.
+/// Returns whether a failed `seek` means that the stream cannot seek: `io.UnsupportedOperation` and a pipe's
+/// `ESPIPE` are both an `OSError`.
 fn is_unseekable(py: Python<'_>, error: &PyErr) -> bool {
     error.is_instance_of::<PyOSError>(py) || error.is_instance_of::<PyAttributeError>(py)
 }

@@ -43,13 +43,13 @@ struct Waiting {
 /// The events of this process that no handler has seen yet.
 static QUEUE: Slot<Mutex<VecDeque<Waiting>>> = Slot::new();
 
-/// How many calls run in which no Python thread takes events from the queue: the command line's.
+/// Number of running calls during which no Python thread takes events from the queue: the command line's.
 static AT_ONCE: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
-    /// Whether this thread is running the logger's handlers.
+    /// True while this thread is running the logger's handlers.
     static DELIVERING: Cell<bool> = const { Cell::new(false) };
-    /// How many warnings and errors were forwarded from this thread.
+    /// Number of warnings and errors forwarded from this thread.
     static WARNINGS: Cell<u64> = const { Cell::new(0) };
 }
 

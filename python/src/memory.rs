@@ -1,4 +1,4 @@
-//! What glibc does with the memory of an image that is done.
+//! Keeps the memory of a finished image for the next one, where glibc would return it to the system.
 
 use std::hint::black_box;
 use std::sync::Once;

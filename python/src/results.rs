@@ -1,4 +1,4 @@
-//! What the calls answer with, as the dataclasses of `lablink_storage._types`.
+//! Results of the calls, as the dataclasses of `lablink_storage._types`.
 
 use std::collections::BTreeMap;
 

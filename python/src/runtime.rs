@@ -13,7 +13,7 @@ use crate::slot::Slot;
 
 static RUNTIME: Slot<Runtime> = Slot::new();
 
-/// How long a signal handler may have to wait for its turn.
+/// Longest time that a signal handler waits for its turn.
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(100);
 
 fn runtime() -> std::io::Result<&'static Runtime> {

@@ -1,4 +1,4 @@
-//! What happened during one operation, noted below object_store and read above it.
+//! Notes of one operation, written below object_store and read above it.
 //!
 //! object_store tells failures apart by status alone and puts the server's words into messages, with
 //! whatever secret the server repeats. The HTTP layer writes here what matters of every answer, and
@@ -23,30 +23,30 @@ pub(super) struct Call {
     bytes: AtomicU64,
     /// Largest body that is wanted; 0 where none is.
     most: AtomicU64,
-    /// Whether the bytes are compared with something better than their entity tag.
+    /// True if the bytes are compared with something better than their entity tag.
     any_e_tag: AtomicBool,
-    /// How often bytes came that are not those of their entity tag.
+    /// Number of times that bytes did not match their entity tag.
     damaged: AtomicU32,
     /// Status of the last success.
     status: AtomicU16,
-    /// What the last request failed with, and the last before it.
+    /// Failures of the last request and of the one before it.
     failures: Mutex<(Option<Failure>, Option<Failure>)>,
 }
 
-/// What a request failed with.
+/// The failure of a request.
 #[derive(Debug, Clone)]
 pub(super) enum Failure {
     /// The server answered, with an error.
     Answer(Answer),
     /// No whole answer came.
     Transport { how: Broken, problem: Problem },
-    /// What answered is no S3 server.
+    /// The answer does not come from an S3 server.
     Foreign,
     /// The bytes that came are not those of their entity tag.
     Damaged,
 }
 
-/// How a connection failed.
+/// The way in which a connection failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Broken {
     /// It was never made.
@@ -63,7 +63,7 @@ pub(super) enum Broken {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) status: u16,
-    /// Whether an S3 server said so, as far as the answer shows, and no proxy before it.
+    /// True if the answer comes from an S3 server, as far as it shows, and not from a proxy.
     pub(super) of_s3: bool,
     pub(super) code: Option<String>,
     pub(super) message: Option<String>,
@@ -132,7 +132,7 @@ impl Call {
         }
     }
 
-    /// When the operation has to be over: what retries and waiting have to spend.
+    /// Returns the end of the operation, which bounds retries and waiting.
     pub(super) fn deadline(&self) -> Deadline {
         self.deadline
     }
@@ -212,7 +212,7 @@ impl Call {
         failures.0.clone().or_else(|| failures.1.clone())
     }
 
-    /// Whether S3 found another write of the same key in flight, and wants this one repeated.
+    /// Returns whether S3 found another write of the same key in flight, and wants this one repeated.
     pub(super) fn is_write_conflict(&self) -> bool {
         let conflict = Some("ConditionalRequestConflict");
         matches!(self.failure(), Some(Failure::Answer(answer)) if answer.code.as_deref() == conflict)

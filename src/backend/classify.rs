@@ -18,7 +18,7 @@ use crate::kind::ErrorKind;
 /// The words for what has no better ones.
 const FAILED: &str = "it failed";
 
-/// What was being done, and to what.
+/// An operation and its object.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     pub(super) operation: Operation,
@@ -228,7 +228,7 @@ impl Context<'_> {
     }
 }
 
-/// What an S3 error code, or where there is none the status, stands for.
+/// Returns the kind that an S3 error code stands for, or, without one, the status.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
 fn kind_of(operation: Operation, answer: &Answer) -> ErrorKind {
     match answer.code.as_deref().unwrap_or_default() {

@@ -14,11 +14,11 @@ use crate::key::ObjectKey;
 
 pub(super) type Outcome<T> = Result<T, StorageError>;
 
-/// When an operation has to be over.
+/// The end of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Deadline {
     end: Instant,
-    /// How long the whole operation may take, for messages.
+    /// Time that the whole operation may take, for messages.
     allowed: Duration,
 }
 
@@ -31,12 +31,12 @@ impl Deadline {
         }
     }
 
-    /// How long the operation may take from its beginning to its end.
+    /// Returns the time that the operation may take from beginning to end.
     pub(crate) fn allowed(self) -> Duration {
         self.allowed
     }
 
-    /// What is left of it; zero once it has passed.
+    /// Returns the time that is left; zero once it has passed.
     pub(crate) fn remaining(self) -> Duration {
         self.end.saturating_duration_since(Instant::now())
     }

@@ -1,4 +1,4 @@
-//! What a backend answers with when it cannot do as it was asked.
+//! The error of a backend.
 
 use std::error::Error;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
 
-/// What was being done.
+/// The operation that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 // Local files alone are swept.
 #[cfg_attr(not(feature = "local"), allow(dead_code))]
@@ -117,14 +117,14 @@ impl StorageError {
         self
     }
 
-    /// Whether it may go well later, where the kind does not say so.
+    /// Sets whether a later try may succeed, where the kind does not tell.
     #[cfg(feature = "s3")]
     pub(super) fn retryable(mut self, retryable: bool) -> Self {
         self.0.retryable |= retryable;
         self
     }
 
-    /// Whether it is the disk that failed, whatever was written.
+    /// Sets whether the disk itself failed, whatever was written.
     pub(super) fn of_disk(mut self, of_disk: bool) -> Self {
         self.0.of_disk = of_disk;
         self
@@ -135,8 +135,8 @@ impl StorageError {
         self
     }
 
-    /// Whether a call for any other object would fail, too, until somebody mends what is wrong: whoever
-    /// goes through many stops at the first one.
+    /// Returns whether every other object would meet the same failure until something is repaired: loops over
+    /// many objects stop at the first one.
     pub(crate) fn concerns_every_object(&self) -> bool {
         match self.0.kind {
             ErrorKind::Credentials
@@ -149,13 +149,13 @@ impl StorageError {
         }
     }
 
-    /// What kind of error it is.
+    /// Returns the kind of error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// What was being done: `"put"`, `"get"`, `"head"`, `"delete"`, `"list"`, `"status"`, `"sign"`,
-    /// `"sweep"` or `"open"`.
+    /// Returns the operation: `"put"`, `"get"`, `"head"`, `"delete"`, `"list"`, `"status"`, `"sign"`, `"sweep"`
+    /// or `"open"`.
     pub fn operation(&self) -> &'static str {
         self.0.operation.as_str()
     }
@@ -180,12 +180,12 @@ impl StorageError {
         self.0.request_id.as_deref()
     }
 
-    /// How many requests were sent; 0 where none was.
+    /// Returns the number of requests that were sent.
     pub fn tries(&self) -> u32 {
         self.0.tries
     }
 
-    /// What to do about it, in one sentence.
+    /// Returns what to do about it, in one sentence.
     pub fn hint(&self) -> Option<String> {
         self.0.hint.clone().or_else(|| {
             let general = match self.0.kind {
@@ -209,7 +209,7 @@ impl StorageError {
         })
     }
 
-    /// Whether the same call may succeed later without anything being changed.
+    /// Returns whether the same call may succeed later without any change.
     pub fn is_retryable(&self) -> bool {
         self.0.retryable
     }

@@ -1,4 +1,4 @@
-//! What to do about it: the troubleshooting table, applied to the case at hand.
+//! Hints: the troubleshooting table, applied to the case at hand.
 
 use std::io;
 
@@ -152,7 +152,7 @@ pub(super) fn of_timeout(context: &Context<'_>) -> Option<String> {
     })
 }
 
-/// What makes uploads faster, where it can be had: on AWS alone.
+/// Proposes transfer acceleration where it is available: on AWS alone.
 fn acceleration(context: &Context<'_>) -> &'static str {
     if context.operation == Operation::Put && context.backend.may_accelerate() {
         "; for uploads from far away turn on the bucket's acceleration and AWS_S3_USE_ACCELERATE"

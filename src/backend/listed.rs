@@ -9,12 +9,12 @@ use super::error::{Operation, StorageError};
 use super::object::ObjectInfo;
 use crate::kind::ErrorKind;
 
-/// What was read, and whether the bytes are known to be the object's.
+/// An object that was read, and whether its bytes are known to be right.
 #[derive(Debug)]
 pub(crate) struct Listed {
     pub(crate) info: ObjectInfo,
     pub(crate) bytes: Bytes,
-    /// Whether their MD5 is the one that the listing told, or the file system gave them.
+    /// True if their MD5 is that of the listing, or if they come from the file system.
     pub(crate) proven: bool,
 }
 
@@ -78,7 +78,7 @@ fn as_md5(e_tag: &str) -> Option<String> {
     digits.then(|| e_tag.to_ascii_lowercase())
 }
 
-/// Whether two entity tags are the same, where both are there.
+/// Returns whether two entity tags are the same, where both are there.
 fn is_same(listed: Option<&str>, read: Option<&str>) -> Option<bool> {
     let strong = |tag: &str| tag.trim_start_matches("W/").trim_matches('"').to_owned();
     Some(strong(listed?) == strong(read?))

@@ -24,7 +24,7 @@ use super::directory::{Directory, EntryKind, is_link};
 use super::walk::{list, staging_name};
 use crate::config::LocalConfig;
 
-/// How often a write starts over when the directory it goes to is removed under it.
+/// Number of times that a write starts over when its directory is removed meanwhile.
 const MAX_RESTARTS: usize = 16;
 
 /// First segments of keys whose files are for nobody else on the machine.
@@ -37,7 +37,7 @@ pub(super) struct LocalFiles {
     fsync: bool,
 }
 
-/// Where a key's file lies.
+/// The directory and file name of a key.
 struct Place<'a> {
     /// The directories on the way, from the root, each with the segment that leads on from it.
     above: Vec<(Directory, &'a str)>,
@@ -61,7 +61,7 @@ impl LocalFiles {
         &self.root
     }
 
-    /// Whether the file system has room for bytes but not for one more file.
+    /// Returns whether the file system has room for bytes but not for one more file.
     pub(super) fn lacks_inodes(&self) -> bool {
         #[cfg(unix)]
         let lacks = rustix::fs::statvfs(&self.root)

@@ -1,8 +1,8 @@
-//! Where the bytes are: one [`Backend`] over S3, local files, memory or any object store, with a
-//! deadline on every operation and errors that say what to do.
+//! Storage: one [`Backend`] over S3, local files, memory or any object store, with a deadline on every
+//! operation and errors that say what to do.
 //!
-//! What differs between them is hidden here: which takes attributes, which minds deleting what is not
-//! there, whose listing tells a content type, who can sign.
+//! This room hides their differences: which takes attributes, which minds deleting what is not there, whose
+//! listing tells a content type, who can sign.
 
 // The HTTP layer of S3 is what writes the record.
 #[cfg_attr(not(feature = "s3"), allow(dead_code))]
@@ -52,7 +52,7 @@ const HEALTH_DEADLINE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub(crate) struct Backend {
     inner: Arc<Inner>,
-    /// When what is being done has to be over; without one each operation has the configured time.
+    /// End of the present work; without one each operation has the configured time.
     deadline: Option<Deadline>,
 }
 
@@ -66,7 +66,7 @@ struct Inner {
     answered: AtomicBool,
 }
 
-/// What only one of the backends has.
+/// State that only one of the backends has.
 #[derive(Debug)]
 enum Kind {
     #[cfg(feature = "s3")]
@@ -177,7 +177,7 @@ impl Backend {
         }
     }
 
-    /// Whether this is AWS, and not accelerated.
+    /// Returns whether this is AWS, and not accelerated.
     fn may_accelerate(&self) -> bool {
         match &self.inner.kind {
             #[cfg(feature = "s3")]

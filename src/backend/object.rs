@@ -1,4 +1,4 @@
-//! What a backend says about an object, and what it is told when it writes one.
+//! Properties of objects, as backends report and take them.
 
 use std::borrow::Cow;
 use std::time::SystemTime;
@@ -19,13 +19,13 @@ pub struct ObjectInfo {
     pub cache_control: Option<String>,
     /// The entity tag, without quotes: it changes when the bytes do.
     pub e_tag: Option<String>,
-    /// When it was written.
+    /// Time of the last write.
     pub last_modified: SystemTime,
     /// The name of the variant that this is, where it is one.
     pub variant: Option<String>,
 }
 
-/// How an object is written.
+/// Properties of an object to be written.
 #[derive(Debug, Clone)]
 pub(crate) struct PutOptions {
     /// Its MIME type.
@@ -36,7 +36,7 @@ pub(crate) struct PutOptions {
     pub(crate) create: bool,
 }
 
-/// What came of writing an object.
+/// Outcome of writing an object.
 #[derive(Debug, Clone)]
 pub(crate) struct PutOutcome {
     /// The entity tag, without quotes.

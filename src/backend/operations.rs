@@ -104,7 +104,7 @@ impl Backend {
         }
     }
 
-    /// Whether a failed read asked for bytes after the end: stores have many words for it.
+    /// Returns whether a failed read asked for bytes after the end, which stores report in many ways.
     async fn ends_before(&self, key: &ObjectKey, start: u64) -> bool {
         self.head(key).await.is_ok_and(|info| info.size <= start)
     }
@@ -151,7 +151,7 @@ impl Backend {
         }
     }
 
-    /// Whether an answer to HEAD, which has no body, leaves open what went wrong: a missing object or
+    /// Returns whether an answer to HEAD, which has no body, does not show what went wrong: a missing object or
     /// a missing bucket, a missing permission or a wrong secret.
     fn leaves_open(&self, call: &Call) -> bool {
         let Some(Failure::Answer(answer)) = call.failure() else {
@@ -369,7 +369,7 @@ fn content_type_of(key: &ObjectKey) -> &'static str {
     format.map_or("application/octet-stream", ImageFormat::mime_type)
 }
 
-/// What another process removed meanwhile is gone, as it should be.
+/// Accepts that another process has removed the file meanwhile.
 #[cfg(feature = "local")]
 fn unless_gone(removed: std::io::Result<()>) -> std::io::Result<()> {
     match removed {
@@ -378,7 +378,7 @@ fn unless_gone(removed: std::io::Result<()>) -> std::io::Result<()> {
     }
 }
 
-/// Whether the answer named the object's size.
+/// Returns whether the answer named the object's size.
 fn names_size(found: &GetResult) -> bool {
     #[cfg(feature = "s3")]
     if let Some(told) = found.extensions.get::<super::s3::Told>() {

@@ -9,7 +9,7 @@ use super::Backend;
 use super::error::{Operation, StorageError};
 use crate::sign::SigV4;
 
-/// Who can sign requests that somebody else will send.
+/// A signer of requests that somebody else will send.
 ///
 /// Asynchronous because a role's credentials may have to be fetched first. What is signed lasts no
 /// longer than they do: see `SigV4::credentials().expires_at`.
@@ -48,7 +48,7 @@ impl Presigner for Backend {
 
 #[cfg(feature = "s3")]
 impl Backend {
-    /// Where the credentials at hand came from, and when they end.
+    /// Returns the source of the present credentials, and when they expire.
     ///
     /// # Errors
     ///

@@ -15,7 +15,7 @@ use super::{Backend, Kind};
 use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
 
-/// How often a create-only put is repeated after S3 found another write of the key in flight.
+/// Number of times that a create-only put is repeated after S3 found another write of the key in flight.
 const CONFLICT_RETRIES: usize = 3;
 
 impl Backend {
@@ -133,7 +133,7 @@ impl Backend {
         }
     }
 
-    /// What an object is written with, where the store takes it.
+    /// Returns the attributes to write an object with, as far as the store takes them.
     fn attributes(&self, options: &PutOptions) -> Attributes {
         let mut attributes = Attributes::new();
         let takes_any = match &self.inner.kind {
@@ -163,7 +163,7 @@ impl Backend {
         attributes
     }
 
-    /// Whether to write without attributes from now on, to a store that takes none.
+    /// Decides to write without attributes from now on, to a store that takes none.
     fn forgo_attributes(&self) -> bool {
         match &self.inner.kind {
             Kind::Custom { without_attributes } => {
@@ -174,7 +174,7 @@ impl Backend {
     }
 }
 
-/// Whether the answer to a put shows that the server has these very bytes, as far as one can tell.
+/// Returns whether the answer to a put proves, as far as it can, that the server has these very bytes.
 fn vouches(stored: &PutResult, bytes: &Bytes) -> bool {
     #[cfg(feature = "s3")]
     if let Some(told) = stored.extensions.get::<super::s3::Told>() {

@@ -1,4 +1,4 @@
-//! What every backend does alike, and what the local one does besides. S3 is in tests/storage/faults.
+//! Tests of the behaviour that all backends share, and of the local one's own. S3 is in tests/storage/faults.
 
 use std::fs;
 use std::path::Path;

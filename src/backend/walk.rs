@@ -17,10 +17,10 @@ use super::local::{blocking, generic, object_meta};
 /// Entries that are read in one go off the async threads.
 const BATCH: usize = 512;
 
-/// How long one goes on at most: of a slow disk the deadline is for a batch, not for all of it.
+/// Longest time of a batch: on a slow disk the deadline holds for a batch, not for the whole walk.
 const BATCH_TIME: Duration = Duration::from_secs(1);
 
-/// What follows the UUID in the name of an unfinished write. It makes the name no valid key.
+/// Suffix behind the UUID in the name of an unfinished write. With it the name is not a valid key.
 const STAGING: &str = "#1";
 
 /// The regular files under a directory, depth first and in no order. Symbolic links are not followed,
@@ -98,7 +98,7 @@ impl Iterator for Walk {
     }
 }
 
-/// What another process removed meanwhile, or never made, is not there: no failure.
+/// Turns "not found" into `None`: another process removed the file meanwhile, or never made it.
 fn unless_gone<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
     match outcome {
         Ok(value) => Ok(Some(value)),
@@ -114,7 +114,7 @@ pub(super) fn staging_name() -> String {
     format!(".{}{STAGING}", Uuid::new_v4())
 }
 
-/// Whether a file name is one that [`staging_name`] makes, and not a person's `Board #2`.
+/// Returns whether a file name is one that [`staging_name`] makes, and not a person's `Board #2`.
 fn is_staging(name: &str) -> bool {
     let id = name
         .strip_prefix('.')

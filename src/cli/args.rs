@@ -1,4 +1,4 @@
-//! What can be typed.
+//! The arguments of the command line.
 
 use std::path::PathBuf;
 
@@ -149,7 +149,7 @@ pub(super) struct Get {
     /// Key or public URL
     #[arg(value_name = "KEY|URL")]
     pub(super) key: String,
-    /// Where to write it; stdout by default
+    /// Write to this file; stdout by default
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
 }
@@ -231,7 +231,7 @@ pub(super) enum Presign {
 
 #[derive(Debug, Args)]
 pub(super) struct Expiry {
-    /// How long it holds
+    /// Time until it expires
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     pub(super) expires_in: u64,
 }

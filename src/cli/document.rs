@@ -24,7 +24,7 @@ impl Document {
         }
     }
 
-    /// Whether something is on stdout already, so that a failure has to go into the same document.
+    /// Returns whether stdout has been written to, so that a failure has to go into the same document.
     pub(super) fn is_begun(&self) -> bool {
         self.begun
     }

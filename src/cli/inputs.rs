@@ -12,7 +12,7 @@ use super::output::{Failure, size};
 pub(super) struct Input {
     /// `None` is stdin.
     path: Option<PathBuf>,
-    /// Where it lies in the folder that was named; just its name where it was named itself.
+    /// Its path inside the folder that was named; just its name where it was named itself.
     pub(super) inner: PathBuf,
 }
 

@@ -7,7 +7,7 @@ use super::output::Output;
 /// The exit code of what Ctrl-C ended, as shells have it: 128 and the signal's number.
 pub(super) const EXIT_CODE: u8 = 130;
 
-/// Whether Ctrl-C was pressed. From its making on, the first one no longer ends the process.
+/// Tells whether Ctrl-C was pressed. Once it exists, the first Ctrl-C no longer ends the process.
 pub(super) struct Interrupt(watch::Receiver<bool>);
 
 impl Interrupt {

@@ -10,19 +10,19 @@ use super::document::Document;
 use super::interrupt::Interrupt;
 use super::output::{Failure, Outcome, Output};
 
-/// What a command does with many things.
+/// Work on many things, a few at once.
 pub(super) struct Many<'a> {
     pub(super) output: Output,
-    /// What is said when Ctrl-C comes.
+    /// The words for Ctrl-C.
     pub(super) finishing: &'static str,
-    /// What they are, for the progress bar.
+    /// The noun for the progress bar.
     pub(super) unit: &'a str,
     /// The list of the document that has the results, and what names a thing in the list of failures.
     pub(super) list: (&'a str, &'a str),
     pub(super) at_once: usize,
 }
 
-/// What came of one of them.
+/// The outcome for one of them.
 pub(super) struct Done {
     /// For a person.
     pub(super) line: String,
@@ -30,7 +30,7 @@ pub(super) struct Done {
     pub(super) entry: Value,
 }
 
-/// How many went well, and how many did not.
+/// The numbers of successes and failures.
 #[derive(Debug, Default)]
 pub(super) struct Totals {
     pub(super) done: usize,

@@ -147,7 +147,7 @@ fn dispatch(context: &Context, command: Command) -> Result<Outcome> {
     })
 }
 
-/// What every command works with.
+/// The parts that every command works with.
 struct Context {
     output: Output,
     vars: Vec<(String, String)>,

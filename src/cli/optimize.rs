@@ -92,7 +92,7 @@ struct Writer {
     directory: PathBuf,
     overwrite: bool,
     options: OptimizeOptions,
-    /// What was written in this run, and what it came from.
+    /// Each file that this run wrote, with its source.
     written: Mutex<HashMap<PathBuf, String>>,
     before: AtomicU64,
     after: AtomicU64,
@@ -139,7 +139,7 @@ impl Writer {
         })
     }
 
-    /// Where the result goes: nowhere that holds its source or another result of this run.
+    /// Chooses the result's file, which is neither its source nor another result of this run.
     fn claim(&self, input: &Input, image: &OptimizedImage) -> Result<PathBuf> {
         let mut name = input.inner.with_extension("").into_os_string();
         name.push(".");

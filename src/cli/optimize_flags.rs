@@ -16,7 +16,7 @@ pub(super) struct OptimizeFlags {
     /// Largest height in pixels
     #[arg(long, value_name = "PIXELS")]
     max_height: Option<u32>,
-    /// How the image is fitted to the box of width and height
+    /// Way to fit the image to the box of width and height
     #[arg(long, value_enum)]
     fit: Option<FitName>,
     /// Which part stays when cover crops
@@ -37,7 +37,7 @@ pub(super) struct OptimizeFlags {
     /// Lossless WebP
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     lossless: Option<bool>,
-    /// What becomes of animations
+    /// Treatment of animations
     #[arg(long, value_enum)]
     animation: Option<AnimationName>,
     /// Keep the copyright notice and the artist

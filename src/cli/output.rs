@@ -1,4 +1,4 @@
-//! What comes out: results on stdout, everything else on stderr, and how it ended.
+//! Output: results on stdout, everything else on stderr, and the exit code.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -13,17 +13,17 @@ use super::many::Totals;
 use crate::causes::one_line;
 use crate::error::Error;
 
-/// Why a command failed, in words and in a form for scripts.
+/// The failure of a command, in words and in a form for scripts.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) kind: &'static str,
     pub(super) message: String,
-    /// What is behind it, outermost first.
+    /// Its causes, outermost first.
     pub(super) causes: Vec<String>,
     pub(super) hint: Option<String>,
-    /// Whether the same would happen with everything else that the command was given.
+    /// True if everything else that the command was given would fail the same way.
     pub(super) everywhere: bool,
-    /// Whether the command was used wrongly, rather than failed.
+    /// True if the command was used wrongly.
     pub(super) is_usage: bool,
 }
 
@@ -90,7 +90,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// Whoever reads stdout has gone away; there is nobody left to tell.
+/// A closed stdout is no failure to report: nobody reads it any more.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
@@ -103,7 +103,7 @@ impl From<io::Error> for Failure {
 pub(super) const BROKEN_PIPE: &str = "broken_pipe";
 pub(super) const INTERRUPTED: &str = "interrupted";
 
-/// Whether everything that was asked for was done. Failures are reported by then.
+/// The end of a command. Failures have been reported by then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     Done,
@@ -117,7 +117,7 @@ impl Outcome {
         if ok { Self::Done } else { Self::Failed }
     }
 
-    /// How it ended for many things, some of which failed or were left out.
+    /// Returns the end of a command over many things, some of which failed or were left out.
     pub(super) fn of_many<T>(failures: &[T], not_tried: &[String], interrupt: &Interrupt) -> Self {
         if interrupt.is_set() && !not_tried.is_empty() {
             Self::Interrupted
@@ -127,7 +127,7 @@ impl Outcome {
     }
 }
 
-/// Where a command writes.
+/// The output of a command.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Output {
     pub(super) json: bool,
@@ -249,7 +249,7 @@ impl Output {
     }
 }
 
-/// How far something has come; it vanishes when it is dropped or cleared.
+/// A progress display, which vanishes when it is dropped or cleared.
 pub(super) struct Progress(ProgressBar);
 
 impl Progress {

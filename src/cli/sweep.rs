@@ -13,7 +13,7 @@ use super::{Context, Result};
 use crate::ops::{self, Sweep, SweepOptions, Swept, SweptAs, UsedUrls};
 use crate::store::ImageStore;
 
-/// What a person does about a list that is in doubt.
+/// The hint for a doubtful list.
 const DOUBT: &str =
     "look at the list of used URLs (one URL or key a line, no header); if it is right, add --force";
 

@@ -1,4 +1,4 @@
-//! Where a store's objects are, and what is wrong with it.
+//! The place of a store's objects, and the errors of its settings.
 
 use super::BackendConfig;
 use super::builder::{ConfigBuilder, Given};

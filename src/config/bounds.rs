@@ -11,7 +11,7 @@ use crate::variant::Variant;
 /// Largest direct upload unless told otherwise.
 const DEFAULT_MAX_UPLOAD: u64 = 10 << 20;
 
-/// What S3 takes in one PUT or POST.
+/// Most bytes that S3 takes in one PUT or POST.
 const MAX_PUT: u64 = 5 << 30;
 
 const HOUR: Duration = Duration::from_secs(3600);

@@ -1,4 +1,4 @@
-//! What was asked for, before it is checked: from the environment, from code, or both.
+//! The settings as they were given, by the environment, by code or by both, before they are checked.
 
 use std::path::Path;
 use std::time::Duration;
@@ -245,8 +245,8 @@ impl ConfigBuilder {
         self
     }
 
-    /// Whether writing refuses to overwrite (`If-None-Match: *`). Default true; false is for servers
-    /// that refuse the header.
+    /// Sets whether writes refuse to overwrite (`If-None-Match: *`). Default true; false is for servers that
+    /// refuse the header.
     pub fn with_create_only(mut self, create_only: bool) -> Self {
         self.overwrite = !create_only;
         self
@@ -318,7 +318,7 @@ impl ConfigBuilder {
         self
     }
 
-    /// Whether local writes are flushed to the disk before they count as done. Default false.
+    /// Sets whether local writes are flushed to the disk before they count as done. Default false.
     pub fn with_fsync(mut self, fsync: bool) -> Self {
         self.fsync = fsync;
         self
@@ -390,7 +390,7 @@ impl ConfigBuilder {
         self.with_variants(variants)
     }
 
-    /// Whether [`build`](Self::build) fails where no backend was chosen, instead of storing locally.
+    /// Sets whether [`build`](Self::build) fails where no backend was chosen, instead of storing locally.
     pub fn with_require_s3(mut self, require_s3: bool) -> Self {
         self.require_s3 = require_s3;
         self

@@ -1,10 +1,10 @@
-//! Where S3 credentials come from.
+//! Sources of S3 credentials.
 
 use std::path::PathBuf;
 
 use crate::secret::Secret;
 
-/// Who signs requests to S3.
+/// The source of the credentials that sign requests to S3.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum CredentialsSource {
@@ -39,8 +39,8 @@ impl StaticCredentials {
     }
 }
 
-/// What the environment says about the places where credentials may be found, under the names that
-/// every AWS SDK reads (<https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html>).
+/// The places where credentials may be found, as the environment names them, under the names that every AWS SDK
+/// reads (<https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html>).
 #[derive(Debug, Clone, Default)]
 // Read where there is an S3 backend to use them.
 #[cfg_attr(not(feature = "s3"), allow(dead_code))]

@@ -59,7 +59,7 @@ impl Vars {
         Ok(Self::new(found))
     }
 
-    /// What a store takes from the environment even where the rest was given in code: keys, the places to
+    /// Reads what a store takes from the environment even where the rest was given in code: keys, the places to
     /// look for others, and the certificates that this machine trusts.
     pub(super) fn machine_into(&self, builder: &mut ConfigBuilder) -> Result<(), ConfigError> {
         let keys = ["access_key_id", "secret_access_key", "session_token"];

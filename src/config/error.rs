@@ -1,4 +1,4 @@
-//! What is wrong with a configuration.
+//! Errors of the configuration.
 
 use std::fmt;
 
@@ -39,7 +39,7 @@ impl ConfigError {
         self.setting
     }
 
-    /// What to do about it, in one sentence.
+    /// Returns what to do about it, in one sentence.
     pub fn hint(&self) -> String {
         self.remedy.clone()
     }

@@ -60,7 +60,7 @@ pub struct Config {
     pub(crate) fell_back: bool,
 }
 
-/// Where objects are kept, and what only that backend is told.
+/// The backend, with the settings that it alone has.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 // There is one of it in a store.
@@ -110,12 +110,12 @@ impl S3Config {
         self.location.endpoint.as_deref()
     }
 
-    /// How the bucket is addressed.
+    /// Returns how the bucket is addressed.
     pub fn location(&self) -> &S3Location {
         &self.location
     }
 
-    /// Where its credentials come from.
+    /// Returns where its credentials come from.
     pub fn credentials(&self) -> &CredentialsSource {
         &self.credentials
     }
@@ -153,7 +153,7 @@ pub(crate) struct CaBundle {
     pub(crate) pem: Vec<u8>,
 }
 
-/// How a browser uploads straight to the store.
+/// The way in which browsers upload straight to the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum DirectUpload {
@@ -200,7 +200,7 @@ impl LocalConfig {
         self.secret.as_ref()
     }
 
-    /// Whether a write is flushed to the disk before it counts as done.
+    /// Returns whether a write is flushed to the disk before it counts as done.
     pub fn fsync(&self) -> bool {
         self.fsync
     }
@@ -213,7 +213,7 @@ pub struct CloudFrontConfig {
     pub(crate) key: Option<CloudFrontKey>,
 }
 
-/// What CloudFront URLs and cookies are signed with.
+/// The key that signs CloudFront URLs and cookies.
 #[derive(Debug, Clone)]
 pub(crate) struct CloudFrontKey {
     pub(crate) key_pair_id: String,
@@ -237,7 +237,7 @@ impl CloudFrontConfig {
     }
 }
 
-/// How long an operation may take in all, its retries included.
+/// The time that an operation may take in all, its retries included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum RetryPreset {
@@ -307,7 +307,7 @@ impl Config {
         ConfigBuilder::default()
     }
 
-    /// Where objects are kept.
+    /// Returns the backend.
     pub fn backend(&self) -> &BackendConfig {
         &self.backend
     }
@@ -337,7 +337,7 @@ impl Config {
         }
     }
 
-    /// Where keys are reached.
+    /// Returns the URLs of the keys.
     pub fn urls(&self) -> &Urls {
         &self.urls
     }
@@ -352,7 +352,7 @@ impl Config {
         &self.cache_control
     }
 
-    /// Whether writing refuses to overwrite.
+    /// Returns whether writing refuses to overwrite.
     pub fn create_only(&self) -> bool {
         self.create_only
     }
@@ -362,22 +362,22 @@ impl Config {
         self.cloudfront.as_ref()
     }
 
-    /// How long an operation may take and how often it is tried.
+    /// Returns the preset for time and retries.
     pub fn retry(&self) -> RetryPreset {
         self.retry
     }
 
-    /// How long one operation may take in all.
+    /// Returns the time that one operation may take in all.
     pub fn deadline(&self) -> Duration {
         self.deadline
     }
 
-    /// How many images are decoded at once.
+    /// Returns the number of images decoded at once.
     pub fn max_decodes(&self) -> usize {
         self.max_decodes
     }
 
-    /// How long a caller waits for its turn to decode.
+    /// Returns the time that a caller waits for its turn to decode.
     pub fn decode_wait(&self) -> Duration {
         self.decode_wait
     }
@@ -387,12 +387,12 @@ impl Config {
         self.max_upload_bytes
     }
 
-    /// How browsers upload straight to the store; by a form wherever that is not S3.
+    /// Returns how browsers upload straight to the store; by a form wherever that is not S3.
     pub fn direct_upload(&self) -> DirectUpload {
         self.s3().map(|s3| s3.direct_upload).unwrap_or_default()
     }
 
-    /// How uploads are optimized.
+    /// Returns how uploads are optimized.
     pub fn optimize(&self) -> &OptimizeOptions {
         &self.optimize
     }
@@ -402,8 +402,8 @@ impl Config {
         &self.variants
     }
 
-    /// What to say aloud, once, when a store is opened: nobody chose a backend, so images go to local
-    /// files.
+    /// Returns the warning for the opening of a store for which nobody chose a backend, so that images go to
+    /// local files.
     pub fn warning(&self) -> Option<String> {
         let directory = self.local()?.directory.display();
         self.fell_back.then(|| {

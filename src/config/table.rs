@@ -27,14 +27,14 @@ pub struct Setting {
     pub constructors: &'static [&'static str],
     /// The default, in words.
     pub default: &'static str,
-    /// How far it may go.
+    /// The places that its value may reach.
     pub reach: Reach,
-    /// What it does, in a sentence.
+    /// Its meaning, in a sentence.
     pub doc: &'static str,
     pub(super) takes: Takes,
 }
 
-/// How far a setting's value may go.
+/// The places that a setting's value may reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reach {
@@ -46,7 +46,7 @@ pub enum Reach {
     Machine,
 }
 
-/// What a setting's value is.
+/// The type of a setting's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SettingKind {
@@ -107,7 +107,7 @@ pub enum SettingValue {
     Json(String),
 }
 
-/// What a setting takes, and how it reaches the builder.
+/// The type of a setting's value, and the function that puts it into the builder.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Takes {
     Text(fn(&mut ConfigBuilder, Given<String>)),
@@ -302,7 +302,7 @@ impl Setting {
         SETTINGS
     }
 
-    /// What its value is.
+    /// Returns the type of its value.
     pub fn kind(&self) -> SettingKind {
         match self.takes {
             Takes::Text(_) => SettingKind::Text,

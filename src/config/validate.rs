@@ -62,7 +62,7 @@ pub(super) fn validate(mut builder: ConfigBuilder) -> Result<Config, ConfigError
     })
 }
 
-/// Where S3 is asked for, the environment has to choose it; code may still choose something else.
+/// Fails where S3 is required and the environment does not choose it; code may still choose something else.
 fn check_required(builder: &ConfigBuilder) -> Result<(), ConfigError> {
     const MEMORY: &str = "LABLINK_STORAGE_MEMORY";
     let (setting, problem, remedy) = match &builder.kind {
@@ -263,7 +263,7 @@ fn check_chain(chain: &CredentialsChain) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// What goes into a request header: control characters there would end the request, or the process.
+/// Checks the value of a request header: control characters there would end the request, or the process.
 fn check_header(name: &'static str, value: &str) -> Result<(), ConfigError> {
     if value.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(());
@@ -275,7 +275,7 @@ fn check_header(name: &'static str, value: &str) -> Result<(), ConfigError> {
     ))
 }
 
-/// What is only signed with: AWS takes any text, but a line break is never part of it.
+/// Checks a value that is only signed with: AWS takes any text, but a line break is never part of it.
 fn check_line(name: &'static str, value: &str) -> Result<(), ConfigError> {
     if value.chars().any(char::is_control) {
         return Err(ConfigError::new(
@@ -287,7 +287,7 @@ fn check_line(name: &'static str, value: &str) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Whether a setting was given as a variable, and not in code.
+/// Returns whether a setting was given as a variable, and not in code.
 fn is_variable(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_uppercase())
 }

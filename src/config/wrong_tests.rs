@@ -1,4 +1,4 @@
-//! What is wrong with a setting is named, with the remedy and without the value of a secret.
+//! Errors name the setting and the remedy, and never the value of a secret.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const SECRET: (&str, &str) = ("AWS_SECRET_ACCESS_KEY", "s3cr3t");
 /// A variable, values that it cannot have, and what it needs beside it to matter.
 type Row<'a> = (&'a str, &'a [&'a str], &'a [(&'a str, &'a str)]);
 
-/// What refuses these variables, and that it does so well.
+/// Returns the setting that refuses these variables, and checks the error's form.
 fn refused(pairs: &[(&str, &str)]) -> &'static str {
     let error = vars(pairs).expect_err("refused");
     assert!(error.to_string().starts_with(error.setting()), "{error}");

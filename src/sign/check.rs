@@ -70,7 +70,7 @@ impl std::fmt::Debug for PostForm<'_> {
     }
 }
 
-/// Who must have signed a policy.
+/// The signer that a policy has to come from.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum PostVerifier<'a> {
@@ -88,11 +88,11 @@ pub struct AcceptedPost {
     pub key: ObjectKey,
     /// The content type that it gets.
     pub content_type: Option<String>,
-    /// What a success is answered with: 200, 201 or 204.
+    /// The status that answers a success: 200, 201 or 204.
     pub success_action_status: u16,
 }
 
-/// Whether S3 would take `form` at `now`: signature, expiry, every condition, no field that the policy
+/// Checks whether S3 would take `form` at `now`: signature, expiry, every condition, no field that the policy
 /// does not list, the file's size; in this order, and the first that fails is the answer.
 ///
 /// Pure: it serves a policy meant for S3 as well as one of the local backend, and sends nothing. Like

@@ -14,7 +14,7 @@ use super::request::SignedCookies;
 use super::time::seconds;
 use crate::secret::Secret;
 
-/// What a signed URL or cookie opens, and for how long. There is no upper bound.
+/// The resource that a signed URL or cookie opens, and the time. There is no upper bound.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};

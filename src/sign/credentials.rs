@@ -1,4 +1,4 @@
-//! What AWS knows a caller by.
+//! The credentials of a caller of AWS.
 
 use std::time::SystemTime;
 
@@ -22,7 +22,7 @@ pub struct Credentials {
     pub secret_access_key: Secret,
     /// The session token of temporary credentials.
     pub session_token: Option<Secret>,
-    /// When temporary credentials end, and everything signed with them.
+    /// The end of temporary credentials, and of everything signed with them.
     pub expires_at: Option<SystemTime>,
 }
 

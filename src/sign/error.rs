@@ -1,4 +1,4 @@
-//! Why something was not signed.
+//! Errors of signing.
 
 /// An argument or a secret that nothing can be signed with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -10,7 +10,7 @@ pub enum SignError {
     InvalidArgument {
         /// The argument's name, as in the Rust and Python interfaces.
         name: &'static str,
-        /// What is wrong with it, and its range. Never the value.
+        /// The problem and the range. Never the value.
         reason: &'static str,
     },
     /// A private key or shared secret cannot be used.
@@ -19,7 +19,7 @@ pub enum SignError {
     InvalidSecret {
         /// `"CloudFront private key"` or `"HMAC secret"`.
         what: &'static str,
-        /// What is wrong with it, and what is needed.
+        /// The problem, and what is needed.
         reason: String,
     },
     /// The cryptographic library refused to sign.

@@ -25,7 +25,7 @@ pub(super) fn hmac_hex(key: &hmac::Key, data: &[u8]) -> String {
     hex(hmac::sign(key, data).as_ref())
 }
 
-/// Whether two texts are equal, in a time that does not tell where they differ.
+/// Compares two texts, in a time that does not depend on where they differ.
 pub(super) fn equal(left: &str, right: &str) -> bool {
     constant_time::verify_slices_are_equal(left.as_bytes(), right.as_bytes()).is_ok()
 }

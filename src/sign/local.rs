@@ -145,7 +145,7 @@ impl LocalSigner {
         })
     }
 
-    /// Whether a query claims to be signed, so that [`verify_get`](Self::verify_get) is to judge it.
+    /// Returns whether a query claims to be signed, so that [`verify_get`](Self::verify_get) is to judge it.
     pub fn is_signed(query: &[(String, String)]) -> bool {
         query
             .iter()
@@ -288,12 +288,12 @@ impl fmt::Debug for LocalSigner {
     }
 }
 
-/// What is signed of a GET: one line each, and none of them can have a line end.
+/// Returns the text that is signed for a GET: one line each, and no value can contain a line end.
 fn text_of_get(key: &ObjectKey, expires: &str, disposition: &str, content_type: &str) -> String {
     format!("{ALGORITHM}\nGET\n{key}\n{expires}\n{disposition}\n{content_type}")
 }
 
-/// What is signed of a form; the second line keeps it from ever being read as a GET.
+/// Returns the text that is signed for a form; the second line keeps it from ever being read as a GET.
 fn text_of_post(document: &str) -> String {
     format!("{ALGORITHM}\nPOST\n{document}")
 }

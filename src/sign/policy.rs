@@ -17,7 +17,7 @@ pub(super) const AWS_SIGNATURE: &str = "x-amz-signature";
 /// The form field that carries the signature of the local and memory backends.
 pub(super) const LOCAL_SIGNATURE: &str = "x-lablink-signature";
 
-/// What S3 puts the uploaded file's name in place of, at the end of a key.
+/// The end of a key that S3 replaces with the uploaded file's name.
 const FILE_NAME: &str = "${filename}";
 
 /// One thing that has to be true of a form.
@@ -35,7 +35,7 @@ pub enum Condition {
     StartsWith {
         /// The field's name, as in the form.
         field: String,
-        /// How its value begins; empty for any value.
+        /// The beginning of its value; empty for any value.
         prefix: String,
     },
     /// The file has so many bytes, both ends included.

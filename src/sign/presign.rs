@@ -1,4 +1,4 @@
-//! What a presigned GET or PUT asks for.
+//! The request that a presigned GET or PUT makes.
 
 use std::time::Duration;
 

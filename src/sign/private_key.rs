@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::error::SignError;
 
-/// What CloudFront takes of RSA
+/// The RSA key length that CloudFront takes
 /// (<https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-trusted-signers.html>).
 const RSA_BITS: usize = 2048;
 

@@ -1,4 +1,4 @@
-//! What a signer hands out.
+//! Signed requests and forms.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -51,7 +51,7 @@ pub struct PresignedRequest {
     pub key: ObjectKey,
     /// Of a PUT that a store hands out, the public URL: of a pending key, the one after `promote`.
     pub file_url: Option<String>,
-    /// When it ends: the earlier of what was asked and when the credentials end.
+    /// Its end: the earlier of the expiry asked for and the end of the credentials.
     #[serde(serialize_with = "as_rfc_3339")]
     pub expires_at: SystemTime,
 }
@@ -92,7 +92,7 @@ impl fmt::Debug for PresignedRequest {
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PresignedPost {
-    /// Where the form is posted to.
+    /// The URL that the form is posted to.
     pub url: String,
     /// The form's fields in the order to send them in, before the file.
     #[serde(serialize_with = "as_map")]
@@ -101,7 +101,7 @@ pub struct PresignedPost {
     pub key: ObjectKey,
     /// The public URL: of a pending key, the one after `promote`.
     pub file_url: String,
-    /// When it ends: the earlier of what was asked and when the credentials end.
+    /// Its end: the earlier of the expiry asked for and the end of the credentials.
     #[serde(serialize_with = "as_rfc_3339")]
     pub expires_at: SystemTime,
 }
@@ -148,7 +148,7 @@ pub struct SignedCookies {
     pub cookies: Vec<(String, String)>,
     /// The URLs that they open; may have `*` and `?`.
     pub resource: String,
-    /// When they end.
+    /// Their end.
     #[serde(serialize_with = "as_rfc_3339")]
     pub expires_at: SystemTime,
 }

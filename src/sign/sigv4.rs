@@ -300,7 +300,7 @@ impl SigV4 {
         Ok(fields)
     }
 
-    /// Whether `signature` is that of a policy document signed on `date` (`20130524`).
+    /// Returns whether `signature` is that of a policy document signed on `date` (`20130524`).
     pub(super) fn verifies(&self, document: &str, date: &str, signature: &str) -> bool {
         self.sign_document(document, date)
             .is_ok_and(|expected| hash::equal(&expected, signature))

@@ -232,7 +232,7 @@ fn nothing_secret_is_in_debug() {
     }
 }
 
-/// What holds a secret is of a type that is wiped on drop.
+/// Secrets are of a type that is wiped on drop.
 #[test]
 fn secrets_are_of_a_type_that_wipes_itself() {
     fn wiped<T: zeroize::ZeroizeOnDrop>(_: &T) {}

@@ -1,7 +1,7 @@
-//! Why a form, or a signed request, is refused.
+//! Reasons to refuse a form or a signed request.
 
-/// What of a policy a form or request does not keep. Its message names the condition and never a
-/// signature, token or secret.
+/// The part of a policy that a form or request breaks. Its message names the condition and never a signature,
+/// token or secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyViolation {
@@ -49,7 +49,7 @@ pub enum PolicyViolation {
     #[error("malformed form: {reason}")]
     #[non_exhaustive]
     Malformed {
-        /// What is wrong with it.
+        /// The problem.
         reason: &'static str,
     },
 }

@@ -1,4 +1,4 @@
-//! What the store answers with.
+//! The store's answers.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ pub struct StoredImage {
     pub placeholder: String,
     /// The variants stored beside it, by name.
     pub variants: BTreeMap<String, StoredVariant>,
-    /// What came in.
+    /// The image that came in.
     pub source: SourceInfo,
 }
 
@@ -96,13 +96,13 @@ pub struct ReceivedPost {
     pub size: u64,
 }
 
-/// Whether the store works, in words that can be shown.
+/// The state of the store, in words that can be shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Status {
-    /// Whether images go to S3.
+    /// True if images go to S3.
     pub enabled: bool,
-    /// Whether the backend answered.
+    /// True if the backend answered.
     pub accessible: bool,
     /// `"s3"`, `"local"`, `"memory"` or `"custom"`.
     pub backend: &'static str,
@@ -112,25 +112,25 @@ pub struct Status {
     pub region: Option<String>,
     /// One sentence for a person.
     pub message: String,
-    /// What went wrong, where something did.
+    /// The error, if there was one.
     pub error: Option<String>,
-    /// What to do about it.
+    /// The remedy.
     pub hint: Option<String>,
 }
 
-/// What a sweep found.
+/// The findings of a sweep.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SweepReport {
     /// Pending uploads old enough to go, with their bytes.
     pub found: Vec<SweptObject>,
-    /// How many of them, and of the markers of deleted images, were removed; none in a dry run.
+    /// Number of them, and of the markers of deleted images, that were removed; 0 in a dry run.
     pub removed: usize,
     /// Unfinished writes of the local backend that are old enough to go; removed unless it was a dry run.
     pub staging_files: usize,
-    /// What could not be removed, and why.
+    /// The objects that could not be removed, with the reasons.
     pub failures: Vec<(ObjectKey, String)>,
-    /// What ended the sweep early, after it had removed something.
+    /// The error that ended the sweep early, after it had removed something.
     pub stopped: Option<String>,
 }
 

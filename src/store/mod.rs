@@ -93,7 +93,8 @@ impl Inner {
         self.signers.for_requests(&self.backend).await
     }
 
-    /// How an object of this format is written: create-only unless the configuration says otherwise.
+    /// Returns the properties to write an object of this format with: create-only unless the configuration says
+    /// otherwise.
     fn put_options(&self, format: ImageFormat) -> PutOptions {
         PutOptions {
             content_type: format.mime_type().into(),
@@ -156,9 +157,9 @@ impl ImageStore {
         &self.inner.config
     }
 
-    /// How browsers upload straight to this store: [`DirectUpload::Put`] says to hand out
-    /// [`presigned_put`](Self::presigned_put), because the server takes no forms. By a form wherever the
-    /// store is not on S3.
+    /// Returns how browsers upload straight to this store: [`DirectUpload::Put`] says to hand out
+    /// [`presigned_put`](Self::presigned_put), because the server takes no forms. By a form wherever the store
+    /// is not on S3.
     pub fn direct_upload(&self) -> DirectUpload {
         self.inner.config.direct_upload()
     }

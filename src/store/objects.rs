@@ -1,4 +1,4 @@
-//! What is stored already: fetch, look at, list, remove.
+//! Stored objects: fetching, looking, listing, removing.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -21,7 +21,7 @@ use crate::variant::{variant_key, variant_parent, variants_of};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Object {
-    /// What is known about it.
+    /// Its properties.
     pub info: ObjectInfo,
     /// Its bytes, or the range of them that was asked for.
     pub bytes: Bytes,
@@ -142,7 +142,7 @@ impl ImageStore {
         .await
     }
 
-    /// Whether there is an object under the key.
+    /// Returns whether an object exists under the key.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

@@ -1,10 +1,10 @@
-//! What a caller can say about one operation.
+//! Options of the operations.
 
 use std::time::Duration;
 
 use crate::optimize::OptimizeOptions;
 
-/// How one image is to be uploaded.
+/// Options of one upload.
 ///
 /// ```
 /// use lablink_storage::UploadOptions;
@@ -17,7 +17,7 @@ pub struct UploadOptions {
     /// The name that the file had at its user's. It tells errors and spans apart; key, extension and
     /// content type always come from the bytes.
     pub filename: Option<String>,
-    /// How to optimize this one image, instead of the store's own options.
+    /// Options for this one image, instead of the store's own.
     pub optimize: Option<OptimizeOptions>,
 }
 
@@ -44,14 +44,14 @@ impl UploadOptions {
     }
 }
 
-/// How long signed requests hold unless told otherwise: one hour.
+/// Default time until a signed request expires: one hour.
 const DEFAULT_EXPIRY: Duration = Duration::from_secs(3600);
 
-/// How a presigned GET answers.
+/// Options of a presigned GET.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PresignGetOptions {
-    /// How long it holds: 1 s to 7 days, one hour by default.
+    /// Time until it expires: 1 s to 7 days, one hour by default.
     pub expires_in: Duration,
     /// Makes browsers save the image under this name instead of showing it.
     pub download_as: Option<String>,
@@ -92,7 +92,7 @@ impl PresignGetOptions {
     }
 }
 
-/// What a presigned PUT allows.
+/// Options of a presigned PUT.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PresignPutOptions {
@@ -100,9 +100,9 @@ pub struct PresignPutOptions {
     pub content_type: Option<String>,
     /// The exact length of the file, in bytes. It is signed: without it the upload has no bound.
     pub content_length: Option<u64>,
-    /// How long it holds: 1 s to 7 days, one hour by default.
+    /// Time until it expires: 1 s to 7 days, one hour by default.
     pub expires_in: Duration,
-    /// Whether the upload lands under a pending key, to be promoted. On by default.
+    /// True for a pending key, to be promoted. On by default.
     pub pending: bool,
 }
 
@@ -147,7 +147,7 @@ impl PresignPutOptions {
     }
 }
 
-/// What a presigned POST allows.
+/// Options of a presigned POST.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PresignPostOptions {
@@ -156,10 +156,10 @@ pub struct PresignPostOptions {
     /// Largest file, in bytes; by default the store's
     /// [`max_upload_bytes`](crate::ConfigBuilder::with_max_upload_bytes).
     pub max_bytes: Option<u64>,
-    /// How long it holds: 1 s to 7 days, one hour by default. Until then it can be used again.
+    /// Time until it expires: 1 s to 7 days, one hour by default. Until then it can be used again.
     pub expires_in: Duration,
-    /// Whether the upload lands under a pending key, to be promoted. On by default. Off, the form can
-    /// overwrite its final key until it expires, and nobody looks at the bytes.
+    /// True for a pending key, to be promoted. On by default. Off, the form can overwrite its final key until
+    /// it expires, and nobody looks at the bytes.
     pub pending: bool,
 }
 
@@ -204,11 +204,11 @@ impl PresignPostOptions {
     }
 }
 
-/// What a CloudFront signed URL allows.
+/// Options of a CloudFront signed URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SignedUrlOptions {
-    /// How long it holds; CloudFront has no upper bound. One hour by default.
+    /// Time until it expires; CloudFront has no upper bound. One hour by default.
     pub expires_in: Duration,
     /// From how long after now it holds; at once by default.
     pub starts_in: Option<Duration>,
@@ -249,13 +249,13 @@ impl SignedUrlOptions {
     }
 }
 
-/// What CloudFront signed cookies allow.
+/// Options of CloudFront signed cookies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SignedCookiesOptions {
     /// The path that they open, with `*` and `?` as wildcards; `/<prefix>/*` by default.
     pub path: Option<String>,
-    /// How long, from when and for whom.
+    /// Time, start and addresses.
     pub access: SignedUrlOptions,
 }
 

@@ -406,7 +406,8 @@ fn check_length(length: u64, most: u64) -> Result<()> {
     Ok(())
 }
 
-/// How a pending upload is encoded: as its key says, which its form promised. A GIF is promised to nobody.
+/// Returns the format of a pending upload: the one of its key, which its form promised. A GIF is promised to
+/// nobody.
 pub(super) fn promoted_format(wanted: OutputFormat, promised: ImageFormat) -> OutputFormat {
     match promised {
         ImageFormat::Jpeg => OutputFormat::Jpeg,
@@ -416,8 +417,8 @@ pub(super) fn promoted_format(wanted: OutputFormat, promised: ImageFormat) -> Ou
     }
 }
 
-/// What a direct upload of a declared format will be once it is promoted: known beforehand, so that its
-/// URL is.
+/// Returns the format that a direct upload will have once it is promoted. It is known beforehand, and so is its
+/// URL.
 fn promised_format(wanted: OutputFormat, declared: ImageFormat) -> ImageFormat {
     match wanted {
         OutputFormat::Jpeg => ImageFormat::Jpeg,

@@ -1,4 +1,4 @@
-//! Where a key or a URL may be given.
+//! Arguments that are a key or a URL.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Who signs for this store, made once and kept.
+//! The signers of this store, made once and kept.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Where time and ids come from, so that a test can set both.
+//! Sources of time and ids, so that a test can set both.
 
 use std::fmt;
 use std::sync::Arc;

@@ -22,7 +22,7 @@ const PIECE: u64 = 1 << 20;
 /// A stored object whose bytes come a piece at a time: a [`Stream`] of [`Bytes`].
 #[non_exhaustive]
 pub struct ObjectStream {
-    /// What is known about the whole object.
+    /// The properties of the whole object.
     pub info: ObjectInfo,
     /// Which of its bytes come.
     pub range: Range<u64>,

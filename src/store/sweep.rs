@@ -11,13 +11,13 @@ use crate::backend::ObjectInfo;
 use crate::error::{Error, Result};
 use crate::key::{ObjectKey, PENDING, TOMBSTONE};
 
-/// How many removals are under way at once.
+/// Removals under way at once.
 const CONCURRENCY: usize = 8;
 
-/// How long the marker of a deleted image stays: longer than any form for its key can hold.
+/// Time that the marker of a deleted image stays: longer than any form for its key is valid.
 const MARKER_AGE: Duration = Duration::from_secs(8 * 86_400);
 
-/// What lies under the pending prefix.
+/// The kind of an object under the pending prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Waiting {
     /// A direct upload that nobody promoted.
@@ -138,7 +138,7 @@ impl ImageStore {
     }
 }
 
-/// Whether the key is `<prefix>/<uuid>.<extension>`.
+/// Returns whether the key is `<prefix>/<uuid>.<extension>`.
 fn is_directly_under(key: &ObjectKey, prefix: &str) -> bool {
     let folder = key.as_str().rsplit_once('/').map(|(folder, _)| folder);
     folder == Some(prefix) && key.uuid().is_some()
@@ -147,8 +147,8 @@ fn is_directly_under(key: &ObjectKey, prefix: &str) -> bool {
 /// Runs `remove`, which answers whether the object is gone, for everything that is found, a few at once, and
 /// tells `each` what came of it. Whether it came to its end.
 ///
-/// When the listing fails, or a removal does for a reason that every other would meet, nothing more is
-/// begun; what is under way is finished and told of.
+/// If the listing fails, or a removal for a reason that every other would meet, no further removal begins;
+/// those under way are finished and reported.
 ///
 /// # Errors
 ///

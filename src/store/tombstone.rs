@@ -1,4 +1,4 @@
-//! What a deletion leaves of an image, so that no direct upload brings another under its key.
+//! The marker that a deletion leaves, so that no direct upload brings another image under its key.
 
 use bytes::Bytes;
 
@@ -27,7 +27,7 @@ impl Inner {
         }
     }
 
-    /// Whether the image with this key was deleted while a form for it may still be valid.
+    /// Returns whether the image with this key was deleted while a form for it may still be valid.
     pub(super) async fn is_gone(&self, backend: &Backend, key: &ObjectKey) -> Result<bool> {
         let Some(tombstone) = key.tombstone(self.prefix()) else {
             return Ok(false);

@@ -11,10 +11,9 @@ use crate::error::{Error, Result};
 
 /// Lets a fixed number of decodes run at once; further callers wait their turn for a bounded time.
 ///
-/// What an image needs in memory is bounded by its limits, so the memory of all of them together is
-/// bounded by configuration and not by the number of callers. The threads are the pool's own, and the one
-/// that was busy last is taken first: allocators keep memory for each thread, and one image after another
-/// finds that of the image before.
+/// The limits bound the memory of one image, so the memory of all of them together is bounded by configuration
+/// and not by the number of callers. The threads are the pool's own, and the one that was busy last is taken
+/// first: allocators keep memory for each thread, and one image after another finds that of the image before.
 #[derive(Debug, Clone)]
 pub(super) struct WorkPool {
     turns: Arc<Semaphore>,

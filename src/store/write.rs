@@ -1,4 +1,4 @@
-//! How the objects of an image come and go together.
+//! Writes and removes the objects of an image together.
 //!
 //! An image is its main object; variants count only beside it. What is written is written in stages:
 //!
@@ -18,7 +18,7 @@
 //! way nothing is left, whoever is told what. It stays until no form that was signed before the deletion is
 //! valid any more, so that a form used again cannot put other bytes under an old URL.
 //!
-//! Whoever fails takes back what it wrote and what it may have written, because only the answer was lost.
+//! A call that fails takes back what it wrote, and what it may have written because only the answer was lost.
 //! Where others may write the same image, all of it stays once its main object is there: another may have
 //! answered that it is stored. It is whole then, and writing it again succeeds.
 //!
@@ -48,10 +48,10 @@ use crate::kind::ErrorKind;
 use crate::optimize::OptimizedImage;
 use crate::variant::variant_key;
 
-/// How many objects of one image are written, or removed, at once.
+/// Objects of one image that are written, or removed, at once.
 pub(super) const AT_ONCE: usize = 8;
 
-/// What it means that an object is there already.
+/// The meaning of an object that exists already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Existing {
     /// A new upload has a new key: this would be somebody else's object.
@@ -101,7 +101,7 @@ impl Part {
 /// A part that lies in the store now.
 struct Placed {
     e_tag: Option<String>,
-    /// Whether this call wrote it, or it was there already with the same bytes.
+    /// True if this call wrote it, false if it was there already with the same bytes.
     created: bool,
 }
 
@@ -121,7 +121,7 @@ impl<'a> Rollback<'a> {
     }
 }
 
-/// Whether a put that ended so may have stored its object: its answer is what was lost.
+/// Returns whether a put that ended so may have stored its object although its answer was lost.
 fn may_have_arrived(kind: ErrorKind) -> bool {
     matches!(
         kind,
@@ -353,7 +353,8 @@ impl Writing {
     }
 }
 
-/// Whether an object is there. Without the permission to list, S3 says `AccessDenied` of one that is not.
+/// Returns whether an object is there. Without the permission to list, S3 says `AccessDenied` of one that is
+/// not.
 pub(super) async fn is_there(backend: &Backend, key: &ObjectKey) -> Result<bool> {
     match backend.head(key).await {
         Ok(_) => Ok(true),

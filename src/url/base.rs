@@ -1,4 +1,4 @@
-//! What comes before a key in a URL, and reading URLs as they are written.
+//! The part of a URL before the key, and a reader of URLs that normalises nothing.
 
 use std::fmt;
 
@@ -30,7 +30,7 @@ impl Scheme {
         }
     }
 
-    /// Whether some URL has a scheme of both.
+    /// Returns whether a URL can have a scheme of both.
     fn meets(self, other: Self) -> bool {
         let http = |scheme| matches!(scheme, Self::Http | Self::Https);
         self == other
@@ -173,14 +173,14 @@ impl Base {
         })
     }
 
-    /// Whether the host is a name that labels can be put before, and not an IP address.
+    /// Returns whether the host is a name that labels can be put before, and not an IP address.
     pub(super) fn has_host_name(&self) -> bool {
         let host = self.authority.split(':').next().unwrap_or_default();
         let last = host.rsplit('.').next().unwrap_or_default();
         !host.starts_with('[') && last.bytes().any(|byte| !byte.is_ascii_digit())
     }
 
-    /// Whether one URL could lie under both bases and name two keys.
+    /// Returns whether one URL could lie under both bases and name two keys.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         self.scheme.meets(other.scheme) && self.authority == other.authority
     }

@@ -1,4 +1,4 @@
-//! Why a URL is not this store's, or an address makes no sense.
+//! Errors of URLs and addresses.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::key::InvalidKey;
 pub struct ForeignUrl {
     /// The URL's first 100 characters, without userinfo, query and fragment: those may carry secrets.
     pub url: String,
-    /// What is foreign about it.
+    /// The reason why it is foreign.
     pub reason: &'static str,
 }
 
@@ -36,9 +36,9 @@ impl ForeignUrl {
 pub struct InvalidAddress {
     /// The setting.
     pub setting: AddressSetting,
-    /// What is wrong with it.
+    /// The problem.
     pub reason: &'static str,
-    /// What to use in its place, where that is plain.
+    /// The value to use instead, where it is clear.
     pub instead: Option<String>,
 }
 
@@ -64,7 +64,7 @@ pub enum AddressSetting {
     EndpointUrl,
     /// That server as browsers reach it.
     PublicEndpoint,
-    /// Whether the bucket stands in the host or in the path.
+    /// The place of the bucket's name: in the host or in the path.
     Addressing,
     /// Transfer acceleration.
     Accelerate,
@@ -105,7 +105,7 @@ impl fmt::Display for AddressSetting {
     }
 }
 
-/// What was given where a key or a URL may be given, and is neither.
+/// A text in the place of a key or a URL that is neither.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidReference {

@@ -1,6 +1,6 @@
-//! Where objects are, as the configuration says it.
+//! The place of a store's objects, as the configuration has it.
 
-/// Where a store's objects are reached.
+/// The place of a store's objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Location {
@@ -38,7 +38,7 @@ pub struct S3Location {
     pub endpoint: Option<String>,
     /// That server as browsers reach it, `http://` or `https://`, where it has another address for them.
     pub public_endpoint: Option<String>,
-    /// Whether the bucket stands in the host or in the path.
+    /// The place of the bucket's name: in the host or in the path.
     pub addressing: Addressing,
     /// AWS transfer acceleration; the bucket must have it enabled.
     pub accelerate: bool,
@@ -96,7 +96,7 @@ impl S3Location {
     }
 }
 
-/// Where the bucket's name stands in an S3 URL.
+/// The place of the bucket's name in an S3 URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Addressing {

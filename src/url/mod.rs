@@ -31,7 +31,7 @@ const MAX_UPLOAD_URL: usize = 255;
 /// Characters of the longest `/<uuid>.<extension>`.
 const UPLOAD_NAME: usize = "/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.webp".len();
 
-/// Where keys are reached, and the inverse.
+/// URLs of keys, and the keys of URLs.
 ///
 /// ```
 /// use lablink_storage::{Location, ObjectKey, S3Location, Urls};
@@ -48,11 +48,11 @@ const UPLOAD_NAME: usize = "/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.webp".len();
 pub struct Urls {
     location: Location,
     prefix: String,
-    /// Where the public reads.
+    /// The base of public URLs.
     public: Base,
-    /// Where browsers' requests are sent and signed for; the CDN never.
+    /// The base that browsers' requests are signed for; never the CDN.
     object: Base,
-    /// Where the store's own requests are sent.
+    /// The base of the store's own requests.
     server: Base,
     /// Every base of this store, those three included, and then those that it once had.
     known: Vec<Base>,
@@ -180,7 +180,7 @@ impl Urls {
         Ok(())
     }
 
-    /// Where the objects are.
+    /// Returns the place of the objects.
     pub fn location(&self) -> &Location {
         &self.location
     }
@@ -190,7 +190,7 @@ impl Urls {
         &self.prefix
     }
 
-    /// Whether the bucket stands in the path of object URLs and not in their host.
+    /// Returns whether the bucket stands in the path of object URLs and not in their host.
     pub fn is_path_style(&self) -> bool {
         self.path_style
     }
@@ -214,18 +214,18 @@ impl Urls {
         format!("{}/{}", self.object, key.percent_encoded())
     }
 
-    /// Where the store's own requests go: the bucket's URL on the endpoint itself.
+    /// Returns the address of the store's own requests: the bucket's URL on the endpoint itself.
     pub fn server_url(&self) -> String {
         self.server.to_string()
     }
 
-    /// What every [`object_url`](Self::object_url) begins with, without the last `/`: the bucket's
-    /// own URL, where a form is posted to.
+    /// Returns the beginning of every [`object_url`](Self::object_url), without the last `/`: the bucket's own
+    /// URL, which a form is posted to.
     pub fn bucket_url(&self) -> String {
         self.object.to_string()
     }
 
-    /// What every [`public_url`](Self::public_url) begins with, without the last `/`.
+    /// Returns the beginning of every [`public_url`](Self::public_url), without the last `/`.
     pub fn public_base(&self) -> String {
         self.public.to_string()
     }
@@ -314,7 +314,7 @@ impl Urls {
     }
 }
 
-/// Whether `text`, where a key or a URL may be given, is a URL: it has a scheme (RFC 3986 section 3.1)
+/// Returns whether `text`, where a key or a URL may be given, is a URL: it has a scheme (RFC 3986 section 3.1)
 /// or begins with `/`.
 pub(crate) fn is_url(text: &str) -> bool {
     if text.starts_with('/') {

@@ -3,7 +3,7 @@
 /// The partition that a region belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Partition {
-    /// What every ARN in it begins with, behind `arn:`.
+    /// The word behind `arn:` in every ARN of it.
     pub(crate) name: &'static str,
     /// The domain of its services.
     pub(crate) dns_suffix: &'static str,

@@ -9,9 +9,9 @@ use super::partition::Partition;
 
 /// A bucket's addresses: the one that is used and all that may have been.
 pub(super) struct Bases {
-    /// Where browsers read and send.
+    /// The base for browsers.
     pub(super) object: Base,
-    /// Where the store itself does.
+    /// The base for the store itself.
     pub(super) server: Base,
     pub(super) known: Vec<Base>,
     pub(super) path_style: bool,
@@ -45,7 +45,7 @@ fn check_bucket(bucket: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Whether a name can stand in a host as it is: host names have no case and no `_`.
+/// Returns whether a name can stand in a host as it is: host names have no case and no `_`.
 fn fits_a_host(bucket: &str) -> bool {
     bucket
         .bytes()
@@ -212,8 +212,8 @@ fn on_aws(location: &S3Location) -> Result<Bases, InvalidAddress> {
     })
 }
 
-/// Whether the region belongs to the partition that the global host `s3.amazonaws.com` serves: a
-/// bucket of the same name may be somebody else's there.
+/// Returns whether the region belongs to the partition that the global host `s3.amazonaws.com` serves: a bucket
+/// of the same name may be somebody else's there.
 fn is_commercial(region: &str) -> bool {
     Partition::of(region).name == "aws"
 }

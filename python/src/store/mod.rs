@@ -15,7 +15,7 @@ use crate::error::storage;
 use crate::slot::Slot;
 use crate::{memory, options, results};
 
-/// How a store was made, for `pickle`.
+/// The arguments that a store was made with, for `pickle`.
 enum Recipe {
     /// `from_env()`: the variables that may travel, and the keywords.
     Environment(Py<PyDict>, Option<Py<PyDict>>),
@@ -30,7 +30,7 @@ enum Recipe {
 /// Made by from_env, s3, local or memory. Threads may share one, and it may be used after a fork: every
 /// process gets a client of its own. Every operation has a deadline, and none leaves an object half there.
 ///
-/// Where a key is asked for, a public URL of the store is taken as well.
+/// Wherever a key is expected, a public URL of the store is accepted too.
 ///
 /// Example:
 ///     >>> from lablink_storage import ImageStore
@@ -129,7 +129,8 @@ impl ImageStore {
         self.config.prefix()
     }
 
-    /// How browsers upload straight to the store: "post", or "put" where presigned_put is to be handed out.
+    /// The way in which browsers upload straight to the store: "post", or "put" where presigned_put is to be
+    /// handed out.
     #[getter]
     fn direct_upload(&self) -> &'static str {
         self.config.direct_upload().as_str()

@@ -126,7 +126,7 @@ impl ImageStore {
         })
     }
 
-    /// What is known about an object, without fetching it: ObjectInfo.
+    /// Returns an object's ObjectInfo without fetching the object.
     ///
     /// Args:
     ///     key: key or public URL.
@@ -150,7 +150,7 @@ impl ImageStore {
         })
     }
 
-    /// Whether there is an object under a key or public URL.
+    /// Returns whether an object exists under a key or public URL.
     ///
     /// Args:
     ///     key: key or public URL.
@@ -356,7 +356,7 @@ impl ImageStore {
         })
     }
 
-    /// Whether the backend answers, within 5 seconds. Nothing is written.
+    /// Returns whether the backend answers, within 5 seconds. Nothing is written.
     ///
     /// Returns:
     ///     Status: what went wrong and what to do about it are in its error and hint.

@@ -1,4 +1,4 @@
-//! How a store is made: from the environment, from keywords, or from a pickle.
+//! Makes stores: from the environment, from keywords, or from a pickle.
 
 use std::path::PathBuf;
 

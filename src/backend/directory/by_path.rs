@@ -1,4 +1,5 @@
-//! Where directories have no descriptors to start from: each segment is looked at before it is used.
+//! Directories by path, for systems without descriptors of directories: each segment is checked before it is
+//! used.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};

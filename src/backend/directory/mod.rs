@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-/// How often, and how long each time, a claim of somebody else is waited for.
+/// Number and length of the waits for somebody else's claim.
 const WAITS: u32 = 200;
 const WAIT: Duration = Duration::from_millis(5);
 
@@ -66,7 +66,7 @@ impl Directory {
     }
 }
 
-/// What a name stands for, links not followed.
+/// The kind of a directory entry, links not followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EntryKind {
     File,
@@ -75,7 +75,7 @@ pub(super) enum EntryKind {
     Other,
 }
 
-/// Whether it is the file system that cannot do such a thing.
+/// Returns whether the file system lacks this operation.
 fn is_lacking(error: &io::Error) -> bool {
     #[cfg(unix)]
     {

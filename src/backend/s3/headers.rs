@@ -9,17 +9,17 @@ use md5::{Digest, Md5};
 
 use crate::sign::hex;
 
-/// What object_store does not pass on of an answer; among the extensions of its results.
+/// Facts of an answer that object_store does not pass on; they are among the extensions of its results.
 #[derive(Debug, Clone, Default)]
 pub(in super::super) struct Told {
     /// The MD5 of the bytes, where the entity tag is one.
     pub(in super::super) md5: Option<String>,
-    /// Whether the size of the object is known.
+    /// True if the size of the object is known.
     pub(in super::super) sized: bool,
 }
 
-/// Whether this may be the answer of an S3 server: anything else that answers 200 (a console, a page for
-/// every path, a captive portal) is not to be believed.
+/// Returns whether this may be the answer of an S3 server: anything else that answers 200 (a console, a page
+/// for every path, a captive portal) is not to be believed.
 pub(super) fn is_of_s3(method: &Method, parts: &Parts) -> bool {
     let is_page = parts.headers.get(CONTENT_TYPE).is_some_and(|value| {
         value
@@ -73,7 +73,7 @@ pub(super) fn length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Whether the end of the body is marked, so that one that breaks off is noticed.
+/// Returns whether the end of the body is marked, so that one that breaks off is noticed.
 pub(super) fn is_framed(parts: &Parts) -> bool {
     length(&parts.headers).is_some()
         || parts.headers.contains_key(TRANSFER_ENCODING)

@@ -23,10 +23,10 @@ use crate::kind::ErrorKind;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// How long one try waits for the beginning of the answer, with nothing to send.
+/// Longest wait of one try for the beginning of the answer, with nothing to send.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(12);
 
-/// How long one try waits for the next bytes of an answer.
+/// Longest wait of one try for the next bytes of an answer.
 const STALL_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// The slowest upload, in bytes a second, that one try waits for.
@@ -38,10 +38,10 @@ const MAX_PAGE: u64 = 16 << 20;
 /// Largest error answer that is read.
 const MAX_ERROR_BODY: u64 = 64 << 10;
 
-/// How long the rest of an error answer is waited for.
+/// Longest wait for the rest of an error answer.
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How often bytes that are not those of their entity tag are asked for again.
+/// Number of times that bytes are requested again because they do not match their entity tag.
 const MAX_DAMAGED: u32 = 3;
 
 /// A client for `https`, or, where the machine has no CA certificates, for `http` alone if that is all
@@ -79,7 +79,7 @@ pub(super) fn client(
     })
 }
 
-/// Whether `NO_PROXY` is for every host; reqwest takes its `*` for names, and not for addresses.
+/// Returns whether `NO_PROXY` is for every host; reqwest takes its `*` for names, and not for addresses.
 fn no_proxy_at_all() -> bool {
     ["NO_PROXY", "no_proxy"]
         .iter()
@@ -108,7 +108,7 @@ fn certificates(authority: &CaBundle) -> Result<Vec<reqwest::Certificate>, Stora
 #[derive(Debug)]
 pub(super) struct Connector {
     pub(super) client: reqwest::Client,
-    /// How long an operation may take: each try has a part of it.
+    /// Time that an operation may take: each try has a part of it.
     pub(super) deadline: Duration,
 }
 
@@ -344,7 +344,7 @@ async fn noted(response: HttpResponse, secrets: &[&str]) -> HttpResponse {
     HttpResponse::from_parts(parts, HttpResponseBody::from(body))
 }
 
-/// What comes of a body, at most `most` bytes of it, as long as it does not stall.
+/// Reads at most `most` bytes of a body, as long as it does not stall.
 async fn read_into(
     read: &mut BytesMut,
     body: HttpResponseBody,
@@ -375,8 +375,8 @@ async fn whole(
     Ok(read.freeze())
 }
 
-/// What comes of the body of an error answer within bounds of size and time. One that breaks off still
-/// has a status.
+/// Reads the beginning of an error answer's body, within bounds of size and time. One that breaks off still has
+/// a status.
 async fn first_bytes(body: HttpResponseBody) -> Bytes {
     let mut read = BytesMut::new();
     let reading = read_into(&mut read, body, MAX_ERROR_BODY, ERROR_BODY_TIMEOUT);

@@ -18,13 +18,13 @@ use crate::key::ObjectKey;
 #[derive(Debug, Clone, Default)]
 pub(in super::super) struct Page {
     pub(in super::super) objects: Vec<ObjectMeta>,
-    /// How many keys were passed over: no key of this crate can be like them.
+    /// Number of keys that were skipped because no key of this crate can be like them.
     pub(in super::super) passed_over: u64,
-    /// Where the next page begins; none after the last.
+    /// Token of the next page; `None` after the last.
     pub(in super::super) next: Option<String>,
 }
 
-/// Why an answer is no page.
+/// The reason why an answer is not a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoPage {
     /// It is something else altogether.

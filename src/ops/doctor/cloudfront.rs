@@ -1,6 +1,6 @@
-//! Whether CloudFront serves what lies in the bucket, and what stands in the way where it does not.
+//! Checks that CloudFront serves the bucket's images, and finds the obstacle where it does not.
 //!
-//! What its refusals look like:
+//! Its refusals are described in
 //! <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/troubleshooting-response-errors.html>.
 
 use super::http::{Answer, Http, connection_hint};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::Method;
 
-/// How much of an answer is read.
+/// Most bytes of an answer that are read.
 const MAX_BODY: usize = 64 << 10;
 
 /// A client that knows no credentials and follows no redirect.
@@ -15,7 +15,7 @@ pub(super) struct Http {
     deadline: Duration,
 }
 
-/// What a server answered.
+/// The answer of a server.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -97,7 +97,7 @@ impl Http {
     }
 }
 
-/// What to do about a server that could not be asked; `setting` is what names it.
+/// Returns the hint for a server that cannot be reached; `setting` is the setting that names it.
 pub(super) fn connection_hint(problem: &str, setting: &str) -> String {
     let lower = problem.to_ascii_lowercase();
     if lower.contains("certificate") || lower.contains("tls") {

@@ -112,7 +112,7 @@ impl Examination<'_> {
     }
 }
 
-/// What an unprivileged process may still write on the file system of `path`, in bytes.
+/// Returns the bytes that an unprivileged process may still write on the file system of `path`.
 #[cfg(unix)]
 fn free_bytes(path: &Path) -> Option<u64> {
     let found = rustix::fs::statvfs(path).ok()?;

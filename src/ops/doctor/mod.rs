@@ -22,7 +22,7 @@ use report::{Findings, Trouble};
 /// Longest that one step takes.
 const STEP: Duration = Duration::from_secs(4);
 
-/// What an examination tries beyond the store itself.
+/// Options of an examination, beyond the store itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DoctorOptions {
@@ -81,7 +81,7 @@ struct Examination<'a> {
     store: &'a ImageStore,
     options: &'a DoctorOptions,
     findings: Findings,
-    /// What was written and has to go again.
+    /// The probes that were written and have to be removed.
     probes: Vec<ObjectKey>,
 }
 

@@ -20,7 +20,7 @@ pub(super) const PROBE: &[u8] = b"\x89PNG\r\n\x1a\n\
 /// The names of these checks, in order.
 pub(super) const NAMES: [&str; 6] = ["put", "head", "get", "list", "create_only", "delete"];
 
-/// How many keys of a long listing are looked through for the probe.
+/// Most keys of a long listing that are searched for the probe.
 const LISTED: usize = 2000;
 
 impl Examination<'_> {

@@ -1,4 +1,4 @@
-//! What anybody, and a browser on a page of ours, can do.
+//! Checks of the things that anybody, and a browser on the application's page, can do.
 
 use bytes::Bytes;
 use http::Method;

@@ -1,10 +1,10 @@
-//! What an examination found.
+//! The findings of an examination.
 
 use serde::Serialize;
 
 use crate::error::Error;
 
-/// How a check ended.
+/// The end of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -35,13 +35,13 @@ impl CheckStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Check {
-    /// What was tried: `"credentials"`, `"put"`, `"cors"`, …
+    /// The name of the check: `"credentials"`, `"put"`, `"cors"`, …
     pub name: &'static str,
-    /// How it ended.
+    /// The end of the check.
     pub status: CheckStatus,
-    /// What was found, in one sentence.
+    /// The finding, in one sentence.
     pub message: String,
-    /// What to do about it.
+    /// The remedy.
     pub hint: Option<String>,
 }
 
@@ -49,14 +49,14 @@ pub struct Check {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Diagnosis {
-    /// Whether nothing failed; warnings do not count.
+    /// True if nothing failed; warnings do not count.
     pub ok: bool,
     /// The checks. The first failure is the one to mend first: later ones may only follow from it.
     pub checks: Vec<Check>,
 }
 
 impl Diagnosis {
-    /// What can be said where the configuration does not even make a store.
+    /// Returns the diagnosis where the configuration does not even make a store.
     pub fn of_error(error: &Error) -> Self {
         let mut findings = Findings::default();
         findings.failure("configuration", Trouble::from(error));
@@ -71,7 +71,7 @@ impl Diagnosis {
     }
 }
 
-/// Why a check did not end well, and what to do.
+/// A problem that a check found, with its remedy.
 #[derive(Debug, Clone)]
 pub(super) struct Trouble {
     pub(super) message: String,
@@ -141,7 +141,7 @@ impl Findings {
         }
     }
 
-    /// Whether something failed so far.
+    /// Returns whether something failed so far.
     pub(super) fn any_failure(&self) -> bool {
         self.checks
             .iter()

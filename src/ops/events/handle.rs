@@ -10,10 +10,10 @@ use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
 use crate::store::{ImageStore, StoredImage};
 
-/// How many uploads of one notification are promoted at once. Decodes have a bound of their own.
+/// Uploads of one notification that are promoted at once. Decodes have a bound of their own.
 const CONCURRENCY: usize = 4;
 
-/// What came of one thing that a notification told.
+/// The outcome for one object of a notification.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -23,7 +23,7 @@ pub enum EventOutcome {
     Promoted {
         /// The pending key.
         key: ObjectKey,
-        /// What it became.
+        /// The stored image.
         image: Box<StoredImage>,
     },
     /// Nothing was to be done.
@@ -31,7 +31,7 @@ pub enum EventOutcome {
     Skipped {
         /// The key, where the notification names one.
         key: Option<String>,
-        /// Why.
+        /// The reason.
         reason: String,
     },
     /// The upload is no image that is taken. It will not be one later: it stays pending until it expires.
@@ -41,7 +41,7 @@ pub enum EventOutcome {
         key: ObjectKey,
         /// The kind of the refusal.
         kind: &'static str,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// It could not be promoted now. The notification should come again.
@@ -51,14 +51,14 @@ pub enum EventOutcome {
         key: ObjectKey,
         /// The kind of the failure.
         kind: &'static str,
-        /// What went wrong.
+        /// The error.
         reason: String,
-        /// What to do about it.
+        /// The remedy.
         hint: Option<String>,
     },
 }
 
-/// What came of a notification.
+/// The outcome of a notification.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct EventReport {
@@ -67,7 +67,7 @@ pub struct EventReport {
 }
 
 impl EventReport {
-    /// Whether the notification is dealt with and need not come again.
+    /// Returns whether the notification is dealt with and need not come again.
     pub fn is_done(&self) -> bool {
         let failed = |outcome: &EventOutcome| matches!(outcome, EventOutcome::Failed { .. });
         !self.outcomes.iter().any(failed)

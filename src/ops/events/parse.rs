@@ -17,7 +17,7 @@ const MAX_DEPTH: usize = 6;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ObjectEvent {
-    /// What happened: `ObjectCreated:Post`, without a leading `s3:`.
+    /// Its name: `ObjectCreated:Post`, without a leading `s3:`.
     pub name: String,
     /// The bucket.
     pub bucket: String,
@@ -25,7 +25,7 @@ pub struct ObjectEvent {
     pub key: String,
 }
 
-/// What a notification holds.
+/// The content of a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
@@ -40,7 +40,7 @@ pub enum Notice {
 #[error("not an S3 event notification: {reason}")]
 #[non_exhaustive]
 pub struct InvalidEvent {
-    /// What is wrong with it.
+    /// The problem.
     pub reason: String,
 }
 
@@ -246,8 +246,8 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Whatever the key and however it is wrapped, twice at most as SNS in SQS is: decoded once from AWS,
-        /// not at all from Ceph. The encoder is the url crate's.
+        /// Any key survives any wrapping, at most two of them as with SNS in SQS: decoded once from AWS, not at
+        /// all from Ceph. The encoder is the url crate's.
         #[test]
         fn keys_survive_encoding_and_wrapping(key in ".{1,80}", wraps in proptest::collection::vec(0..4, 0..=2)) {
             let encoded: String = url::form_urlencoded::byte_serialize(key.as_bytes()).collect();

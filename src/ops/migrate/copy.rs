@@ -23,20 +23,20 @@ pub(super) const MAX_OBJECT: u64 = 128 << 20;
 /// Memory for objects under way, in KiB: at least one of the largest, read twice.
 pub(super) const MEMORY_KIB: u32 = 256 << 10;
 
-/// How much of an object tells what it is.
+/// Bytes of an object that show its format.
 const BEGINNING: u64 = 4 << 10;
 
 pub(super) struct Copier {
     pub(super) source: Place,
     pub(super) target: Place,
     pub(super) options: MigrateOptions,
-    /// Whether both are one place, whose images are optimized where they are.
+    /// True if both are one place, whose images are optimized where they are.
     pub(super) in_place: bool,
     folders: SourceFolders,
     retyped: AtomicU64,
 }
 
-/// Why an object could not be moved.
+/// The reason why an object could not be moved.
 pub(super) enum Trouble {
     /// This one; others may go.
     Object(Error),
@@ -73,7 +73,7 @@ impl Copier {
         }
     }
 
-    /// How many objects have another content type at the target than they had.
+    /// Returns the number of objects whose content type at the target differs from the one they had.
     pub(super) fn retyped(&self) -> u64 {
         self.retyped.load(Ordering::Relaxed)
     }
@@ -82,7 +82,7 @@ impl Copier {
     ///
     /// # Errors
     ///
-    /// What would keep every other object away from the target, too.
+    /// Fails with what would keep every other object away from the target, too.
     pub(super) async fn take(&self, info: ObjectInfo, memory: &Semaphore) -> Result<Migrated> {
         let key = info.key.clone();
         if let Some(reason) = self.left_out(&key) {
@@ -156,7 +156,8 @@ impl Copier {
         })
     }
 
-    /// What a look at both places says without reading all of the object: in a dry run always something.
+    /// Returns the outcome where it is clear without reading all of the object, which it always is in a dry
+    /// run.
     async fn compared(&self, info: &ObjectInfo, kind: Kind) -> Result<Option<Migrated>, Trouble> {
         if let Some(left_out) = self.no_image(info, kind) {
             return Ok(Some(left_out));

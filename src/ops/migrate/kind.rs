@@ -1,4 +1,4 @@
-//! What an object is, by its bytes.
+//! The kind of an object, by its bytes.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use crate::format::ImageFormat;
 use crate::key::{InvalidKey, ObjectKey};
 use crate::optimize::OptimizeError;
 
-/// What the bytes of an object are.
+/// The kind of an object's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Image(ImageFormat),
@@ -37,7 +37,7 @@ impl Kind {
         }
     }
 
-    /// Why it is left out unless all files are asked for.
+    /// Returns the reason why it is left out unless all files are wanted.
     pub(super) fn reason(self) -> Option<Cow<'static, str>> {
         match self {
             Self::Image(_) => None,
@@ -64,7 +64,7 @@ impl Kind {
     }
 }
 
-/// Whether the source calls it an image.
+/// Returns whether the source calls it an image.
 pub(super) fn is_called_an_image(info: &ObjectInfo) -> bool {
     let by_name = info.key.extension().and_then(ImageFormat::from_extension);
     let by_type = info.content_type.as_deref();

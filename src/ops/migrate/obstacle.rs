@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
 
-/// What lies in the way of `key` in a directory.
+/// Returns the file or directory that is in the way of `key`, as an error.
 pub(super) fn in_directory(root: &Path, key: &ObjectKey) -> Option<Error> {
     if root.join(key.as_str()).is_dir() {
         return Some(obstacle(format!(
@@ -29,7 +29,7 @@ pub(super) struct SourceFolders {
 }
 
 impl SourceFolders {
-    /// What would lie in the way of this object once all of the source was in `target`.
+    /// Returns what would be in the way of this object once all of the source was in `target`.
     pub(super) async fn obstacle(
         &self,
         source: &Place,

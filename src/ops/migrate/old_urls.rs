@@ -60,7 +60,7 @@ impl OldUrls {
     }
 }
 
-/// Whether a spelling of this name is also the name of another object: `a+b` of `a b`.
+/// Returns whether a spelling of this name is also the name of another object: `a+b` of `a b`.
 async fn is_anothers(
     copier: &Copier,
     key: &ObjectKey,

@@ -80,7 +80,7 @@ fn image_id(relative: &str, bytes: &[u8]) -> uuid::Uuid {
     uuid::Builder::from_custom_bytes(id).into_uuid()
 }
 
-/// Whether a key has an id that [`image_id`] gives.
+/// Returns whether a key has an id that [`image_id`] gives.
 pub(super) fn is_made_here(key: &ObjectKey) -> bool {
     key.uuid().is_some_and(|id| id.get_version_num() == 8)
 }

@@ -1,4 +1,4 @@
-//! Where images come from and where they go.
+//! Sources and targets of migrations.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ pub struct Place {
     /// The prefix of the store that it is in: nothing else of it is public. `None` for a directory that no
     /// store is in.
     home: Option<String>,
-    /// Where optimized images go: a prefix always.
+    /// Prefix of optimized images.
     image_prefix: String,
 }
 
@@ -130,7 +130,7 @@ impl Place {
         }
     }
 
-    /// What follows from putting images here, where the place is in a store but outside its prefix.
+    /// Returns the consequences of putting images here, if the place is in a store but outside its prefix.
     pub fn outside_prefix(&self) -> Option<String> {
         let home = self.home.as_deref()?;
         if is_inside(&self.prefix, home) {
@@ -147,7 +147,7 @@ impl Place {
         ))
     }
 
-    /// Where this place would lie inside the store's prefix, as it is written on a command line.
+    /// Returns this place moved inside the store's prefix, as it is written on a command line.
     pub fn inside_prefix(&self) -> Option<String> {
         let home = self.home.as_deref()?;
         let config = self.store.config();
@@ -164,7 +164,7 @@ impl Place {
         Some(local.directory().to_owned())
     }
 
-    /// What the URLs of this place may begin with: the public base, and the bucket's own behind a CDN.
+    /// Returns the bases of this place's URLs: the public one, and the bucket's own behind a CDN.
     pub(super) fn old_bases(&self) -> Vec<String> {
         let urls = self.store.config().urls();
         let mut bases = vec![urls.public_base()];
@@ -206,7 +206,7 @@ impl Place {
         &self.image_prefix
     }
 
-    /// What follows the prefix in a key of this place.
+    /// Returns the part of a key behind this place's prefix.
     pub(super) fn relative<'k>(&self, key: &'k ObjectKey) -> &'k str {
         if self.prefix.is_empty() {
             return key.as_str();
@@ -224,7 +224,7 @@ impl Place {
         }
     }
 
-    /// Whether keys of one are keys of the other too.
+    /// Returns whether keys of one are keys of the other too.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         let (ours, theirs) = (self.root(), other.root());
         match (ours, theirs) {
@@ -236,12 +236,12 @@ impl Place {
         }
     }
 
-    /// Whether both are the same.
+    /// Returns whether both are the same.
     pub(super) fn is(&self, other: &Self) -> bool {
         self.root().is_some() && self.root() == other.root()
     }
 
-    /// What is shared, and where in it this place is.
+    /// Returns the bucket or disk, and the path of this place in it.
     fn root(&self) -> Option<(String, String)> {
         let config = self.store.config();
         if let Some(s3) = config.s3() {
@@ -261,7 +261,7 @@ impl Place {
     }
 }
 
-/// What a listing of a directory does not have.
+/// An entry that a listing of a directory leaves out.
 pub(super) enum PassedOver {
     Directory(PathBuf),
     /// A file whose name can be no key.
@@ -292,7 +292,7 @@ fn entries(root: &Path, directory: &Path) -> Vec<PassedOver> {
     found
 }
 
-/// Whether `inner` is `outer`, or lies below it.
+/// Returns whether `inner` is `outer`, or lies below it.
 fn is_inside(inner: &str, outer: &str) -> bool {
     outer.is_empty()
         || inner == outer
@@ -323,7 +323,7 @@ fn image_prefix(vars: &[(String, String)]) -> String {
         .to_owned()
 }
 
-/// Where `directory` lies in `outer`, if it does.
+/// Returns the path of `directory` inside `outer`, if it lies there.
 fn relative(directory: &Path, outer: &Path) -> Option<String> {
     let (directory, outer) = (real(directory)?, real(outer)?);
     let inner = directory.strip_prefix(&outer).ok()?;

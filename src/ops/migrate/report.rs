@@ -1,4 +1,4 @@
-//! What a migration is to do, and what came of it.
+//! Options and report of a migration.
 
 use std::borrow::Cow;
 
@@ -8,28 +8,28 @@ use super::url_map::UrlMap;
 use crate::error::Error;
 use crate::key::ObjectKey;
 
-/// How many failures, and how many left out, are told one by one; the rest is counted.
+/// Most failures, and most objects left out, that are listed one by one; the rest is counted.
 const DETAILS: usize = 1000;
 
-/// How images are moved.
+/// Options of a migration.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct MigrateOptions {
-    /// Whether to optimize images on the way, under new keys.
+    /// True to optimize images on the way, under new keys.
     pub optimize: bool,
-    /// Whether only to say what would be done.
+    /// True to report what would be done, and write nothing.
     pub dry_run: bool,
-    /// Where to write old and new URLs.
+    /// The file for old and new URLs.
     pub url_map: Option<UrlMap>,
-    /// What old URLs begin with, in place of what the source's own URLs do.
+    /// The beginning of the old URLs, where it differs from that of the source's own.
     pub old_base_url: Option<String>,
-    /// Whether an object of the same size at the target counts as the same without reading both.
+    /// True to treat an object of the same size at the target as the same, without reading both.
     pub quick: bool,
-    /// Whether to copy what is no image, too.
+    /// True to copy files that are not images, too.
     pub all_files: bool,
-    /// Whether the target may lie outside the store's prefix, where nothing is public, listed or removed.
+    /// True to allow a target outside the store's prefix, where nothing is public, listed or removed.
     pub outside_prefix: bool,
-    /// How many objects are under way at once, 1 to 64. 8 by default.
+    /// Objects under way at once, 1 to 64. 8 by default.
     pub concurrency: usize,
 }
 
@@ -106,7 +106,7 @@ impl MigrateOptions {
     }
 }
 
-/// What came of one object of the source.
+/// The outcome for one object of the source.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Migrated {
@@ -141,7 +141,7 @@ pub enum Migrated {
     LeftOut {
         /// Its key at the source.
         key: ObjectKey,
-        /// Why.
+        /// The reason.
         reason: Cow<'static, str>,
     },
     /// It could not be moved.
@@ -189,9 +189,9 @@ pub struct MigrateFailure {
     pub key: ObjectKey,
     /// The kind of the failure.
     pub kind: &'static str,
-    /// What went wrong.
+    /// The error.
     pub message: String,
-    /// What to do about it.
+    /// The remedy.
     pub hint: Option<String>,
 }
 
@@ -206,11 +206,11 @@ impl MigrateFailure {
     }
 }
 
-/// What came of a migration.
+/// The report of a migration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct MigrateReport {
-    /// Whether nothing was written.
+    /// True if nothing was written.
     pub dry_run: bool,
     /// Objects that were copied, or would be.
     pub copied: u64,
@@ -236,7 +236,7 @@ pub struct MigrateReport {
 }
 
 impl MigrateReport {
-    /// Whether everything that was to be moved is at the target.
+    /// Returns whether everything that was to be moved is at the target.
     pub fn is_complete(&self) -> bool {
         self.failed == 0 && !self.dry_run
     }

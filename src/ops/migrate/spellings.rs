@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode
 
 use crate::key::percent_encode_path;
 
-/// What the URL standard encodes in paths (<https://url.spec.whatwg.org/#path-percent-encode-set>).
+/// Characters that the URL standard encodes in paths (<https://url.spec.whatwg.org/#path-percent-encode-set>).
 const BROWSER: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -49,7 +49,7 @@ const ENCODE_URI: &AsciiSet = &COMPONENT
     .remove(b'$')
     .remove(b'#');
 
-/// What Werkzeug's url_for does.
+/// Characters that Werkzeug's url_for encodes.
 const WERKZEUG: &AsciiSet = &ENCODE_URI.add(b'?').add(b'#');
 
 /// Every spelling of a path but the one that the store itself uses; none for plain names.
@@ -86,7 +86,7 @@ fn lower_case(encoded: &str) -> String {
     text
 }
 
-/// What else a spelling may be the name of.
+/// Returns the other names that a spelling may stand for.
 pub(super) fn readings(spelling: &str) -> [String; 2] {
     let decoded = percent_encoding::percent_decode_str(spelling).decode_utf8_lossy();
     [spelling.to_owned(), decoded.into_owned()]

@@ -21,7 +21,7 @@ pub enum UrlMapFormat {
     },
 }
 
-/// Where the map goes, and in which form.
+/// The file of a URL map, and its form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UrlMap {

@@ -204,7 +204,7 @@ fn lifecycle(setup: &Setup) -> Value {
     json!({ "Rules": rules })
 }
 
-/// What the application may do, and no more.
+/// The rights of the application, and no more.
 ///
 /// Listing has no condition on the prefix: S3 answers 404 for an object that is not there only to those
 /// who may list, and that check carries no prefix.

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use crate::url::Partition;
 
-/// What a bucket needs, ready to be written out.
+/// The documents and the script that set a bucket up.
 ///
 /// ```
 /// use lablink_storage::ops::{Setup, SetupOptions};
@@ -107,7 +107,7 @@ impl Setup {
         self.options.account.as_deref().unwrap_or(ACCOUNT)
     }
 
-    /// Whether a distribution stands in front, so that the bucket itself stays private.
+    /// Returns whether a distribution stands in front, so that the bucket itself stays private.
     fn behind_cloudfront(&self) -> bool {
         self.options.cloudfront || self.options.cloudfront_domain.is_some()
     }

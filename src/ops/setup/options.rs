@@ -1,8 +1,8 @@
-//! What can be said about a bucket that is to be set up.
+//! Options of a bucket to be set up.
 
 use crate::config::Config;
 
-/// Where images go when they are no longer looked at often.
+/// The colder storage class that images move to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Archive {
@@ -40,9 +40,9 @@ impl Archive {
 pub struct InvalidSetup {
     /// The option's name.
     pub option: &'static str,
-    /// What was given.
+    /// The value given.
     pub value: String,
-    /// What it should be.
+    /// The values allowed.
     pub reason: &'static str,
 }
 
@@ -55,7 +55,7 @@ impl From<InvalidSetup> for crate::error::Error {
     }
 }
 
-/// What the bucket and its surroundings are to be like.
+/// Options of the bucket and its surroundings.
 ///
 /// By default: a bucket whose images under the prefix anyone may read, and nothing else; pending uploads
 /// gone after a day; encryption with S3's own keys.
@@ -72,7 +72,7 @@ pub struct SetupOptions {
     pub endpoint_url: Option<String>,
     /// Web origins whose pages upload and read images: `https://lab.example.org`.
     pub origins: Vec<String>,
-    /// Whether to create a CloudFront distribution and keep the bucket private.
+    /// True to create a CloudFront distribution and keep the bucket private.
     pub cloudfront: bool,
     /// The domain of a distribution that is there already, or the one that it is to get.
     pub cloudfront_domain: Option<String>,
@@ -86,13 +86,13 @@ pub struct SetupOptions {
     pub user: Option<String>,
     /// The bucket's tags.
     pub tags: Vec<(String, String)>,
-    /// Whether to turn transfer acceleration on.
+    /// True to turn transfer acceleration on.
     pub accelerate: bool,
-    /// Whether to keep old versions, for 30 days.
+    /// True to keep old versions for 30 days.
     pub versioning: bool,
     /// Days until a pending upload that nobody promoted is removed. 1 by default.
     pub pending_days: u32,
-    /// Where images go when they are no longer looked at often.
+    /// The colder storage class that images move to.
     pub archive: Option<Archive>,
     /// The KMS key to encrypt with, instead of S3's own keys.
     pub kms_key: Option<String>,
@@ -128,7 +128,7 @@ impl SetupOptions {
         }
     }
 
-    /// What a store's configuration says already: bucket, region, endpoint, prefix, CloudFront domain,
+    /// Takes over what a store's configuration says: bucket, region, endpoint, prefix, CloudFront domain,
     /// acceleration, encryption. `None` where images do not go to S3.
     pub fn from_config(config: &Config) -> Option<Self> {
         let s3 = config.s3()?;

@@ -1,5 +1,5 @@
-//! What nobody uses any more: pending uploads that were never promoted, leftovers of crashes, and images
-//! that the database no longer names.
+//! Finds unused objects: pending uploads that were never promoted, leftovers of crashes, and images that the
+//! database no longer names.
 
 mod options;
 mod part;
@@ -23,13 +23,13 @@ use part::Part;
 use survey::Survey;
 use used::fingerprint;
 
-/// How long an image has to be gone before what is left of it counts as left behind.
+/// Time after which the remains of a deleted image count as left behind.
 const GONE_FOR: Duration = Duration::from_secs(86_400);
 
-/// How many failures are told one by one; the rest is counted.
+/// Most failures that are listed one by one; the rest is counted.
 const DETAILS: usize = 1000;
 
-/// Why an object is no longer needed.
+/// The reason why an object is no longer needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -48,17 +48,17 @@ pub enum SweptAs {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Swept {
-    /// Why it is no longer needed.
+    /// The reason why it is no longer needed.
     pub kind: SweptAs,
     /// The object.
     pub object: SweptObject,
-    /// Whether it was removed; never unless removal was asked for.
+    /// True if it was removed, which happens only with `delete`.
     pub removed: bool,
-    /// Why it could not be removed.
+    /// The error that kept it from being removed.
     pub failure: Option<Error>,
 }
 
-/// How much was found, and how much removed.
+/// The numbers of objects found and removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Sweep {
@@ -84,16 +84,16 @@ pub struct Sweep {
     pub failures: Vec<(ObjectKey, String)>,
     /// Lines of the list of used URLs that name no key of this store.
     pub foreign_urls: u64,
-    /// What makes the list of used URLs doubtful. With any of it nothing is removed, unless it is forced.
+    /// Doubts about the list of used URLs. With any of them nothing is removed, unless it is forced.
     pub doubts: Vec<String>,
-    /// What ended the sweep early. What was removed before counts.
+    /// The error that ended the sweep early. Objects removed before are counted.
     pub stopped: Option<String>,
-    /// What to do about that.
+    /// The remedy for that.
     pub hint: Option<String>,
 }
 
 impl Sweep {
-    /// Whether the sweep came to its end and removed all that it was to remove.
+    /// Returns whether the sweep came to its end and removed all that it should.
     pub fn is_complete(&self) -> bool {
         self.stopped.is_none() && self.failed == 0
     }
@@ -256,7 +256,7 @@ impl Sweeper<'_> {
         .await
     }
 
-    /// Why the object is not needed, if it is not and this is its turn.
+    /// Returns why the object is not needed, if it is not and this is its turn.
     fn judged(&self, turn: Turn, key: &ObjectKey, age: Duration) -> Option<SweptAs> {
         let (part, used) = (Part::of(key), self.options.used.as_ref());
         if used.is_some_and(|used| used.has(key)) {
@@ -339,7 +339,7 @@ fn originals_prefix(store: &ImageStore) -> String {
     }
 }
 
-/// Whether a listing without a prefix has the key although it is nobody's to see.
+/// Returns whether a listing without a prefix has the key although it is nobody's to see.
 fn is_apart(key: &ObjectKey) -> bool {
     key.is_pending() || key.is_under(ORIGINALS)
 }

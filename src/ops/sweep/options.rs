@@ -1,10 +1,10 @@
-//! What a sweep looks for, and whether it removes it.
+//! Options of a sweep.
 
 use std::time::Duration;
 
 use super::UsedUrls;
 
-/// What to look for, and whether to remove it.
+/// Options of a sweep.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SweepOptions {
@@ -12,9 +12,9 @@ pub struct SweepOptions {
     pub older_than: Duration,
     /// The URLs that are still used; without them nothing counts as an orphan.
     pub used: Option<UsedUrls>,
-    /// Whether to remove what was found. Off by default.
+    /// True to remove what was found. Off by default.
     pub delete: bool,
-    /// Whether to remove although the list of used URLs is in doubt. Off by default.
+    /// True to remove although the list of used URLs is doubtful. Off by default.
     pub force: bool,
     /// The share of the store's objects, from 0 to 1, beyond which orphans put the list in doubt. A tenth by
     /// default.

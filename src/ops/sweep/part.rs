@@ -3,7 +3,7 @@
 use crate::key::{ORIGINALS, ObjectKey};
 use crate::variant::variant_parent;
 
-/// What an object is of an upload. Each holds `<prefix>/<uuid>`, which all of an image have in common.
+/// The part of an upload that an object is. Each holds `<prefix>/<uuid>`, which all of an image have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part<'k> {
     Main(&'k str),

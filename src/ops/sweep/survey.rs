@@ -68,7 +68,8 @@ impl Survey {
         Ok(survey)
     }
 
-    /// Why the list of used URLs may not be the right one: cut short, of another table, of another store.
+    /// Returns the reasons to doubt the list of used URLs: it may be cut short, of another table or of another
+    /// store.
     pub(super) fn doubts(&self, options: &SweepOptions) -> Vec<String> {
         let mut doubts = Vec::new();
         let Some(used) = &options.used else {
@@ -105,7 +106,7 @@ impl Survey {
     }
 }
 
-/// When the images were deleted whose marker is still there.
+/// Returns the deletion times of the images whose marker is still there.
 async fn deletions(
     store: &ImageStore,
     options: &SweepOptions,

@@ -14,16 +14,16 @@ use crate::store::ImageStore;
 /// Longest line of a list of used URLs; what is longer is no URL of a store.
 const MAX_LINE: usize = 8 << 10;
 
-/// How many lines that name no key are shown.
+/// Most lines without a key that are shown.
 const SHOWN: usize = 3;
 
-/// How many characters of one are.
+/// Most characters of one that are shown.
 const SHOWN_LENGTH: usize = 80;
 
-/// How often a line may be percent-encoded.
+/// Most layers of percent-encoding of a line.
 const ENCODINGS: usize = 3;
 
-/// What ends a URL in a line that has more: the next field, a quote, a query.
+/// Characters that end a URL in a line: the next field, a quote, a query.
 const ENDS: [char; 12] = ['?', '#', '&', '"', '\'', ',', ';', '|', '<', '>', ' ', '\t'];
 
 /// The URLs that are still used, as a database gives them.
@@ -116,7 +116,7 @@ impl UsedUrls {
         }
     }
 
-    /// Whether the object, or the image that it belongs to, is used.
+    /// Returns whether the object, or the image that it belongs to, is used.
     pub(super) fn has(&self, key: &ObjectKey) -> bool {
         self.prints.contains(&fingerprint(key.as_str()))
             || Part::of(key).is_some_and(|part| self.prints.contains(&fingerprint(part.image())))
@@ -164,7 +164,7 @@ fn each_key_in(text: &str, prefix: &str, each: &mut impl FnMut(ObjectKey)) {
     }
 }
 
-/// Where keys under the prefix may begin. Without a prefix, that is every segment.
+/// Returns the positions where keys under the prefix may begin. Without a prefix, that is every segment.
 fn starts(text: &str, prefix: &str) -> Vec<usize> {
     if prefix.is_empty() {
         let segments = text.match_indices('/').map(|(at, _)| at + 1);

@@ -83,8 +83,8 @@ proptest! {
         }
     }
 
-    /// Whatever is done to a URL: if it is still taken, then a strict parser of the WHATWG's kind sees
-    /// the same host and, decoded once, the same key in it.
+    /// If a mutated URL is still taken, a strict parser of the WHATWG's kind sees the same host and, decoded
+    /// once, the same key in it.
     #[test]
     fn a_mutated_url_is_refused_or_means_the_same_to_a_browser(
         form in 0_usize..1000,

@@ -15,7 +15,7 @@ use crate::sign::Credentials;
 /// Largest answer, and largest token file, that is read.
 const MAX_BYTES: usize = 64 << 10;
 
-/// How long the pauses between tries are, in milliseconds.
+/// Pauses between tries, in milliseconds.
 const PAUSES: [u64; 4] = [100, 200, 400, 800];
 
 /// Sends a request and reads the answer of a success. What passes (too many requests, an error of the

@@ -13,8 +13,8 @@ const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 /// The service is on the same host: what takes longer is a black hole.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long one answer is waited for; where the service is not, many a container's network accepts the
-/// connection and stays silent.
+/// Longest wait for one answer: without the service, many container networks accept the connection and stay
+/// silent.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) async fn find(chain: &CredentialsChain) -> Found {

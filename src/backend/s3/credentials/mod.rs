@@ -21,19 +21,19 @@ use object_store::aws::AwsCredential;
 use crate::config::{CredentialsChain, CredentialsSource, S3Config};
 use crate::sign::{Credentials, SigV4, SignError};
 
-/// How long looking for credentials may take, over all sources: with it, and a request, a status page
-/// has its answer in five.
+/// Longest search for credentials, over all sources: with it, and a request, a status page has its answer in
+/// five.
 const DEADLINE: Duration = Duration::from_secs(4);
 
-/// How long before their end credentials are renewed. AWS has new ones at hand five minutes before.
+/// Time before their end at which credentials are renewed. AWS has new ones at hand five minutes before.
 const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
 
-/// How long a failure is repeated without asking again: a request of several steps fails once.
+/// Time during which a failure is repeated without asking again: a request of several steps fails once.
 const FAILURE_HOLDS: Duration = Duration::from_secs(3);
 
 const EC2_ROLE: &str = "EC2 role";
 
-/// Why there are no credentials: every source that was tried, and what came of it.
+/// A failed search for credentials: every source that was tried, with its outcome.
 #[derive(Debug, Clone)]
 pub(in super::super) struct CredentialsFailure {
     tried: Vec<(&'static str, String)>,
@@ -41,7 +41,7 @@ pub(in super::super) struct CredentialsFailure {
 }
 
 impl CredentialsFailure {
-    /// Whether a source was there and did not answer, so that the next search may find keys.
+    /// Returns whether a source exists but did not answer, so that the next search may find keys.
     pub(in super::super) fn is_passing(&self) -> bool {
         self.passing
     }
@@ -67,10 +67,10 @@ impl fmt::Display for CredentialsFailure {
 
 impl Error for CredentialsFailure {}
 
-/// What a source answers: keys, or nothing because it is not set up, or that it failed.
+/// The answer of a source: keys, nothing because it is not set up, or a failure.
 type Found = Result<Option<Credentials>, Trouble>;
 
-/// Why a source that is set up has no keys.
+/// The failure of a source that is set up.
 #[derive(Debug)]
 struct Trouble {
     problem: String,
@@ -90,7 +90,7 @@ impl<T: Into<String>> From<T> for Trouble {
     }
 }
 
-/// Who signs this bucket's requests.
+/// The signer of this bucket's requests.
 pub(super) struct Provider {
     source: CredentialsSource,
     region: String,
@@ -166,7 +166,7 @@ impl Provider {
         self.held().await.map(|held| held.signer)
     }
 
-    /// Where the credentials at hand came from, and when they end.
+    /// Returns the source of the present credentials, and when they expire.
     pub(super) async fn origin(
         &self,
     ) -> Result<(&'static str, Option<SystemTime>), CredentialsFailure> {
@@ -266,7 +266,7 @@ impl Provider {
     }
 }
 
-/// What was tried so far: it outlives the search that a deadline ends.
+/// The sources tried so far: it outlives the search that a deadline ends.
 #[derive(Default)]
 struct Trail(Mutex<Vec<(&'static str, String)>>, AtomicBool);
 

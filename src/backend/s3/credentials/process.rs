@@ -22,7 +22,7 @@ pub(super) async fn run(line: &str, limit: Duration) -> Result<Credentials, Stri
     json_keys(&output).map_err(|problem| format!("its credential_process: {problem}"))
 }
 
-/// What the command prints. Its words on stderr go where this process's go: they may have secrets.
+/// Returns the output of the command. Its stderr goes where this process's goes: it may hold secrets.
 fn output(words: &[String], limit: Duration) -> Result<Zeroizing<Vec<u8>>, String> {
     let (program, arguments) = words
         .split_first()
@@ -118,7 +118,7 @@ fn split(line: &str) -> Option<Vec<String>> {
 mod tests {
     use super::*;
 
-    /// What Python's `shlex.split`, which the AWS CLI uses, makes of them.
+    /// Expected values are those of Python's `shlex.split`, which the AWS CLI uses.
     #[test]
     fn command_lines_are_split_as_a_shell_would() {
         for (line, words) in [

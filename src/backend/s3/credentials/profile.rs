@@ -72,7 +72,7 @@ async fn read(
     }
 }
 
-/// What a profile says.
+/// The entries of a profile.
 #[derive(Default)]
 struct Profile {
     id: Option<String>,
