@@ -16,6 +16,7 @@
 //! | `local` | yes | files in a directory |
 //! | `webp` | yes | lossy WebP through libwebp, built by a C compiler alone |
 //! | `store` | by `s3` or `local` | `ImageStore` with the memory backend and stores of the caller's own |
+//! | `axum` | no | the routes of an image store, for services on axum |
 //! | `cli` | no | the command line, as a module and as the `lablink-storage` binary |
 //!
 //! Without any of them the optimizer, URLs and signing stand alone, with no tokio.
@@ -83,6 +84,8 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(feature = "axum")]
+pub mod axum;
 #[cfg(feature = "store")]
 mod backend;
 mod causes;

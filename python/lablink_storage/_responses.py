@@ -37,21 +37,22 @@ def refusal(status: int, kind: str, message: str, hint: str | None) -> Response:
 def error_response(error: StorageError) -> Response:
     """The answer to a request that ended in an error.
 
-    What is the service's fault and not the client's is logged, and the client gets general words: bucket
-    names, roles and addresses are none of its business.
+    What is the service's fault and not the client's is logged, unless the store has done so, and the client
+    gets general words: bucket names, roles and addresses are none of its business.
     """
     status, message, hint = error.http_status, error.message, error.hint
     if status >= 500:
-        _log.error(
-            "%s %s: %s: %s (%s; AWS code %s, request id %s)",
-            request.method,
-            request.path,
-            error.code,
-            message,
-            hint,
-            error.service_code,
-            error.request_id,
-        )
+        if not error._is_logged:
+            _log.error(
+                "%s %s: %s: %s (%s; AWS code %s, request id %s)",
+                request.method,
+                request.path,
+                error.code,
+                message,
+                hint,
+                error.service_code,
+                error.request_id,
+            )
         general, hint = _BUSY if error.retryable or status in (503, 504) else _BROKEN
         if not isinstance(error, NotSupportedError):
             message = general

@@ -39,19 +39,10 @@ def _not_found() -> Response:
     return refusal(404, "not_found", "there is no such image", None)
 
 
-def _is_ours(store: ImageStore, key: str) -> bool:
-    """Whether the key may be served: under the prefix, and not what would be taken for a URL."""
-    first = key.partition("/")[0]
-    if not first or ":" in first or first == "pending":
-        return False
-    return not store.prefix or key.startswith(f"{store.prefix}/")
-
-
-def serve_file(store: ImageStore, key: str) -> Response:
+def serve_file(store: ImageStore, path: str) -> Response:
     """Answers a GET or HEAD of a stored image: type, ETag, conditions and ranges."""
-    if not _is_ours(store, key):
-        return _not_found()
     try:
+        key = store.public_key(path)
         overrides = _signed(store, key)
         info = store.head(key)
         if info.content_type not in _RASTER:

@@ -260,14 +260,19 @@ def _json_body() -> dict[str, Any]:
 
 def _text(body: Mapping[str, Any], name: str) -> str:
     value = body.get(name)
-    if isinstance(value, str) and value:
+    if isinstance(value, str) and value and _is_text(value):
         return value
     raise InvalidArgumentError(f"{name} must be a string that is not empty", f"send {name!r}")
 
 
+def _is_text(value: str) -> bool:
+    """JSON's escapes may stand for half a character."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
 def _content_type(body: Mapping[str, Any]) -> str | None:
     value = body.get("content_type")
-    if value is None or isinstance(value, str):
+    if value is None or (isinstance(value, str) and _is_text(value)):
         return value
     raise InvalidArgumentError("content_type must be a string", "send what file.type says")
 

@@ -146,17 +146,6 @@ pub(crate) fn too_large(size: usize, limit: u64) -> PyErr {
     raise(ErrorKind::LimitExceeded, &message, details)
 }
 
-/// `UnavailableError`.
-pub(crate) fn unavailable(message: Option<&str>, hint: Option<String>) -> PyErr {
-    let details = Details {
-        hint,
-        retryable: true,
-        ..Details::default()
-    };
-    let message = message.unwrap_or("the backend does not answer");
-    raise(ErrorKind::Unavailable, message, details)
-}
-
 /// `InternalError`.
 pub(crate) fn internal(message: &str) -> PyErr {
     raise(ErrorKind::Internal, message, Details::default())

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[(&str, u8)] = &[
     ("cli", 5),
     ("bin", 5),
+    ("axum", 5),
     ("ops", 4),
     ("store", 3),
     ("error", 2),

@@ -1,15 +1,13 @@
 //! Images and what is known about them: store, fetch, list, remove, name.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures_util::StreamExt;
 use lablink_storage as core;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use tokio::time::timeout_at;
 
 use super::ImageStore;
-use crate::error::{guard, storage, unavailable};
+use crate::error::{guard, storage};
 use crate::listing::ObjectIterator;
 use crate::options::{duration, key, number, optimize_options, optional_text, text};
 use crate::runtime::wait;
@@ -291,6 +289,27 @@ impl ImageStore {
         })
     }
 
+    /// The key that may be served under a public path: below the prefix, and no pending upload or original.
+    ///
+    /// Args:
+    ///     path: the path below the base URL, decoded.
+    ///
+    /// Raises:
+    ///     InvalidKeyError: any other.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> ImageStore.memory().public_key("components/board.jpg")
+    ///     'components/board.jpg'
+    #[pyo3(signature = (path))]
+    fn public_key(&self, py: Python<'_>, path: &Bound<'_, PyAny>) -> PyResult<String> {
+        guard(|| {
+            let path = key(path)?;
+            let key = self.client(py)?.public_key(&path).map_err(storage)?;
+            Ok(key.as_str().to_owned())
+        })
+    }
+
     /// Finds direct uploads that were never promoted, and leftovers of a crash.
     ///
     /// Args:
@@ -338,21 +357,7 @@ impl ImageStore {
     fn _check(&self, py: Python<'_>) -> PyResult<()> {
         guard(|| {
             let client = self.client(py)?;
-            let until = Instant::now() + Duration::from_secs(5);
-            let (status, again) = wait(py, async {
-                let status = client.status().await;
-                if status.accessible {
-                    return (status, Some(Ok(())));
-                }
-                // What status asks too; its answer has no kind.
-                let again = timeout_at(until.into(), client.list(None).next()).await;
-                let again = again.map(|first| first.transpose().map(drop));
-                (status, again.ok())
-            })?;
-            match again {
-                Some(again) => again.map_err(storage),
-                None => Err(unavailable(status.error.as_deref(), status.hint)),
-            }
+            wait(py, client.check())?.map_err(storage)
         })
     }
 
