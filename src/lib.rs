@@ -61,7 +61,7 @@
 //! | `LABLINK_STORAGE_PREFIX` | key prefix; in code it may be empty | `components` |
 //! | `LABLINK_STORAGE_DIR` | directory of local files | `./uploads` |
 //! | `LABLINK_STORAGE_BASE_URL` | base URL of local files: a path or an http(s) URL | `/uploads` |
-//! | `LABLINK_STORAGE_FORMER_URLS` | comma-separated base URLs that the store once had: their URLs are its own still | unset |
+//! | `LABLINK_STORAGE_FORMER_URLS` | comma-separated base URLs that the store had before: their URLs still belong to it | unset |
 //! | `LABLINK_STORAGE_SECRET` | secret of local signed requests, 32 bytes at least | not supported |
 //! | `LABLINK_STORAGE_FSYNC` | local writes are flushed to the disk before they count as done | `false` |
 //! | `LABLINK_STORAGE_MEMORY` | `true`: the memory backend, for tests of whole applications | `false` |

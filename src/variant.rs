@@ -104,7 +104,7 @@ pub fn variant_key(parent: &ObjectKey, name: &str) -> Result<ObjectKey, InvalidK
     }
     let (folder, extension) = variants_of(parent)
         .zip(parent.extension())
-        .ok_or_else(|| invalid("it has no variants: only the keys that uploads get have"))?;
+        .ok_or_else(|| invalid("only the keys of uploads have variants"))?;
     ObjectKey::parse(format!("{folder}{name}.{extension}"))
 }
 

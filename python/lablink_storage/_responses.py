@@ -14,7 +14,7 @@ _log = logging.getLogger("lablink_storage.flask")
 
 _BUSY = ("the image store is busy or out of reach", "try again in a moment")
 _BROKEN = (
-    "the image store does not work as it should",
+    "the image store has a problem",
     "an administrator finds the cause in the log",
 )
 

@@ -36,7 +36,7 @@ _MAX_DISCARDED = 64 * 1024 * 1024
 
 
 def _not_found() -> Response:
-    return refusal(404, "not_found", "there is no such image", None)
+    return refusal(404, "not_found", "this image does not exist", None)
 
 
 def _is_ours(store: ImageStore, key: str) -> bool:
@@ -69,7 +69,7 @@ def serve_file(store: ImageStore, key: str) -> Response:
             response.headers["Content-Disposition"] = overrides.content_disposition
         etag = response.headers.get("ETag")
         if not _preconditions_hold(info.e_tag, info.last_modified):
-            return refusal(412, "precondition_failed", "the image is another one by now", None)
+            return refusal(412, "precondition_failed", "the image has changed", None)
         conditions = _later_conditions()
         if not is_resource_modified(conditions, etag, None, info.last_modified):
             response.status_code = 304
@@ -159,7 +159,7 @@ class _Body:
                     return
                 self._taken += len(chunk)
         except (HTTPException, OSError):
-            _log.debug("the client has gone before it had sent everything")
+            _log.debug("the client disconnected before it had sent everything")
 
 
 def receive_file(store: ImageStore) -> Response:

@@ -80,7 +80,7 @@ fn read_path(path: &Path, most: usize) -> PyResult<Vec<u8>> {
         )));
     }
     if !metadata.is_file() {
-        return Err(invalid_argument("file", "the path is no regular file"));
+        return Err(invalid_argument("file", "the path is not a regular file"));
     }
     let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
     if size > most {
@@ -154,6 +154,6 @@ fn read_chunk<'py>(file: &Bound<'py, PyAny>, size: usize) -> PyResult<Bound<'py,
         ));
     }
     Err(PyTypeError::new_err(
-        "the file object gives text: open it in binary mode, 'rb'",
+        "the file object returns text: open it in binary mode, 'rb'",
     ))
 }

@@ -40,7 +40,7 @@ impl Presigner for Backend {
                     "the {} backend has no AWS credentials to sign with",
                     self.name()
                 ),
-                "store on S3 for this",
+                "use a store on S3 for this",
             )),
         }
     }
@@ -64,7 +64,7 @@ impl Backend {
             _ => Err(StorageError::not_supported(
                 Operation::Sign,
                 "there are no credentials",
-                "store on S3 for this",
+                "use a store on S3 for this",
             )),
         }
     }

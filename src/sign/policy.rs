@@ -219,7 +219,7 @@ impl PostPolicy {
                 return invalid("a field is given twice");
             }
             if is("success_action_status") && !["200", "201", "204"].contains(&value.as_str()) {
-                return invalid("success_action_status has to be 200, 201 or 204");
+                return invalid("success_action_status must be 200, 201 or 204");
             }
         }
         for condition in &self.conditions {

@@ -201,7 +201,7 @@ impl ImageStore {
             return Err(Error::InvalidArgument {
                 name: "variant",
                 reason: format!(
-                    "{:?} is none of the store's variants ({})",
+                    "{:?} is not one of the store's variants ({})",
                     name.chars().take(40).collect::<String>(),
                     known.join(", ")
                 ),

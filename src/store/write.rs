@@ -390,6 +390,6 @@ pub(super) fn gone(pending: &ObjectKey) -> Error {
         "its image has been deleted",
     )
     .with_key(Some(pending))
-    .with_hint("ask for a new form: one whose image was deleted makes no other")
+    .with_hint("ask for a new form: the image of this one was deleted")
     .into()
 }

@@ -49,7 +49,7 @@ impl S3 {
             StorageError::new(
                 ErrorKind::Configuration,
                 Operation::Open,
-                "the S3 client cannot be made",
+                "the S3 client could not be created",
             )
             .with_bucket(Some(bucket.bucket()))
             .with_source(error)

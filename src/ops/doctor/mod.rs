@@ -141,7 +141,7 @@ impl<'a> Examination<'a> {
 
 fn too_slow() -> Trouble {
     Trouble::new(
-        format!("it was not done within {} s", STEP.as_secs()),
+        format!("it took longer than {} s", STEP.as_secs()),
         "the server is slow or throttles, or something between drops packets: try again, and look at its load",
     )
 }

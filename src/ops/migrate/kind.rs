@@ -78,7 +78,7 @@ pub(super) fn unproven(kind: Kind) -> Error {
         _ => "something else",
     };
     OptimizeError::InvalidImage {
-        reason: format!("{what} came where the source has an image by its name or type"),
+        reason: format!("the source has {what} under an image's name or type"),
     }
     .into()
 }

@@ -130,7 +130,7 @@ fn check(source: &Place, target: &Place, options: &MigrateOptions) -> Result<()>
     }
     let in_place = options.optimize && source.is(target);
     if source.overlaps(target) && !in_place {
-        return refused("source and target lie in one another".to_owned());
+        return refused("source and target overlap".to_owned());
     }
     Ok(())
 }
