@@ -14,7 +14,7 @@ use crate::variant::InvalidVariant;
 /// A result whose error is this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Anything that can go wrong, with its [`kind`](Self::kind) to match on and a [`hint`](Self::hint) that
+/// Any error of this crate, with its [`kind`](Self::kind) to match on and a [`hint`](Self::hint) that
 /// says what to do.
 ///
 /// No message, hint or `Debug` output ever holds a secret, a token or a signed query.

@@ -1,4 +1,4 @@
-//! The place where an application puts its users' images: checked, turned upright, resized, re-encoded, and
+//! Stores the images that an application's users upload: checked, turned upright, resized, re-encoded, and
 //! stored on S3, on local disk or in memory, with public, CloudFront and presigned URLs.
 //!
 //! - `ImageStore` uploads, fetches, lists, deletes, presigns and promotes; `ImageStore::from_env()` opens the
@@ -76,7 +76,7 @@
 //! | `LABLINK_STORAGE_DECODE_WAIT` | how long a caller waits for its turn to decode, in seconds | `10` |
 //! | `LABLINK_STORAGE_MAX_UPLOAD_BYTES` | largest direct upload, in bytes | `10485760` |
 
-// What it has to say goes to `tracing` and is quiet unless somebody subscribes.
+// Messages go to `tracing`; the crate never prints.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 #[cfg(doctest)]

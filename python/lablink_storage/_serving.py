@@ -1,4 +1,4 @@
-"""What S3 does for its own objects, done for the local backend: serve them, and take presigned POSTs."""
+"""Serves the local backend's images, and takes presigned POSTs, as S3 does for its own."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _not_found() -> Response:
 
 
 def _is_ours(store: ImageStore, key: str) -> bool:
-    """Whether the key may be served: under the prefix, and not what would be taken for a URL."""
+    """Returns whether the key may be served: under the prefix, and not mistaken for a URL."""
     first = key.partition("/")[0]
     if not first or ":" in first or first == "pending":
         return False
@@ -111,7 +111,7 @@ def _later_conditions() -> dict[str, Any]:
 
 
 def _asks_for_one_range(size: int) -> bool:
-    """Whether there is a Range header to be followed. What is malformed, of another unit, or several ranges
+    """Returns whether there is a Range header to follow. What is malformed, of another unit, or several ranges
     is ignored, as RFC 9110 (14.2) has it; so is a suffix of more than there is. The answer is the whole."""
     asked = parse_range_header(request.headers.get("Range"))
     if asked is None or asked.units != "bytes" or len(asked.ranges) != 1:
@@ -120,7 +120,7 @@ def _asks_for_one_range(size: int) -> bool:
 
 
 def _signed(store: ImageStore, key: str) -> GetOverrides | None:
-    """What a signed request asks for; a plain public one asks for nothing."""
+    """Returns the headers that a signed request asks for; a plain public one asks for nothing."""
     query = request.query_string.decode("latin-1")
     return store.verify_get(key, query) if query else None
 

@@ -209,7 +209,7 @@ def _routes(store: ImageStore, guard: Guard, url_prefix: str, app: Flask) -> Blu
 
 
 def _upload_request(store: ImageStore, prefix: Prefix, body: Mapping[str, Any]) -> dict[str, Any]:
-    """What the browser has to send, in one shape for a form and for a PUT."""
+    """Returns the request for the browser to send, in one shape for a form and for a PUT."""
     filename, content_type, size = _text(body, "filename"), _content_type(body), _size(body)
     if store.direct_upload == "put":
         if size is None:

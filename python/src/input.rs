@@ -54,7 +54,7 @@ pub(crate) fn read(object: &Bound<'_, PyAny>, most: u64) -> PyResult<Bytes> {
     )))
 }
 
-/// The name that the file had at its user's: what a werkzeug `FileStorage` says, or the path's last part.
+/// The file's name on the user's machine: that of a werkzeug `FileStorage`, or the path's last part.
 pub(crate) fn name_of(object: &Bound<'_, PyAny>) -> Option<String> {
     for attribute in ["filename", "name"] {
         if let Ok(Some(name)) = object.getattr_opt(attribute)

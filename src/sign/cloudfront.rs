@@ -130,7 +130,7 @@ impl CloudFrontSigner {
     /// # Errors
     ///
     /// [`SignError::InvalidSecret`] saying what the key is instead; [`SignError::InvalidArgument`] for
-    /// an id that is none.
+    /// an invalid id.
     pub fn new(key_pair_id: impl Into<String>, private_key: &Secret) -> Result<Self, SignError> {
         let key_pair_id = key_pair_id.into();
         if key_pair_id.is_empty() || !key_pair_id.bytes().all(|b| b.is_ascii_alphanumeric()) {
@@ -168,7 +168,7 @@ impl CloudFrontSigner {
     /// # Errors
     ///
     /// [`SignError::InvalidArgument`]: a URL with characters that none has or already signed, a time
-    /// before 1970, an address that is none.
+    /// before 1970, an invalid address.
     pub fn signed_url(&self, url: &str, policy: &CloudFrontPolicy) -> Result<String, SignError> {
         check_url("url", url)?;
         if !policy.custom && policy.resource != url {

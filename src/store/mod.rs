@@ -46,10 +46,10 @@ use signer::{RequestSigner, Signers};
 use sources::Sources;
 use work::WorkPool;
 
-/// The place where an application puts its users' images.
+/// A store of an application's images.
 ///
-/// Cheap to clone, safe to share between tasks. Every operation has a deadline, and none of them ever
-/// leaves an object half there.
+/// It is cheap to clone and safe to share between tasks. Every operation has a deadline, and none
+/// leaves an object half stored.
 ///
 /// # Examples
 ///
@@ -227,7 +227,7 @@ impl ImageStore {
     ///
     /// # Errors
     ///
-    /// `ForeignUrl` for anything else. It never guesses.
+    /// `ForeignUrl` for every other URL.
     pub fn key_from_url(&self, url: &str) -> Result<ObjectKey> {
         Ok(self.inner.config.urls().key_from_url(url)?)
     }

@@ -263,7 +263,7 @@ impl ImageStore {
     /// # Errors
     ///
     /// `NotSupported` without a CloudFront domain and key; `InvalidKey` for a key that is not public;
-    /// `InvalidArgument` for an expiry of 0 or an address range that is none.
+    /// `InvalidArgument` for an expiry of 0 or an invalid address range.
     pub fn signed_url(
         &self,
         key: &ObjectKey,

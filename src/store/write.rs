@@ -6,7 +6,7 @@
 //! 2. the main object;
 //! 3. where others may write the same image, a look at each variant: one that failed may have removed it
 //!    meanwhile. It puts it back if it sees the main object, and this call looks after its main object is
-//!    there: whichever comes second mends it;
+//!    there: whichever comes second repairs it;
 //! 4. for a promotion, a look at the image's tombstone.
 //!
 //! A deletion ([`ImageStore::delete`]) goes the other way round: it leaves the tombstone
@@ -254,13 +254,13 @@ impl Writing {
                 if self.existing != Existing::Refuse
                     && error.kind() == ErrorKind::AlreadyExists =>
             {
-                // ETags are no content hashes everywhere (SSE-KMS, file systems): compare the bytes.
+                // ETags are not content hashes everywhere (SSE-KMS, file systems): compare the bytes.
                 match backend.get(&part.key, part.bytes.len() as u64).await {
                     Ok((info, bytes)) if bytes == part.bytes => Ok(Placed {
                         e_tag: info.e_tag,
                         created: false,
                     }),
-                    // It was there, and is no more: a promotion that failed has taken it back.
+                    // It was there and is gone: a promotion that failed has taken it back.
                     Err(absent) if absent.kind() == ErrorKind::NotFound => {
                         let outcome = backend.put(&part.key, part.bytes.clone(), &options).await?;
                         Ok(Placed {

@@ -40,7 +40,7 @@ const NEIGHBOURS: &[(&str, &str)] = &[
     ("bin", "cli"),
 ];
 
-/// What floors 0 and 1 never mention outside their tests. A deadline's `Instant` is no wall clock.
+/// What floors 0 and 1 never mention outside their tests. A deadline's `Instant` is not a wall clock.
 const IMPURE: &[&str] = &[
     "tokio::",
     "object_store::",

@@ -38,7 +38,7 @@ fn environment_module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     PyModule::import(py, "lablink_storage._environment")
 }
 
-/// The entries of a mapping. The environment may hold bytes that are no text: they are passed over, unless
+/// The entries of a mapping. The environment may hold bytes that are not text: they are skipped, unless
 /// they are the value of a variable of ours.
 pub(crate) fn variables(mapping: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
     let mapping = mapping.cast::<PyMapping>()?;

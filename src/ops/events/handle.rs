@@ -34,7 +34,7 @@ pub enum EventOutcome {
         /// The reason.
         reason: String,
     },
-    /// The upload is no image that is taken. It will not be one later: it stays pending until it expires.
+    /// The upload is not an acceptable image, and never will be: it stays pending until it expires.
     #[non_exhaustive]
     Refused {
         /// The pending key.
@@ -95,7 +95,7 @@ impl EventReport {
 ///
 /// # Errors
 ///
-/// [`InvalidEvent`] for a document that is no notification; nothing is done then.
+/// [`InvalidEvent`] for a document that is not a notification; nothing is done then.
 pub async fn handle_event(
     store: &ImageStore,
     document: &[u8],

@@ -31,11 +31,11 @@ pub struct ObjectEvent {
 pub enum Notice {
     /// Something happened to an object.
     Object(ObjectEvent),
-    /// A message that is no object event, and what it is.
+    /// A message that is not an object event, and what it is.
     Other(String),
 }
 
-/// A document that is no S3 notification.
+/// A document that is not an S3 notification.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not an S3 event notification: {reason}")]
 #[non_exhaustive]
