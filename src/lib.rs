@@ -79,9 +79,21 @@
 // Messages go to `tracing`; the crate never prints.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+/// The Rust of the README and of docs/ runs as tests.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod pages {
+    macro_rules! page {
+        ($name:ident, $path:literal) => {
+            #[doc = include_str!($path)]
+            struct $name;
+        };
+    }
+    page!(Readme, "../README.md");
+    page!(Errors, "../docs/errors.md");
+    page!(Formats, "../docs/formats.md");
+    page!(Logging, "../docs/logging.md");
+    page!(ReplacingAnImage, "../docs/replacing-an-image.md");
+}
 
 #[cfg(feature = "store")]
 mod backend;
