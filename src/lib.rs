@@ -5,7 +5,7 @@
 //!   one that the environment describes, `ImageStore::builder()` one described in code.
 //! - [`optimize()`] alone makes an image fit for the web, without storage or an async runtime.
 //! - [`Urls`] leads from a key to its URL and back; [`sign`] signs without I/O.
-//! - [`ops`] sets a bucket up, finds what is wrong with it, moves images and sweeps leftovers.
+//! - `ops` sets a bucket up, finds what is wrong with it, moves images and sweeps leftovers.
 //! - [`Error`] has a [`kind`](Error::kind) to match on and a [`hint`](Error::hint) that says what to do.
 //!
 //! # Features
@@ -16,7 +16,8 @@
 //! | `local` | yes | files in a directory |
 //! | `webp` | yes | lossy WebP through libwebp, built by a C compiler alone |
 //! | `store` | by `s3` or `local` | `ImageStore` with the memory backend and stores of the caller's own |
-//! | `cli` | no | the command line, as a module and as the `lablink-storage` binary |
+//! | `ops` | no | setting a bucket up, doctor, migrating, sweeping, events |
+//! | `cli` | no | the command line, as a module and as the `lablink-storage` binary; turns `ops` and `webp` on |
 //!
 //! Without any of them the optimizer, URLs and signing stand alone, with no tokio.
 //!
@@ -106,6 +107,7 @@ mod error;
 mod format;
 mod key;
 mod kind;
+#[cfg(feature = "ops")]
 pub mod ops;
 pub mod optimize;
 mod secret;

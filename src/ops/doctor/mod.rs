@@ -2,7 +2,6 @@
 
 mod cloudfront;
 mod http;
-#[cfg(feature = "local")]
 mod local;
 mod objects;
 mod public;
@@ -67,7 +66,6 @@ pub async fn doctor(store: &ImageStore, options: &DoctorOptions) -> Diagnosis {
     examination.configuration();
     match store.backend().name() {
         "s3" => examination.s3().await,
-        #[cfg(feature = "local")]
         "local" => examination.local().await,
         _ => {
             examination.objects().await;
