@@ -111,8 +111,8 @@ def _later_conditions() -> dict[str, Any]:
 
 
 def _asks_for_one_range(size: int) -> bool:
-    """Returns whether there is a Range header to follow. What is malformed, of another unit, or several ranges
-    is ignored, as RFC 9110 (14.2) has it; so is a suffix of more than there is. The answer is the whole."""
+    """Returns whether there is a Range header to follow. RFC 9110 (14.2) ignores what is malformed, of another
+    unit, several ranges, or a suffix longer than the image. The answer is then the whole image."""
     asked = parse_range_header(request.headers.get("Range"))
     if asked is None or asked.units != "bytes" or len(asked.ranges) != 1:
         return False

@@ -114,7 +114,7 @@ _last_error: ContextVar[Exception | None] = ContextVar("lablink_storage_last_err
 
 
 def last_error() -> Exception | None:
-    """Returns the error because of which the latest call in this thread (or task) answered ``None`` or ``False``.
+    """Returns why the latest call in this thread (or task) answered ``None`` or ``False``.
 
     Returns:
         The exception, mostly a :class:`lablink_storage.StorageError` with its ``hint`` and ``http_status``;
