@@ -14,6 +14,7 @@ mod directory;
 mod error;
 mod hint;
 mod list;
+#[cfg(feature = "ops")]
 mod listed;
 #[cfg(feature = "local")]
 mod local;

@@ -46,7 +46,7 @@ impl Presigner for Backend {
     }
 }
 
-#[cfg(feature = "s3")]
+#[cfg(feature = "ops")]
 impl Backend {
     /// Returns the source of the present credentials, and when they expire.
     ///

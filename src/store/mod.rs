@@ -27,6 +27,7 @@ pub use options::{
 };
 pub use reference::KeyOrUrl;
 pub use stream::ObjectStream;
+#[cfg(feature = "ops")]
 pub(crate) use sweep::{Waiting, remove_each};
 
 use std::fmt;
@@ -279,11 +280,12 @@ impl ImageStore {
         Err(InvalidKey::new(path, "it is not a public key of this store").into())
     }
 
+    #[cfg(feature = "ops")]
     pub(crate) fn backend(&self) -> &Backend {
         &self.inner.backend
     }
 
-    #[cfg(feature = "s3")]
+    #[cfg(feature = "ops")]
     pub(crate) fn urls(&self) -> &crate::url::Urls {
         self.inner.config.urls()
     }

@@ -77,6 +77,7 @@ impl ImageStore {
     /// Optimizes and stores under an id that the caller derives from what came in, so that the same call
     /// twice makes one image. With `unless_same`, an image that optimizing leaves as it is is not stored
     /// again.
+    #[cfg(feature = "ops")]
     pub(crate) async fn upload_as(
         &self,
         prefix: &str,

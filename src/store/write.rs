@@ -57,6 +57,7 @@ pub(super) enum Existing {
     /// A new upload has a new key: this would be somebody else's object.
     Refuse,
     /// Another caller may be writing the same image: fine where the bytes are the same.
+    #[cfg_attr(not(feature = "ops"), allow(dead_code))]
     Same,
     /// The same for a promotion of this pending upload, unless its image was deleted.
     Promoted(ObjectKey),

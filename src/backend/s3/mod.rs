@@ -111,6 +111,7 @@ impl S3 {
         self.credentials.signer().await
     }
 
+    #[cfg_attr(not(feature = "ops"), allow(dead_code))]
     pub(super) async fn credentials_origin(
         &self,
     ) -> Result<(&'static str, Option<SystemTime>), CredentialsFailure> {
