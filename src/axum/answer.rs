@@ -75,7 +75,7 @@ impl IntoResponse for ErrorResponse {
                 )
             } else {
                 (
-                    "the image store does not work as it should",
+                    "the image store has a problem",
                     "an administrator finds the cause in the log",
                 )
             };

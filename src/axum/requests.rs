@@ -139,7 +139,7 @@ async fn json_object(
     match serde_json::from_slice(&body) {
         Ok(Value::Object(object)) => Ok(object),
         _ => Err(invalid(
-            "the body is no JSON object",
+            "the body is not a JSON object",
             "send application/json",
         )),
     }

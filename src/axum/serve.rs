@@ -29,7 +29,7 @@ pub(super) async fn serve(State(routes): Shared, request: Request) -> Response {
 }
 
 fn not_found() -> Response {
-    refusal(404, "not_found", "there is no such image", None)
+    refusal(404, "not_found", "this image does not exist", None)
 }
 
 async fn answer(
@@ -61,7 +61,7 @@ async fn answer(
     let verdict = judge(method, headers, &info);
     let (status, range) = match verdict {
         Verdict::Failed => {
-            let words = "the image is another one by now";
+            let words = "the image has changed";
             return Ok(refusal(412, "precondition_failed", words, None));
         }
         Verdict::Beyond => return Ok(beyond(info.size)),
