@@ -1,4 +1,4 @@
-"""The extension within an application: guards, error handlers, errors. Its routes are looked at in routes/."""
+"""The extension within an application: guards, error handlers, errors. routes/ looks at its routes."""
 
 from __future__ import annotations
 

@@ -4,14 +4,19 @@ use std::time::Duration;
 
 use lablink_storage as core;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBool, PyBytes};
 
 use super::ImageStore;
+use crate::asynchronous::{answer, answer_or_undo};
 use crate::error::{guard, storage};
 use crate::listing::ObjectIterator;
 use crate::options::{duration, key, number, optimize_options, optional_text, text};
-use crate::runtime::wait;
+use crate::runtime::{runtime, wait};
 use crate::{input, results};
+
+fn bytes_of(py: Python<'_>, object: core::Object) -> PyResult<Bound<'_, PyAny>> {
+    Ok(PyBytes::new(py, &object.bytes).into_any())
+}
 
 #[pymethods]
 impl ImageStore {
@@ -58,12 +63,24 @@ impl ImageStore {
                 options = options.with_filename(name);
             }
             let bytes = input::read(file, most)?;
-            let client = self.client(py)?;
+            let client = self.client(py)?.clone();
             // Held until the GIL is back, so that a buffer of Python's is given back under it.
             let held = bytes.clone();
-            let image = wait(py, client.upload(bytes, options))?;
-            drop(held);
-            results::stored_image(py, &image.map_err(storage)?)
+            let store = client.clone();
+            let undo = move |image: core::StoredImage| {
+                if let Ok(runtime) = runtime() {
+                    runtime.spawn(async move { store.delete(&image.key).await });
+                }
+            };
+            answer_or_undo(
+                py,
+                async move { client.upload(bytes, options).await },
+                move |py, image| {
+                    drop(held);
+                    results::stored_image(py, &image)
+                },
+                undo,
+            )
         })
     }
 
@@ -83,11 +100,10 @@ impl ImageStore {
     ///     >>> len(store.get(image.key)) == image.size
     ///     True
     #[pyo3(signature = (key))]
-    fn get<'py>(&self, py: Python<'py>, key: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    fn get<'py>(&self, py: Python<'py>, key: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
-            let (client, key) = (self.client(py)?, self.key(py, key)?);
-            let object = wait(py, client.get(&key))?.map_err(storage)?;
-            Ok(PyBytes::new(py, &object.bytes))
+            let (client, key) = (self.client(py)?.clone(), self.key(py, key)?);
+            answer(py, async move { client.get(&key).await }, bytes_of)
         })
     }
 
@@ -115,12 +131,15 @@ impl ImageStore {
         key: &Bound<'_, PyAny>,
         start: &Bound<'py, PyAny>,
         end: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyBytes>> {
+    ) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
-            let (client, key) = (self.client(py)?, self.key(py, key)?);
+            let (client, key) = (self.client(py)?.clone(), self.key(py, key)?);
             let range = number("start", start)?..number("end", end)?;
-            let object = wait(py, client.get_range(&key, range))?.map_err(storage)?;
-            Ok(PyBytes::new(py, &object.bytes))
+            answer(
+                py,
+                async move { client.get_range(&key, range).await },
+                bytes_of,
+            )
         })
     }
 
@@ -142,9 +161,10 @@ impl ImageStore {
     #[pyo3(signature = (key))]
     fn head<'py>(&self, py: Python<'py>, key: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
-            let (client, key) = (self.client(py)?, self.key(py, key)?);
-            let info = wait(py, client.head(&key))?.map_err(storage)?;
-            results::object_info(py, &info)
+            let (client, key) = (self.client(py)?.clone(), self.key(py, key)?);
+            answer(py, async move { client.head(&key).await }, |py, info| {
+                results::object_info(py, &info)
+            })
         })
     }
 
@@ -166,10 +186,12 @@ impl ImageStore {
     ///     >>> store.exists("components/other.jpg")
     ///     False
     #[pyo3(signature = (key))]
-    fn exists(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
+    fn exists<'py>(&self, py: Python<'py>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
-            let (client, key) = (self.client(py)?, self.key(py, key)?);
-            wait(py, client.exists(&key))?.map_err(storage)
+            let (client, key) = (self.client(py)?.clone(), self.key(py, key)?);
+            answer(py, async move { client.exists(&key).await }, |py, found| {
+                Ok(PyBool::new(py, found).to_owned().into_any())
+            })
         })
     }
 
@@ -214,10 +236,12 @@ impl ImageStore {
     ///     >>> store.exists(image.key)
     ///     False
     #[pyo3(signature = (key))]
-    fn delete(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn delete<'py>(&self, py: Python<'py>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
-            let (client, key) = (self.client(py)?, self.key(py, key)?);
-            wait(py, client.delete(&key))?.map_err(storage)
+            let (client, key) = (self.client(py)?.clone(), self.key(py, key)?);
+            answer(py, async move { client.delete(&key).await }, |py, ()| {
+                Ok(py.None().into_bound(py))
+            })
         })
     }
 
@@ -347,9 +371,9 @@ impl ImageStore {
                 Some(older_than) => duration("older_than", older_than)?,
                 None => Duration::from_secs(24 * 3600),
             };
-            let client = self.client(py)?;
-            let report = wait(py, client.sweep(older_than, dry_run))?.map_err(storage)?;
-            results::sweep_report(py, &report)
+            let client = self.client(py)?.clone();
+            let work = async move { client.sweep(older_than, dry_run).await };
+            answer(py, work, |py, report| results::sweep_report(py, &report))
         })
     }
 
@@ -376,9 +400,9 @@ impl ImageStore {
     ///     ('memory', True)
     fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
-            let client = self.client(py)?;
-            let status = wait(py, client.status())?;
-            results::status(py, &status)
+            let client = self.client(py)?.clone();
+            let work = async move { Ok(client.status().await) };
+            answer(py, work, |py, status| results::status(py, &status))
         })
     }
 }

@@ -1,7 +1,7 @@
 """One set of cases for every framework: each test that asks for a ``Client`` runs against all of them.
 
-A run looks at Flask and axum; with ``LABLINK_TEST_FULL=1`` at all, and ``LABLINK_TEST_FRAMEWORKS=django,asgi``
-names some.
+A run looks at Flask and axum; with ``LABLINK_TEST_FULL=1`` at all of them. ``LABLINK_TEST_FRAMEWORKS=asgi``
+names others.
 """
 
 from __future__ import annotations

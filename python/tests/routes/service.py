@@ -23,18 +23,32 @@ HERE = Path(__file__).parent
 PYTHON = sys.executable
 
 
-def _flask(address: str) -> list[str]:
+Environment = Mapping[str, str]
+
+
+def _flask(address: str, _environment: Environment) -> list[str]:
     workers = ["--workers", "4", "--threads", "4", "--preload"]
     return [PYTHON, "-m", "gunicorn", *workers, "--bind", address, "flask_service:app"]
 
 
-def _axum(address: str) -> list[str]:
+def _axum(address: str, _environment: Environment) -> list[str]:
     target = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
     built = os.environ.get("LABLINK_TEST_AXUM", f"{target}/debug/examples/axum_routes")
     return [built, address]
 
 
-COMMANDS = {"flask": _flask, "axum": _axum}
+def _fastapi(address: str, environment: Environment) -> list[str]:
+    host, port = address.split(":")
+    root = ["--root-path", environment["APPLICATION_ROOT"]] if "APPLICATION_ROOT" in environment else []
+    command = [PYTHON, "-m", "uvicorn", "--workers", "4", "--no-access-log", *root]
+    return [*command, "--host", host, "--port", port, "asgi_service:app"]
+
+
+def _asgi(address: str, environment: Environment) -> list[str]:
+    return ["env", "FRAMEWORK=asgi", *_fastapi(address, environment)]
+
+
+COMMANDS = {"flask": _flask, "axum": _axum, "fastapi": _fastapi, "asgi": _asgi}
 """By name of the framework: the command that serves the routes at an address."""
 
 ALWAYS = ["flask", "axum"]
@@ -53,7 +67,7 @@ def running(framework: str, environment: Mapping[str, str], log: Path) -> Iterat
     proxy = "127.0.0.1" if "BEHIND_PROXY" in environment else "192.0.2.1"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            COMMANDS[framework](address),
+            COMMANDS[framework](address, environment),
             env=inherited | {"PYTHONPATH": services, "FORWARDED_ALLOW_IPS": proxy} | dict(environment),
             cwd=HERE,
             stdout=output,
@@ -118,7 +132,7 @@ class Client:
         self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Answer:
         parts = urlsplit(self.base)
-        connection = http.client.HTTPConnection(parts.netloc, timeout=60)
+        connection = http.client.HTTPConnection(parts.netloc, timeout=180)
         target = target.removeprefix(f"{parts.scheme}://{parts.netloc}") or "/"
         sent = {**self.headers, **(headers or {})}
         if body or method == "POST":
