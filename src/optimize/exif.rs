@@ -13,6 +13,11 @@ const LONG: u16 = 4;
 /// Longer notices are cut; they have to fit one JPEG segment together.
 const MAX_TEXT: usize = 8192;
 
+/// The block itself: some writers keep the prefix of JPEG segments in front of it.
+pub(super) fn without_prefix(exif: &[u8]) -> &[u8] {
+    exif.strip_prefix(b"Exif\0\0").unwrap_or(exif)
+}
+
 /// The orientation that an EXIF block asks for; upright where it is absent or invalid.
 pub(super) fn orientation(tiff: &[u8]) -> Orientation {
     Orientation::from_exif_chunk(tiff)

@@ -3,30 +3,24 @@
 
 mod alpha;
 mod budget;
+mod codec;
 mod color;
-mod decode;
-mod encode;
 mod error;
 mod exif;
 mod geometry;
 mod guard;
-mod header;
-#[doc(hidden)]
-pub mod jpeg;
-#[cfg(feature = "webp")]
-mod libwebp;
 mod options;
 mod orientation;
 mod pipeline;
 mod placeholder;
 mod raster;
 mod resize;
-mod spare;
-mod strip;
+mod source;
 mod tone;
-mod vp8;
 mod ycbcr;
 
+#[doc(hidden)]
+pub use codec::jpeg;
 pub use error::OptimizeError;
 #[doc(hidden)]
 pub use guard::silence_caught_panics;

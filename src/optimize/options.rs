@@ -6,6 +6,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::OptimizeError;
+use crate::format::ImageFormat;
 
 /// `"#rrggbb"`, or three numbers of 0 to 255.
 fn colour<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 3], D::Error> {
@@ -285,6 +286,19 @@ pub enum OutputFormat {
     Png,
     /// JPEG where every pixel is opaque, else WebP.
     Auto,
+}
+
+impl OutputFormat {
+    /// What a picture is written as.
+    pub(super) fn of(self, is_opaque: bool) -> ImageFormat {
+        match self {
+            Self::Jpeg => ImageFormat::Jpeg,
+            Self::Png => ImageFormat::Png,
+            Self::WebP => ImageFormat::WebP,
+            Self::Auto if is_opaque => ImageFormat::Jpeg,
+            Self::Auto => ImageFormat::WebP,
+        }
+    }
 }
 
 /// What becomes of an animation.

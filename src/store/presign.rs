@@ -406,14 +406,14 @@ fn check_length(length: u64, most: u64) -> Result<()> {
     Ok(())
 }
 
-/// Returns the format of a pending upload: the one of its key, which its form promised. A GIF is promised to
-/// nobody.
+/// Returns the format of a pending upload: the one of its key, which its form promised. A format that is read
+/// alone is promised to nobody.
 pub(super) fn promoted_format(wanted: OutputFormat, promised: ImageFormat) -> OutputFormat {
     match promised {
         ImageFormat::Jpeg => OutputFormat::Jpeg,
         ImageFormat::Png => OutputFormat::Png,
         ImageFormat::WebP => OutputFormat::WebP,
-        ImageFormat::Gif => wanted,
+        _ => wanted,
     }
 }
 
