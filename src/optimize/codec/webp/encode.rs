@@ -30,19 +30,19 @@ fn pixels(
     options: &OptimizeOptions,
     budget: &Budget<'_>,
 ) -> Result<Vec<u8>, OptimizeError> {
-    use super::libwebp::{self, Source};
+    use super::libwebp::{self, Input};
 
     let (width, height) = frame.size();
     let (quality, lossless) = (options.quality, options.lossless);
-    let write = |source: Source<'_>| {
+    let write = |input: Input<'_>| {
         let mut tick = || budget.check_time();
-        libwebp::encode(&source, width, height, quality, lossless, &mut tick)
+        libwebp::encode(&input, width, height, quality, lossless, &mut tick)
     };
     match frame {
         Frame::Ycc420(mut planes) => {
             ycbcr::compress_range(&mut planes);
             let [y, u, v] = &*planes;
-            write(Source::Yuv([&y.data, &u.data, &v.data]))
+            write(Input::Yuv([&y.data, &u.data, &v.data]))
         }
         Frame::Packed(raster) if raster.layout == Layout::Gray && !lossless => {
             // Neutral chroma, without a detour through RGB.
@@ -51,13 +51,13 @@ fn pixels(
             let mut planes = [raster, neutral.clone(), neutral];
             ycbcr::compress_range(&mut planes);
             let [y, u, v] = &planes;
-            write(Source::Yuv([&y.data, &u.data, &v.data]))
+            write(Input::Yuv([&y.data, &u.data, &v.data]))
         }
         Frame::Packed(raster) => {
             let raster = alpha::expand_gray(raster);
             write(match raster.layout {
-                Layout::Rgba => Source::Rgba(&raster.data),
-                _ => Source::Rgb(&raster.data),
+                Layout::Rgba => Input::Rgba(&raster.data),
+                _ => Input::Rgb(&raster.data),
             })
         }
     }

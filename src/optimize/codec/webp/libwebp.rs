@@ -55,42 +55,7 @@ pub(super) fn decode(
             "damaged WebP: its header is not valid",
         ));
     }
-    config.output.width = width as c_int;
-    config.output.height = height as c_int;
-    config.output.is_external_memory = 1;
-    let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
-    match target {
-        Target::Yuv([y, u, v]) => {
-            y.resize(width * height, 0);
-            u.resize(half_width * half_height, 0);
-            v.resize(half_width * half_height, 0);
-            config.output.colorspace = sys::WEBP_CSP_MODE::MODE_YUV;
-            config.output.u.YUVA = sys::WebPYUVABuffer {
-                y: y.as_mut_ptr(),
-                u: u.as_mut_ptr(),
-                v: v.as_mut_ptr(),
-                a: ptr::null_mut(),
-                y_stride: width as c_int,
-                u_stride: half_width as c_int,
-                v_stride: half_width as c_int,
-                a_stride: 0,
-                y_size: y.len(),
-                u_size: u.len(),
-                v_size: v.len(),
-                a_size: 0,
-            };
-        }
-        Target::Rgba(data) => {
-            data.resize(width * height * 4, 0);
-            config.output.colorspace = sys::WEBP_CSP_MODE::MODE_RGBA;
-            config.output.u.RGBA = packed(data, width * 4);
-        }
-        Target::Rgb(data) => {
-            data.resize(width * height * 3, 0);
-            config.output.colorspace = sys::WEBP_CSP_MODE::MODE_RGB;
-            config.output.u.RGBA = packed(data, width * 3);
-        }
-    }
+    point_at(&mut config.output, target, width, height);
 
     /// Deletes the decoder on every way out.
     struct Decoder(*mut sys::WebPIDecoder);
@@ -130,6 +95,46 @@ pub(super) fn decode(
     Ok(false)
 }
 
+/// Makes room in the target and has libwebp write there.
+fn point_at(output: &mut sys::WebPDecBuffer, target: Target<'_>, width: usize, height: usize) {
+    output.width = width as c_int;
+    output.height = height as c_int;
+    output.is_external_memory = 1;
+    let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
+    match target {
+        Target::Yuv([y, u, v]) => {
+            y.resize(width * height, 0);
+            u.resize(half_width * half_height, 0);
+            v.resize(half_width * half_height, 0);
+            output.colorspace = sys::WEBP_CSP_MODE::MODE_YUV;
+            output.u.YUVA = sys::WebPYUVABuffer {
+                y: y.as_mut_ptr(),
+                u: u.as_mut_ptr(),
+                v: v.as_mut_ptr(),
+                a: ptr::null_mut(),
+                y_stride: width as c_int,
+                u_stride: half_width as c_int,
+                v_stride: half_width as c_int,
+                a_stride: 0,
+                y_size: y.len(),
+                u_size: u.len(),
+                v_size: v.len(),
+                a_size: 0,
+            };
+        }
+        Target::Rgba(data) => {
+            data.resize(width * height * 4, 0);
+            output.colorspace = sys::WEBP_CSP_MODE::MODE_RGBA;
+            output.u.RGBA = packed(data, width * 4);
+        }
+        Target::Rgb(data) => {
+            data.resize(width * height * 3, 0);
+            output.colorspace = sys::WEBP_CSP_MODE::MODE_RGB;
+            output.u.RGBA = packed(data, width * 3);
+        }
+    }
+}
+
 fn packed(data: &mut [u8], stride: usize) -> sys::WebPRGBABuffer {
     sys::WebPRGBABuffer {
         rgba: data.as_mut_ptr(),
@@ -139,7 +144,7 @@ fn packed(data: &mut [u8], stride: usize) -> sys::WebPRGBABuffer {
 }
 
 /// Pixels to encode, rows without gaps.
-pub(super) enum Source<'a> {
+pub(super) enum Input<'a> {
     /// Limited-range BT.601, chroma halved and rounded up.
     Yuv([&'a [u8]; 3]),
     Rgb(&'a [u8]),
@@ -169,7 +174,7 @@ unsafe extern "C" fn progress(_percent: c_int, picture: *const sys::WebPPicture)
 /// Encodes at `quality` 0 to 100, method 4; or without loss. `tick` is called now and then and can stop the
 /// encoder by an error.
 pub(super) fn encode(
-    source: &Source<'_>,
+    input: &Input<'_>,
     width: usize,
     height: usize,
     quality: u8,
@@ -217,36 +222,7 @@ pub(super) fn encode(
     work.picture.height = height as c_int;
     work.picture.use_argb = c_int::from(lossless);
 
-    let imported = match *source {
-        Source::Yuv([y, u, v]) => {
-            let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
-            let chroma = half_width * half_height;
-            if y.len() != width * height || u.len() != chroma || v.len() != chroma {
-                return Err(failed());
-            }
-            // The encoder only reads these planes, and WebPPictureFree does not free what it did not allocate.
-            work.picture.y = y.as_ptr().cast_mut();
-            work.picture.u = u.as_ptr().cast_mut();
-            work.picture.v = v.as_ptr().cast_mut();
-            work.picture.y_stride = width as c_int;
-            work.picture.uv_stride = half_width as c_int;
-            1
-        }
-        Source::Rgb(data) if data.len() == width * height * 3 => {
-            // SAFETY: the slice holds height rows of width * 3 bytes.
-            unsafe {
-                sys::WebPPictureImportRGB(&mut work.picture, data.as_ptr(), (width * 3) as c_int)
-            }
-        }
-        Source::Rgba(data) if data.len() == width * height * 4 => {
-            // SAFETY: the slice holds height rows of width * 4 bytes.
-            unsafe {
-                sys::WebPPictureImportRGBA(&mut work.picture, data.as_ptr(), (width * 4) as c_int)
-            }
-        }
-        _ => 0,
-    };
-    if imported == 0 {
+    if !import(&mut work.picture, input, width, height) {
         return Err(failed());
     }
     work.picture.writer = Some(sys::WebPMemoryWrite);
@@ -268,6 +244,36 @@ pub(super) fn encode(
     }
     // SAFETY: the writer holds `size` initialised bytes at `mem` until it is cleared.
     Ok(unsafe { std::slice::from_raw_parts(work.writer.mem, work.writer.size) }.to_vec())
+}
+
+/// Gives libwebp the pixels; `false` where they are not of that size, or for lack of memory.
+fn import(picture: &mut sys::WebPPicture, input: &Input<'_>, width: usize, height: usize) -> bool {
+    let imported = match *input {
+        Input::Yuv([y, u, v]) => {
+            let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
+            let chroma = half_width * half_height;
+            if y.len() != width * height || u.len() != chroma || v.len() != chroma {
+                return false;
+            }
+            // The encoder only reads these planes, and WebPPictureFree does not free what it did not allocate.
+            picture.y = y.as_ptr().cast_mut();
+            picture.u = u.as_ptr().cast_mut();
+            picture.v = v.as_ptr().cast_mut();
+            picture.y_stride = width as c_int;
+            picture.uv_stride = half_width as c_int;
+            1
+        }
+        Input::Rgb(data) if data.len() == width * height * 3 => {
+            // SAFETY: the slice holds height rows of width * 3 bytes.
+            unsafe { sys::WebPPictureImportRGB(picture, data.as_ptr(), (width * 3) as c_int) }
+        }
+        Input::Rgba(data) if data.len() == width * height * 4 => {
+            // SAFETY: the slice holds height rows of width * 4 bytes.
+            unsafe { sys::WebPPictureImportRGBA(picture, data.as_ptr(), (width * 4) as c_int) }
+        }
+        _ => 0,
+    };
+    imported != 0
 }
 
 pub(super) fn too_large() -> OptimizeError {
