@@ -124,8 +124,8 @@ pub use object_store;
 #[doc(hidden)]
 pub use optimize::silence_caught_panics;
 pub use optimize::{
-    Animation, Fit, Gravity, Limits, OptimizeError, OptimizeOptions, OptimizedImage, OutputFormat,
-    SourceInfo, optimize, optimize_with_variants,
+    Animation, Fit, Gravity, InvalidGravity, Limits, OptimizeError, OptimizeOptions,
+    OptimizedImage, OutputFormat, SourceInfo, optimize, optimize_with_variants,
 };
 pub use secret::Secret;
 pub use sign::{PolicyViolation, PresignedPost, PresignedRequest, SignError, SignedCookies};

@@ -17,16 +17,13 @@ from ._types import (
     StoredImage,
     SweepReport,
 )
-from ._typing import Duration, ImageInput, LimitOptions, OptimizeOptions
+from ._typing import Duration, Gravity, ImageInput, LimitOptions, OptimizeOptions
 
 __all__ = ["ImageStore", "ObjectIterator", "__version__", "optimize", "run_cli", "settings"]
 
 _Fit: TypeAlias = Literal["inside", "contain", "cover"]
 _Format: TypeAlias = Literal["jpeg", "webp", "png", "auto"]
 _Animation: TypeAlias = Literal["first_frame", "reject"]
-_Gravity: TypeAlias = Literal[
-    "center", "north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest"
-]
 
 __version__: str
 
@@ -40,7 +37,7 @@ def optimize(
     background: str | tuple[int, int, int] = "#ffffff",
     limits: LimitOptions | None = None,
     fit: _Fit = "inside",
-    gravity: _Gravity = "center",
+    gravity: Gravity = "center",
     progressive: bool = False,
     lossless: bool = False,
     animation: _Animation = "first_frame",

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol, TypeAlias, TypedDict, Union
 __all__ = [
     "BinaryFile",
     "Duration",
+    "Gravity",
     "ImageInput",
     "LimitOptions",
     "OptimizeOptions",
@@ -24,6 +25,23 @@ class BinaryFile(Protocol):
 
 ImageInput: TypeAlias = Union[bytes, bytearray, memoryview, "os.PathLike[str]", BinaryFile]
 Duration: TypeAlias = int | float | timedelta
+Gravity: TypeAlias = (
+    Literal[
+        "center",
+        "north",
+        "northeast",
+        "east",
+        "southeast",
+        "south",
+        "southwest",
+        "west",
+        "northwest",
+        "attention",
+    ]
+    | tuple[float, float]
+    | list[float]
+)
+"""Which part of an image stays when it is cropped."""
 
 
 class LimitOptions(TypedDict, total=False):
@@ -54,10 +72,8 @@ class OptimizeOptions(TypedDict, total=False):
     """Height of the box in pixels [1200]."""
     fit: Literal["inside", "contain", "cover"]
     """How the image is fitted to the box ["inside"]; none of them enlarges."""
-    gravity: Literal[
-        "center", "north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest"
-    ]
-    """Which part stays when "cover" crops ["center"]."""
+    gravity: Gravity
+    """Which part stays when "cover" crops ["center"]: a name, or a point from the left and the top, 0 to 1."""
     quality: int
     """Encoder quality, 1 to 100 [85]."""
     format: Literal["jpeg", "webp", "png", "auto"]

@@ -141,7 +141,7 @@ fn set(
             options.with_max_size(width, number(key, value)?)
         }
         "fit" => options.with_fit(choice(key, value, FITS)?),
-        "gravity" => options.with_gravity(choice(key, value, GRAVITIES)?),
+        "gravity" => options.with_gravity(gravity(key, value)?),
         "quality" => options.with_quality(number(key, value)?),
         "format" => options.with_format(choice(key, value, FORMATS)?),
         "background" => options.with_background(colour(key, value)?),
@@ -188,18 +188,6 @@ const FITS: &[(&str, Fit)] = &[
     ("cover", Fit::Cover),
 ];
 
-const GRAVITIES: &[(&str, Gravity)] = &[
-    ("center", Gravity::Center),
-    ("north", Gravity::North),
-    ("northeast", Gravity::NorthEast),
-    ("east", Gravity::East),
-    ("southeast", Gravity::SouthEast),
-    ("south", Gravity::South),
-    ("southwest", Gravity::SouthWest),
-    ("west", Gravity::West),
-    ("northwest", Gravity::NorthWest),
-];
-
 const FORMATS: &[(&str, OutputFormat)] = &[
     ("jpeg", OutputFormat::Jpeg),
     ("webp", OutputFormat::WebP),
@@ -224,6 +212,16 @@ fn choice<T: Copy>(name: &str, value: &Bound<'_, PyAny>, choices: &[(&str, T)]) 
             let word: String = word.chars().take(40).collect();
             invalid_argument(name, &format!("{word:?} is none of {}", known.join(", ")))
         })
+}
+
+/// A name, or a point as two numbers of 0 to 1.
+fn gravity(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Gravity> {
+    if value.is_instance_of::<PyString>() {
+        let parsed = text(name, value)?.parse::<Gravity>();
+        return parsed.map_err(|error| invalid_argument(name, &error.to_string()));
+    }
+    let [x, y] = plain(name, "a str or two numbers", value)?;
+    Ok(Gravity::Point(x, y))
 }
 
 /// `"#rrggbb"`, or three numbers of 0 to 255.

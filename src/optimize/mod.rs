@@ -2,12 +2,14 @@
 //! the deadline that a decode cannot outrun.
 
 mod alpha;
+mod attention;
 mod budget;
 mod codec;
 mod color;
 mod error;
 mod exif;
 mod geometry;
+mod gravity;
 mod guard;
 mod options;
 mod orientation;
@@ -22,9 +24,10 @@ mod ycbcr;
 #[doc(hidden)]
 pub use codec::jpeg;
 pub use error::OptimizeError;
+pub use gravity::{Gravity, InvalidGravity};
 #[doc(hidden)]
 pub use guard::silence_caught_panics;
-pub use options::{Animation, Fit, Gravity, Limits, OptimizeOptions, OutputFormat};
+pub use options::{Animation, Fit, Limits, OptimizeOptions, OutputFormat};
 
 use bytes::Bytes;
 

@@ -1,5 +1,6 @@
 //! The way of one image: open, decode once, then for every result resize, turn, convert, encode.
 
+use super::attention::Attention;
 use super::budget::Budget;
 use super::codec::{Codec, Decoded, Wanted, codec};
 use super::color::{Converter, cmyk_to_rgb};
@@ -10,7 +11,9 @@ use super::placeholder::placeholder;
 use super::raster::{Component, Frame, Layout, Pixels, Range, Raster};
 use super::resize::{Resizer, resample};
 use super::source::Source;
-use super::{OptimizeError, OptimizeOptions, OptimizedImage, OutputFormat, alpha, ycbcr};
+use super::{
+    Gravity, OptimizeError, OptimizeOptions, OptimizedImage, OutputFormat, alpha, attention, ycbcr,
+};
 
 pub(super) fn run(
     bytes: &[u8],
@@ -52,6 +55,7 @@ pub(super) fn run(
         credits: facts.exif.as_deref().map(Credits::read).unwrap_or_default(),
         resizer: Resizer::default(),
         placeholder: None,
+        attention: None,
         budget: &budget,
         keepable: !(decoded.truncated || decoded.spare || decoded.damaged > 0.0),
         damaged: decoded.damaged,
@@ -82,6 +86,8 @@ struct Job<'a> {
     resizer: Resizer,
     /// Of the first result, for all of them.
     placeholder: Option<String>,
+    /// Found for the first result that asks for it.
+    attention: Option<Attention>,
     budget: &'a Budget<'a>,
 }
 
@@ -92,7 +98,7 @@ impl Job<'_> {
         let codec = codec(format);
         let facts = self.source.file.facts();
         let (width, height) = self.upright.size(facts.width, facts.height);
-        let plan = Plan::new(width, height, options);
+        let plan = self.plan(width, height, options)?;
         // Planes go as they are where both ends have them.
         let planar =
             (codec.takes_planes)(options) && self.converter.is_none() && plan.canvas.is_none();
@@ -132,6 +138,39 @@ impl Job<'_> {
             placeholder,
             source: self.source.info(self.damaged),
         })
+    }
+
+    /// The plan for one result, with the subject found if it is asked for.
+    fn plan(
+        &mut self,
+        width: u32,
+        height: u32,
+        options: &OptimizeOptions,
+    ) -> Result<Plan, OptimizeError> {
+        let plan = Plan::new(width, height, options);
+        let crop = plan.crop;
+        let shares = (
+            crop.width / f64::from(width),
+            crop.height / f64::from(height),
+        );
+        if options.gravity != Gravity::Attention || shares == (1.0, 1.0) {
+            return Ok(plan);
+        }
+        let attention = match &self.attention {
+            Some(attention) => attention,
+            None => {
+                let small =
+                    OptimizeOptions::default().with_max_size(attention::SIDE, attention::SIDE);
+                let frame = self.frame(&Plan::new(width, height, &small), false)?;
+                let Frame::Packed(picture) = frame else {
+                    return Ok(plan);
+                };
+                self.attention.insert(Attention::of(&picture))
+            }
+        };
+        let (x, y) = attention.focus(shares.0, shares.1);
+        let options = options.clone().with_gravity(Gravity::Point(x, y));
+        Ok(Plan::new(width, height, &options))
     }
 
     /// Whether the source shows the same without its metadata.
