@@ -67,14 +67,11 @@ impl<'a> Header<'a> {
 
     /// How the stored pixels become upright.
     pub(super) fn upright(&self) -> Upright {
-        self.orientation().into()
+        Upright::from_exif(self.orientation())
     }
 
-    fn orientation(&self) -> image::metadata::Orientation {
-        self.exif.as_deref().map_or(
-            image::metadata::Orientation::NoTransforms,
-            exif::orientation,
-        )
+    fn orientation(&self) -> u8 {
+        self.exif.as_deref().map_or(1, exif::orientation)
     }
 
     pub(super) fn source_info(&self, size: usize, damaged: f64) -> SourceInfo {
@@ -83,7 +80,7 @@ impl<'a> Header<'a> {
             size: size as u64,
             width: self.width,
             height: self.height,
-            orientation: self.orientation().to_exif(),
+            orientation: self.orientation(),
             frames: self.frames,
             frames_dropped: self.frames.saturating_sub(1),
             metadata_stripped: self.has_metadata,
