@@ -83,7 +83,7 @@ fn objection(from: &str, to: &str) -> Option<String> {
     }
 }
 
-fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+pub fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).expect("src/ is readable") {
         let path = entry.expect("src/ is readable").path();
         if path.is_dir() {

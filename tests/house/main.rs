@@ -3,4 +3,5 @@
 mod costs;
 mod dependencies;
 mod floors;
+mod modules;
 mod paths;
