@@ -408,27 +408,25 @@ async fn uploaded(directory: &TempDir, file: Vec<u8>) -> String {
     key
 }
 
-fn worker(directory: &TempDir) -> Child {
+fn worker(directory: &TempDir, environment: &[(&str, &str)]) -> Child {
     example("worker", directory.path())
         .env("LABLINK_STORAGE_SECRET", SECRET)
+        .envs(environment.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .expect("it starts")
 }
 
-/// The exit code, and what the worker said of each key.
-fn settled(directory: &TempDir, keys: &str) -> (Option<i32>, Vec<String>) {
-    let mut worker = worker(directory);
+/// The exit code, and what a worker said of each key.
+fn settled(mut worker: Child, keys: &str) -> (Option<i32>, Vec<String>) {
     let mut input = worker.stdin.take().expect("piped");
     input.write_all(keys.as_bytes()).expect("read");
     drop(input);
     let output = worker.wait_with_output().expect("it ends");
     let said = String::from_utf8(output.stdout).expect("text");
-    (
-        output.status.code(),
-        said.lines().map(str::to_owned).collect(),
-    )
+    let lines = said.lines().map(str::to_owned).collect();
+    (output.status.code(), lines)
 }
 
 #[tokio::test]
@@ -438,7 +436,7 @@ async fn the_worker_settles_what_it_can_and_leaves_the_rest() {
     let small = uploaded(&directory, images::jpeg(64, 48)).await;
     let cut = uploaded(&directory, images::jpeg(64, 48)[..300].to_vec()).await;
     let (code, lines) = settled(
-        &directory,
+        worker(&directory, &[]),
         &format!("{photo}\n{small}\n{cut}\nnot-pending.jpg\n"),
     );
     assert_eq!(code, Some(0), "{lines:?}");
@@ -457,33 +455,34 @@ async fn the_worker_settles_what_it_can_and_leaves_the_rest() {
 
     // A second delivery changes nothing.
     assert_eq!(
-        settled(&directory, &photo),
+        settled(worker(&directory, &[]), &photo),
         (Some(0), vec![format!("gone {photo}")])
     );
     assert_eq!(stored(&directory).len(), 2);
 }
 
-#[tokio::test]
-async fn the_worker_leaves_in_the_queue_what_the_store_cannot_do_now() {
+#[test]
+fn the_worker_leaves_in_the_queue_what_the_store_cannot_do_now() {
     let directory = directory();
-    let small = uploaded(&directory, images::jpeg(64, 48)).await;
-    // An image that cannot be written: its directory is a file.
-    let images = directory.path().join("uploads/components");
-    let _ = std::fs::remove_dir_all(&images);
-    std::fs::write(&images, "in the way").expect("written");
-    let (code, lines) = settled(&directory, &small);
-    assert_eq!(code, Some(1));
-    assert!(
-        lines[0].starts_with(&format!("again {small} ")),
-        "{lines:?}"
-    );
+    let unreachable = [
+        ("AWS_S3_BUCKET", "lab"),
+        ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1"),
+        ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", SECRET),
+        ("LABLINK_STORAGE_DEADLINE", "1"),
+    ];
+    let key = "pending/components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg";
+    let (code, lines) = settled(worker(&directory, &unreachable), key);
+    assert_eq!(code, Some(1), "{lines:?}");
+    let again = lines[0].starts_with(&format!("again {key} "));
+    assert!(again && lines.len() == 1, "{lines:?}");
 }
 
 #[tokio::test]
 async fn the_worker_ends_at_a_signal_though_its_queue_is_open() {
     let directory = directory();
     let small = uploaded(&directory, images::jpeg(64, 48)).await;
-    let mut worker = worker(&directory);
+    let mut worker = worker(&directory, &[]);
     let mut input = worker.stdin.take().expect("piped");
     writeln!(input, "{small}").expect("read");
     let mut line = String::new();

@@ -20,16 +20,14 @@ fn is_module(file: &Path) -> Option<bool> {
     Some(parents.any(|parent| fs::read_to_string(parent).is_ok_and(names_it)))
 }
 
-/// Whether a manifest or a `#[path]` has it as `directory/file.rs`.
+/// Whether a manifest or a `#[path]` has it.
 fn is_named(file: &Path, texts: &[String]) -> bool {
-    let mut parts = file.iter().rev().map(|part| part.to_string_lossy());
-    let (name, directory) = (parts.next(), parts.next());
-    let ending = format!(
-        "{}/{}\"",
-        directory.unwrap_or_default(),
-        name.unwrap_or_default()
-    );
-    texts.iter().any(|text| text.contains(&ending))
+    let directory = file.parent().and_then(Path::file_name).unwrap_or_default();
+    let name = file.file_name().unwrap_or_default().display();
+    let beside = format!("\"{name}\"");
+    let below = format!("{}/{name}\"", directory.display());
+    let names_it = |text: &String| text.contains(&beside) || text.contains(&below);
+    texts.iter().any(names_it)
 }
 
 #[test]
