@@ -25,7 +25,7 @@ pub(super) fn run(
     }
     let budget = Budget::new(options);
     let source = Source::open(bytes, options, &budget)?;
-    let upright = Upright::from(source.orientation());
+    let upright = Upright::from_exif(source.orientation());
     let facts = source.file.facts();
     let (width, height) = upright.size(facts.width, facts.height);
     let mut wanted = Wanted {
