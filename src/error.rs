@@ -51,6 +51,10 @@ pub enum Error {
     #[cfg(feature = "store")]
     #[error(transparent)]
     Storage(#[from] crate::backend::StorageError),
+    /// An image that could not be fetched from its URL.
+    #[cfg(feature = "fetch")]
+    #[error(transparent)]
+    Fetch(#[from] crate::fetch::FetchError),
     /// An argument is outside its range.
     #[error("invalid argument {name}: {reason}")]
     #[non_exhaustive]
@@ -120,6 +124,8 @@ impl Error {
             Self::PolicyViolation(_) => ErrorKind::PolicyViolation,
             #[cfg(feature = "store")]
             Self::Storage(error) => error.kind(),
+            #[cfg(feature = "fetch")]
+            Self::Fetch(error) => error.kind(),
             Self::InvalidArgument { .. } => ErrorKind::InvalidArgument,
             Self::NotSupported { .. } => ErrorKind::NotSupported,
             Self::Busy { .. } => ErrorKind::Unavailable,
@@ -150,6 +156,8 @@ impl Error {
             }
             #[cfg(feature = "store")]
             Self::Storage(error) => return error.hint(),
+            #[cfg(feature = "fetch")]
+            Self::Fetch(error) => error.hint(),
             Self::InvalidArgument { .. } => "correct the argument",
             Self::NotSupported { remedy, .. } => remedy,
             Self::Busy { .. } => {
@@ -181,6 +189,8 @@ impl Error {
         match self {
             #[cfg(feature = "store")]
             Self::Storage(error) => error.is_retryable(),
+            #[cfg(feature = "fetch")]
+            Self::Fetch(error) => error.is_retryable(),
             _ => matches!(self.kind(), ErrorKind::Unavailable | ErrorKind::Timeout),
         }
     }

@@ -15,6 +15,7 @@
 //! | `s3` | yes | Amazon S3 and S3-compatible servers |
 //! | `local` | yes | files in a directory |
 //! | `webp` | yes | lossy WebP through libwebp, built by a C compiler alone |
+//! | `fetch` | by `s3` | `upload_from_url`, for stores without S3
 //! | `store` | by `s3` or `local` | `ImageStore` with the memory backend and stores of the caller's own |
 //! | `cli` | no | the command line, as a module and as the `lablink-storage` binary |
 //!
@@ -75,6 +76,7 @@
 //! | `LABLINK_STORAGE_MAX_DECODES` | images decoded at once in a process | the cores, 4 at most |
 //! | `LABLINK_STORAGE_DECODE_WAIT` | how long a caller waits for its turn to decode, in seconds | `10` |
 //! | `LABLINK_STORAGE_MAX_UPLOAD_BYTES` | largest direct upload, in bytes | `10485760` |
+//! | `LABLINK_STORAGE_FETCH_HOSTS` | hosts that `upload_from_url` may ask, comma-separated: `photos.example.org`, `*.example.org`, or `*` | none |
 
 // What it has to say goes to `tracing` and is quiet unless somebody subscribes.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
@@ -91,6 +93,8 @@ mod causes;
 pub mod cli;
 mod config;
 mod error;
+#[cfg(feature = "fetch")]
+mod fetch;
 mod format;
 mod key;
 mod kind;
@@ -115,6 +119,8 @@ pub use config::{
     SettingKind, SettingValue, StaticCredentials,
 };
 pub use error::{Error, Result};
+#[cfg(feature = "fetch")]
+pub use fetch::FetchError;
 pub use format::{ImageFormat, Unrecognized};
 pub use key::{InvalidKey, ObjectKey};
 pub use kind::ErrorKind;

@@ -75,6 +75,7 @@ class ImageStore:
         decode_wait: Duration | None = None,
         max_upload_bytes: int | None = None,
         former_urls: str | Sequence[str] | None = None,
+        fetch_hosts: str | Sequence[str] | None = None,
     ) -> ImageStore: ...
     @classmethod
     def s3(
@@ -110,6 +111,7 @@ class ImageStore:
         decode_wait: Duration | None = None,
         max_upload_bytes: int | None = None,
         former_urls: str | Sequence[str] | None = None,
+        fetch_hosts: str | Sequence[str] | None = None,
     ) -> ImageStore: ...
     @classmethod
     def local(
@@ -131,6 +133,7 @@ class ImageStore:
         decode_wait: Duration | None = None,
         max_upload_bytes: int | None = None,
         former_urls: str | Sequence[str] | None = None,
+        fetch_hosts: str | Sequence[str] | None = None,
     ) -> ImageStore: ...
     @classmethod
     def memory(
@@ -149,10 +152,18 @@ class ImageStore:
         decode_wait: Duration | None = None,
         max_upload_bytes: int | None = None,
         former_urls: str | Sequence[str] | None = None,
+        fetch_hosts: str | Sequence[str] | None = None,
     ) -> ImageStore: ...
     def upload(
         self,
         file: ImageInput,
+        filename: str | None = None,
+        *,
+        optimize: OptimizeOptions | None = None,
+    ) -> StoredImage: ...
+    def upload_from_url(
+        self,
+        url: str,
         filename: str | None = None,
         *,
         optimize: OptimizeOptions | None = None,

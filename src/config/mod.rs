@@ -6,6 +6,7 @@ mod builder;
 mod credentials;
 mod env;
 mod error;
+mod fetch_hosts;
 mod options;
 mod pem;
 mod table;
@@ -18,6 +19,7 @@ mod wrong_tests;
 pub use builder::ConfigBuilder;
 pub use credentials::{CredentialsChain, CredentialsSource, StaticCredentials};
 pub use error::ConfigError;
+pub(crate) use fetch_hosts::FetchHosts;
 pub use table::{Reach, Setting, SettingKind, SettingValue};
 
 use std::path::{Path, PathBuf};
@@ -57,6 +59,11 @@ pub struct Config {
     pub(crate) max_upload_bytes: u64,
     pub(crate) optimize: OptimizeOptions,
     pub(crate) variants: Vec<Variant>,
+    #[cfg_attr(
+        not(feature = "fetch"),
+        expect(dead_code, reason = "for upload_from_url")
+    )]
+    pub(crate) fetch_hosts: FetchHosts,
     pub(crate) fell_back: bool,
 }
 

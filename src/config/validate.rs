@@ -7,6 +7,7 @@ use super::bounds::{concurrency, deadline, images, max_upload_bytes};
 use super::builder::{ConfigBuilder, Given, Kind};
 use super::credentials::{CredentialsChain, CredentialsSource, StaticCredentials};
 use super::error::ConfigError;
+use super::fetch_hosts::fetch_hosts;
 use super::pem::{ca_bundle, cloudfront};
 use super::{BackendConfig, Config, LocalConfig, S3Config};
 use crate::secret::Secret;
@@ -59,6 +60,7 @@ pub(super) fn validate(mut builder: ConfigBuilder) -> Result<Config, ConfigError
         max_upload_bytes: max_upload_bytes(&builder)?,
         optimize,
         variants,
+        fetch_hosts: fetch_hosts(builder.fetch_hosts.as_ref())?,
     })
 }
 

@@ -1,6 +1,8 @@
 //! A store described in code.
 
 use std::fmt;
+#[cfg(feature = "fetch")]
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -16,6 +18,8 @@ use crate::backend::Backend;
 use crate::causes::one_line;
 use crate::config::{BackendConfig, Config, ConfigBuilder, DirectUpload, RetryPreset};
 use crate::error::Result;
+#[cfg(feature = "fetch")]
+use crate::fetch::{Fetcher, Network};
 use crate::optimize::{Limits, OptimizeOptions};
 use crate::secret::Secret;
 use crate::url::Addressing;
@@ -103,6 +107,25 @@ impl ImageStoreBuilder {
         self
     }
 
+    /// See [`ConfigBuilder::with_fetch_hosts`].
+    pub fn with_fetch_hosts<T: Into<String>>(mut self, hosts: impl IntoIterator<Item = T>) -> Self {
+        self.config = self.config.with_fetch_hosts(hosts);
+        self
+    }
+
+    /// Resolves the names of URLs by `lookup`, and connects to what `connect` makes of a public address: for
+    /// tests.
+    #[cfg(feature = "fetch")]
+    #[doc(hidden)]
+    pub fn with_network(
+        mut self,
+        lookup: impl Fn(&str) -> std::io::Result<Vec<IpAddr>> + Send + Sync + 'static,
+        connect: impl Fn(IpAddr) -> SocketAddr + Send + Sync + 'static,
+    ) -> Self {
+        self.sources = self.sources.with_network(Network::new(lookup, connect));
+        self
+    }
+
     /// Takes the time from `now` instead of the system's clock: for tests.
     pub fn with_clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.sources = self.sources.with_clock(now);
@@ -176,6 +199,8 @@ pub(super) fn open(
     let work = WorkPool::new(config.max_decodes(), config.decode_wait());
     let signers = Signers::new(&config)?;
     let inner = Inner {
+        #[cfg(feature = "fetch")]
+        fetcher: Fetcher::new(sources.network.clone()),
         config,
         backend,
         signers,

@@ -1,6 +1,8 @@
 //! [`ImageStore`]: the only room that knows both pixels and storage.
 
 mod builder;
+#[cfg(feature = "fetch")]
+mod from_url;
 mod image;
 mod objects;
 mod options;
@@ -82,6 +84,8 @@ struct Inner {
     signers: Signers,
     work: WorkPool,
     sources: Sources,
+    #[cfg(feature = "fetch")]
+    fetcher: crate::fetch::Fetcher,
 }
 
 impl Inner {

@@ -10,6 +10,8 @@ mod crash;
 mod crash_promoting;
 mod credentials;
 mod faults;
+mod fetch;
+mod fetch_table;
 mod presign;
 mod presign_urls;
 mod s3;

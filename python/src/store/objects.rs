@@ -69,6 +69,51 @@ impl ImageStore {
         })
     }
 
+    /// Fetches an image from a URL and stores it as upload does. Off unless hosts are allowed (fetch_hosts);
+    /// only public addresses are asked, and every redirect is checked like the URL itself.
+    ///
+    /// Args:
+    ///     url: an http or https URL.
+    ///     filename: the name for logs and errors; by default the one that the URL ends with.
+    ///     optimize: how to optimize this one image instead of as the store does; see OptimizeOptions.
+    ///
+    /// Returns:
+    ///     StoredImage.
+    ///
+    /// Raises:
+    ///     NotSupportedError: no host is allowed.
+    ///     PolicyViolationError: this URL may not be fetched.
+    ///     UnavailableError, StorageTimeoutError: the other server is the cause.
+    ///     UnsupportedFormatError, LimitExceededError, InvalidImageError: the image was refused.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.memory(fetch_hosts=["*"])
+    ///     >>> store.upload_from_url("http://169.254.169.254/latest/meta-data/")
+    ///     Traceback (most recent call last):
+    ///     lablink_storage._exceptions.PolicyViolationError: the URL may not be fetched
+    #[pyo3(signature = (url, filename=None, *, optimize=None))]
+    fn upload_from_url<'py>(
+        &self,
+        py: Python<'py>,
+        url: &Bound<'py, PyAny>,
+        filename: Option<&Bound<'py, PyAny>>,
+        optimize: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        guard(|| {
+            let url = text("url", url)?;
+            let mut options = core::UploadOptions::default();
+            options.filename = optional_text("filename", filename)?;
+            if let Some(optimize) = optimize {
+                let own = self.config.optimize().clone();
+                options = options.with_optimize(optimize_options("optimize", optimize, own)?);
+            }
+            let client = self.client(py)?;
+            let image = wait(py, client.upload_from_url(&url, options))?;
+            results::stored_image(py, &image.map_err(storage)?)
+        })
+    }
+
     /// The bytes of an object.
     ///
     /// Args:

@@ -102,7 +102,7 @@ impl ImageStore {
         text_signature = "($cls, env=None, *, optimize=None, variants=None, limits=None, \
                           prefix=None, cache_control=None, create_only=None, retry=None, \
                           deadline=None, max_decodes=None, decode_wait=None, \
-                          max_upload_bytes=None, former_urls=None)"
+                          max_upload_bytes=None, former_urls=None, fetch_hosts=None)"
     )]
     fn from_env(
         _class: &Bound<'_, PyType>,
@@ -180,7 +180,7 @@ impl ImageStore {
                           storage_class=None, public_endpoint=None, direct_upload='post', \
                           ca_bundle=None, cache_control=None, create_only=True, \
                           retry='web_request', deadline=None, max_decodes=None, decode_wait=None, \
-                          max_upload_bytes=None, former_urls=None)"
+                          max_upload_bytes=None, former_urls=None, fetch_hosts=None)"
     )]
     fn s3(
         _class: &Bound<'_, PyType>,
@@ -226,7 +226,7 @@ impl ImageStore {
                           prefix='components', optimize=None, variants=None, limits=None, \
                           fsync=False, cache_control=None, create_only=True, \
                           retry='web_request', deadline=None, max_decodes=None, decode_wait=None, \
-                          max_upload_bytes=None, former_urls=None)"
+                          max_upload_bytes=None, former_urls=None, fetch_hosts=None)"
     )]
     fn local(
         _class: &Bound<'_, PyType>,
@@ -271,7 +271,7 @@ impl ImageStore {
         text_signature = "($cls, *, secret=None, prefix='components', optimize=None, \
                           variants=None, limits=None, cache_control=None, create_only=True, \
                           retry='web_request', deadline=None, max_decodes=None, decode_wait=None, \
-                          max_upload_bytes=None, former_urls=None)"
+                          max_upload_bytes=None, former_urls=None, fetch_hosts=None)"
     )]
     fn memory(
         _class: &Bound<'_, PyType>,

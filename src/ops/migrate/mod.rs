@@ -1,6 +1,8 @@
 //! Images from one place to another, without loss.
 
 mod copy;
+#[cfg(feature = "fetch")]
+mod from_urls;
 mod kind;
 mod obstacle;
 mod old_urls;
@@ -10,6 +12,8 @@ mod report;
 mod spellings;
 mod url_map;
 
+#[cfg(feature = "fetch")]
+pub use from_urls::{UrlFailure, UrlMigrated, UrlOptions, UrlReport, migrate_urls};
 pub use place::Place;
 pub use report::{MigrateFailure, MigrateOptions, MigrateReport, Migrated};
 pub use url_map::{UrlMap, UrlMapFormat};
