@@ -77,6 +77,7 @@
 //! | `LABLINK_STORAGE_DECODE_WAIT` | how long a caller waits for its turn to decode, in seconds | `10` |
 //! | `LABLINK_STORAGE_MAX_UPLOAD_BYTES` | largest direct upload, in bytes | `10485760` |
 //! | `LABLINK_STORAGE_FETCH_HOSTS` | hosts that `upload_from_url` may ask, comma-separated: `photos.example.org`, `*.example.org`, or `*` | none |
+//! | `LABLINK_STORAGE_INSPECTOR` | the Python callable that looks at each image before it is published, as `module:callable`; Rust takes an `Inspector` | none |
 
 // What it has to say goes to `tracing` and is quiet unless somebody subscribes.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
@@ -92,6 +93,7 @@ mod causes;
 #[allow(clippy::print_stdout, clippy::print_stderr)]
 pub mod cli;
 mod config;
+mod digest;
 mod error;
 #[cfg(feature = "fetch")]
 mod fetch;
@@ -131,14 +133,15 @@ pub use object_store;
 pub use optimize::silence_caught_panics;
 pub use optimize::{
     Animation, Fit, Gravity, Limits, OptimizeError, OptimizeOptions, OptimizedImage, OutputFormat,
-    SourceInfo, optimize, optimize_with_variants,
+    Picture, SourceInfo, optimize, optimize_with_variants,
 };
 pub use secret::Secret;
 pub use sign::{PolicyViolation, PresignedPost, PresignedRequest, SignError, SignedCookies};
 #[cfg(feature = "store")]
 pub use store::{
-    ImageStore, ImageStoreBuilder, KeyOrUrl, Object, ObjectStream, PresignGetOptions,
-    PresignPostOptions, PresignPutOptions, ReceivedPost, SignedCookiesOptions, SignedUrlOptions,
-    Status, StoredImage, StoredVariant, SweepReport, SweptObject, UploadOptions,
+    ImageStore, ImageStoreBuilder, InspectError, Inspecting, Inspection, Inspector, KeyOrUrl,
+    Object, ObjectStream, PresignGetOptions, PresignPostOptions, PresignPutOptions, PromoteOptions,
+    ReceivedPost, SignedCookiesOptions, SignedUrlOptions, Status, StoredImage, StoredVariant,
+    SweepReport, SweptObject, UploadOptions,
 };
 pub use variant::{InvalidVariant, Variant, variant_key, variant_parent, variants_of};

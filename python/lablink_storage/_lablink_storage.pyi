@@ -2,11 +2,12 @@
 
 import builtins
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, final
 
 from ._types import (
     GetOverrides,
+    Inspection,
     ObjectInfo,
     OptimizedImage,
     PresignedPost,
@@ -76,6 +77,7 @@ class ImageStore:
         max_upload_bytes: int | None = None,
         former_urls: str | Sequence[str] | None = None,
         fetch_hosts: str | Sequence[str] | None = None,
+        inspector: Callable[[Inspection], None] | str | None = None,
     ) -> ImageStore: ...
     @classmethod
     def s3(
@@ -112,6 +114,7 @@ class ImageStore:
         max_upload_bytes: int | None = None,
         former_urls: str | Sequence[str] | None = None,
         fetch_hosts: str | Sequence[str] | None = None,
+        inspector: Callable[[Inspection], None] | str | None = None,
     ) -> ImageStore: ...
     @classmethod
     def local(
@@ -134,6 +137,7 @@ class ImageStore:
         max_upload_bytes: int | None = None,
         former_urls: str | Sequence[str] | None = None,
         fetch_hosts: str | Sequence[str] | None = None,
+        inspector: Callable[[Inspection], None] | str | None = None,
     ) -> ImageStore: ...
     @classmethod
     def memory(
@@ -153,6 +157,7 @@ class ImageStore:
         max_upload_bytes: int | None = None,
         former_urls: str | Sequence[str] | None = None,
         fetch_hosts: str | Sequence[str] | None = None,
+        inspector: Callable[[Inspection], None] | str | None = None,
     ) -> ImageStore: ...
     def upload(
         self,
@@ -160,6 +165,7 @@ class ImageStore:
         filename: str | None = None,
         *,
         optimize: OptimizeOptions | None = None,
+        context: Any = None,
     ) -> StoredImage: ...
     def upload_from_url(
         self,
@@ -167,6 +173,7 @@ class ImageStore:
         filename: str | None = None,
         *,
         optimize: OptimizeOptions | None = None,
+        context: Any = None,
     ) -> StoredImage: ...
     def get(self, key: str) -> bytes: ...
     def get_range(self, key: str, start: int, end: int) -> bytes: ...
@@ -219,7 +226,7 @@ class ImageStore:
     ) -> ReceivedPost: ...
     def verify_post(self, fields: Mapping[str, str] | Iterable[tuple[str, str]]) -> int: ...
     def verify_get(self, key: str, query: str) -> GetOverrides | None: ...
-    def promote(self, key: str) -> StoredImage: ...
+    def promote(self, key: str, *, context: Any = None) -> StoredImage: ...
     def sweep(self, older_than: Duration = 86400, dry_run: bool = True) -> SweepReport: ...
     def _check(self) -> None: ...
     def status(self) -> Status: ...

@@ -11,7 +11,7 @@ use crate::ops::{self, MigrateOptions, Migrated, Place, UrlMap, UrlMigrated, Url
 
 pub(super) async fn run(context: &Context, arguments: Migrate) -> Result<Outcome> {
     let output = context.output;
-    let place = |text: &str| Place::open(text, context.vars.iter().cloned());
+    let place = |text: &str| Place::open_loading(text, context.vars.iter().cloned(), context.load);
     let (Some(source), Some(target)) = (&arguments.source, &arguments.target) else {
         return from_urls(context, arguments).await;
     };

@@ -94,6 +94,7 @@ pub struct ConfigBuilder {
     pub(super) limits: Option<Limits>,
     pub(super) variants: Option<Given<Vec<Variant>>>,
     pub(super) fetch_hosts: Option<Given<Vec<String>>>,
+    pub(super) inspector: Option<Given<String>>,
     pub(super) require_s3: bool,
 }
 

@@ -64,6 +64,7 @@ pub struct Config {
         expect(dead_code, reason = "for upload_from_url")
     )]
     pub(crate) fetch_hosts: FetchHosts,
+    pub(crate) inspector: Option<String>,
     pub(crate) fell_back: bool,
 }
 
@@ -407,6 +408,12 @@ impl Config {
     /// The versions that are written beside every image.
     pub fn variants(&self) -> &[Variant] {
         &self.variants
+    }
+
+    /// Returns the Python callable that inspects images, as `module:callable`. A store that has no inspector
+    /// refuses to publish while one is named.
+    pub fn inspector(&self) -> Option<&str> {
+        self.inspector.as_deref()
     }
 
     /// Returns the warning for the opening of a store for which nobody chose a backend, so that images go to

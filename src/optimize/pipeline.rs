@@ -1,5 +1,6 @@
 //! The way of one image: header, decode once, then for every result resize, turn, convert, encode.
 
+use crate::digest::sha256_hex;
 use crate::format::ImageFormat;
 
 use super::budget::Budget;
@@ -11,7 +12,8 @@ use super::geometry::{Plan, Rect};
 use super::header::{Details, Header};
 use super::jpeg::Color;
 use super::orientation::Upright;
-use super::placeholder::placeholder;
+use super::picture::{Picture, SIDE};
+use super::placeholder::Looks;
 use super::raster::{Component, Frame, Layout, Pixels, Range, Raster};
 use super::resize::{Resizer, resample};
 use super::spare::has_spare;
@@ -22,7 +24,8 @@ pub(super) fn run(
     bytes: &[u8],
     options: &OptimizeOptions,
     variants: &[OptimizeOptions],
-) -> Result<(OptimizedImage, Vec<OptimizedImage>), OptimizeError> {
+    with_picture: bool,
+) -> Result<(OptimizedImage, Vec<OptimizedImage>, Option<Picture>), OptimizeError> {
     for options in std::iter::once(options).chain(variants) {
         options.validate()?;
     }
@@ -34,7 +37,8 @@ pub(super) fn run(
         reduction: f64::INFINITY,
         half_chroma: true,
     };
-    for options in std::iter::once(options).chain(variants) {
+    let picture = with_picture.then(|| OptimizeOptions::default().with_max_size(SIDE, SIDE));
+    for options in std::iter::once(options).chain(variants).chain(&picture) {
         let plan = Plan::new(width, height, options);
         wanted.reduction = wanted.reduction.min(plan.reduction());
         wanted.half_chroma &= options.format != OutputFormat::Png && !options.lossless;
@@ -60,7 +64,8 @@ pub(super) fn run(
             .map(Credits::read)
             .unwrap_or_default(),
         resizer: Resizer::default(),
-        placeholder: None,
+        looks: None,
+        sha256: sha256_hex(bytes),
         budget: &budget,
         keepable: !(decoded.truncated || decoded.spare || decoded.damaged > 0.0),
         damaged: decoded.damaged,
@@ -73,7 +78,8 @@ pub(super) fn run(
         .iter()
         .map(|options| job.make(options))
         .collect::<Result<_, _>>()?;
-    Ok((main, variants))
+    let picture = picture.map(|options| job.picture(&options)).transpose()?;
+    Ok((main, variants, picture))
 }
 
 /// A decoded source, and what every result of it needs.
@@ -91,7 +97,8 @@ struct Job<'a> {
     credits: Credits,
     resizer: Resizer,
     /// Of the first result, for all of them.
-    placeholder: Option<String>,
+    looks: Option<Looks>,
+    sha256: String,
     budget: &'a Budget<'a>,
 }
 
@@ -117,11 +124,11 @@ impl Job<'_> {
         let frame = self.frame(&plan, planar)?;
         self.budget.check_time()?;
         let mut frame = self.finish(frame, &plan, format, options);
-        let placeholder = match &self.placeholder {
+        let Looks { placeholder, dhash } = match &self.looks {
             Some(made) => made.clone(),
             None => {
-                let made = placeholder(&mut frame, &mut self.resizer)?;
-                self.placeholder.insert(made).clone()
+                let made = Looks::of(&mut frame, &mut self.resizer)?;
+                self.looks.insert(made).clone()
             }
         };
 
@@ -147,8 +154,23 @@ impl Job<'_> {
             width,
             height,
             placeholder,
-            source: self.header.source_info(self.bytes.len(), self.damaged),
+            dhash,
+            source: self
+                .header
+                .source_info(self.bytes.len(), &self.sha256, self.damaged),
         })
+    }
+
+    /// The whole picture, small, over white.
+    fn picture(&mut self, options: &OptimizeOptions) -> Result<Picture, OptimizeError> {
+        self.budget.check_time()?;
+        let (width, height) = self.upright.size(self.header.width, self.header.height);
+        let plan = Plan::new(width, height, options);
+        let frame = self.frame(&plan, false)?;
+        match self.finish(frame, &plan, ImageFormat::Jpeg, options) {
+            Frame::Packed(raster) => Ok(Picture::new(raster)),
+            Frame::Ycc420(planes) => Ok(Picture::new(ycbcr::planes_to_rgb(&planes))),
+        }
     }
 
     /// The source without its metadata, if it shows the same without it.

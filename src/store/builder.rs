@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use object_store::ObjectStore;
 use uuid::Uuid;
 
+use super::inspect::Inspector;
 use super::signer::Signers;
 use super::sources::Sources;
 use super::work::WorkPool;
@@ -44,6 +45,7 @@ pub struct ImageStoreBuilder {
     config: ConfigBuilder,
     object_store: Option<Arc<dyn ObjectStore>>,
     sources: Sources,
+    inspector: Option<Arc<dyn Inspector>>,
 }
 
 /// Settings that are `ConfigBuilder`'s own.
@@ -126,6 +128,13 @@ impl ImageStoreBuilder {
         self
     }
 
+    /// Lets an inspector look at every new image before anything of it is written. Direct uploads to final keys,
+    /// which it would not see, are `NotSupported` then.
+    pub fn with_inspector(mut self, inspector: impl Inspector + 'static) -> Self {
+        self.inspector = Some(Arc::new(inspector));
+        self
+    }
+
     /// Takes the time from `now` instead of the system's clock: for tests.
     pub fn with_clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.sources = self.sources.with_clock(now);
@@ -161,7 +170,7 @@ impl ImageStoreBuilder {
         let object_store = self
             .object_store
             .filter(|_| matches!(config.backend(), BackendConfig::Custom));
-        open(config, object_store, self.sources)
+        open(config, object_store, self.sources, self.inspector)
     }
 }
 
@@ -188,6 +197,7 @@ pub(super) fn open(
     config: Config,
     object_store: Option<Arc<dyn ObjectStore>>,
     sources: Sources,
+    inspector: Option<Arc<dyn Inspector>>,
 ) -> Result<ImageStore> {
     let backend = match object_store {
         Some(store) => Backend::custom(store, &config),
@@ -206,6 +216,7 @@ pub(super) fn open(
         signers,
         work,
         sources,
+        inspector,
     };
     Ok(ImageStore {
         inner: Arc::new(inner),

@@ -25,6 +25,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("format", 0),
     ("kind", 0),
     ("causes", 0),
+    ("digest", 0),
     ("secret", 0),
 ];
 

@@ -12,6 +12,7 @@ mod credentials;
 mod faults;
 mod fetch;
 mod fetch_table;
+mod inspector;
 mod presign;
 mod presign_urls;
 mod s3;

@@ -77,10 +77,11 @@ impl<'a> Header<'a> {
         )
     }
 
-    pub(super) fn source_info(&self, size: usize, damaged: f64) -> SourceInfo {
+    pub(super) fn source_info(&self, size: usize, sha256: &str, damaged: f64) -> SourceInfo {
         SourceInfo {
             format: self.format,
             size: size as u64,
+            sha256: sha256.to_owned(),
             width: self.width,
             height: self.height,
             orientation: self.orientation().to_exif(),
