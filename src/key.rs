@@ -15,7 +15,6 @@ use crate::format::ImageFormat;
 pub(crate) const PENDING: &str = "pending";
 
 /// First segment of the keys of originals, which are kept beside what was made of them.
-#[cfg(feature = "store")]
 pub(crate) const ORIGINALS: &str = "originals";
 
 /// Extension of what a deletion leaves among the pending uploads, so that nothing is promoted to the key

@@ -1,4 +1,4 @@
-"""What the calls answer with: plain, immutable, picklable values."""
+"""Results of the calls: plain, immutable, picklable values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _timestamp(moment: datetime) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceInfo:
-    """What an image was before it was optimized."""
+    """The facts of an image before it was optimized."""
 
     format: str
     """MIME type of what came in."""
@@ -34,7 +34,7 @@ class SourceInfo:
     frames_dropped: int
     """Frames that are not in the result."""
     metadata_stripped: bool
-    """Whether metadata (EXIF, XMP, a profile, trailing bytes) was there and dropped."""
+    """True if metadata (EXIF, XMP, a profile, trailing bytes) was there and dropped."""
     damaged: float = 0.0
     """Share of the picture that was lost to damage inside the file, 0 to 1."""
 
@@ -89,7 +89,7 @@ class StoredImage:
     variants: Mapping[str, StoredVariant]
     """The variants stored beside it, by name."""
     source: SourceInfo
-    """What came in."""
+    """The image that came in."""
 
     def to_dict(self) -> dict[str, Any]:
         """The same as a dict that JSON takes."""
@@ -117,7 +117,7 @@ class OptimizedImage:
     dhash: str = ""
     """A difference hash, 64 bits in hexadecimal: of pictures that look the same, few bits differ."""
     source: SourceInfo
-    """What came in."""
+    """The image that came in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +140,7 @@ class Inspection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectInfo:
-    """What is known about a stored object."""
+    """The properties of a stored object."""
 
     key: str
     size: int
@@ -162,12 +162,12 @@ class ObjectInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """Whether the store works, in words that can be shown."""
+    """The state of the store, in words that can be shown."""
 
     enabled: bool
-    """Whether images go to S3."""
+    """True if images go to S3."""
     accessible: bool
-    """Whether the backend answered."""
+    """True if the backend answered."""
     backend: str
     """``"s3"``, ``"local"`` or ``"memory"``."""
     bucket: str | None
@@ -175,9 +175,9 @@ class Status:
     message: str
     """One sentence for a person."""
     error: str | None
-    """What went wrong, where something did."""
+    """The error, if there was one."""
     hint: str | None
-    """What to do about it."""
+    """The remedy."""
 
     def to_dict(self) -> dict[str, Any]:
         """The same as a dict that JSON takes."""

@@ -11,30 +11,21 @@
 //!
 //! The command line and `flask storage …` are thin faces on these.
 
-#[cfg(feature = "s3")]
 mod doctor;
 mod events;
-#[cfg(feature = "store")]
 mod lines;
-#[cfg(feature = "store")]
 mod migrate;
 mod setup;
-#[cfg(feature = "store")]
 mod sweep;
 
-#[cfg(feature = "s3")]
 pub use doctor::{Check, CheckStatus, Diagnosis, DoctorOptions, doctor};
-#[cfg(feature = "store")]
 pub use events::{EventOutcome, EventReport, handle_event};
 pub use events::{InvalidEvent, MAX_EVENT_BYTES, Notice, ObjectEvent, parse_event};
-#[cfg(feature = "store")]
 pub use migrate::{
     MigrateFailure, MigrateOptions, MigrateReport, Migrated, Place, UrlMap, UrlMapFormat, migrate,
 };
-#[cfg(feature = "fetch")]
 pub use migrate::{UrlFailure, UrlMigrated, UrlOptions, UrlReport, migrate_urls};
 #[cfg(feature = "cli")]
 pub(crate) use setup::check_origin;
 pub use setup::{Archive, InvalidSetup, Setup, SetupOptions};
-#[cfg(feature = "store")]
 pub use sweep::{Sweep, SweepOptions, Swept, SweptAs, UsedUrls, sweep};

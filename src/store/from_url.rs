@@ -48,6 +48,7 @@ impl ImageStore {
     }
 
     /// Fails where a URL may not be fetched, as far as the URL itself says.
+    #[cfg(feature = "ops")]
     pub(crate) fn may_fetch(&self, url: &str) -> Result<()> {
         let hosts = &self.inner.config.fetch_hosts;
         self.inner.fetcher.check(url, hosts).map(drop)

@@ -8,11 +8,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::{ImageStore, Inner};
+#[cfg(feature = "ops")]
+use super::ImageStore;
+use super::Inner;
 use crate::causes::one_line;
-use crate::config::{Config, ConfigError};
+#[cfg(feature = "ops")]
+use crate::config::Config;
+use crate::config::ConfigError;
 use crate::error::{Error, Result};
-use crate::optimize::{OptimizeOptions, Picture, SourceInfo, optimize_inspected};
+#[cfg(feature = "ops")]
+use crate::optimize::optimize_inspected;
+use crate::optimize::{Picture, SourceInfo};
 
 const VARIABLE: &str = "LABLINK_STORAGE_INSPECTOR";
 
@@ -180,6 +186,7 @@ impl Inner {
 /// Finds the inspector that is named `module:callable`.
 pub type LoadInspector = fn(&str) -> Result<Arc<dyn Inspector>, String>;
 
+#[cfg(feature = "ops")]
 impl ImageStore {
     /// Opens a store with the inspector that its configuration names, where somebody can find it.
     pub(crate) fn from_config_loading(config: Config, load: Option<LoadInspector>) -> Result<Self> {
@@ -199,8 +206,8 @@ impl ImageStore {
         let Some(inspector) = self.inner.inspector()? else {
             return Ok(());
         };
-        let (copied, options) = (bytes.clone(), self.inner.config.optimize().clone());
-        let options: OptimizeOptions = options.with_max_size(512, 512);
+        let copied = bytes.clone();
+        let options = self.inner.config.optimize().clone().with_max_size(512, 512);
         let work = self.inner.work.clone();
         let made = work
             .run(move || optimize_inspected(&copied, &options, &[]))

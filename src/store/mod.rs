@@ -31,6 +31,7 @@ pub use options::{
 };
 pub use reference::KeyOrUrl;
 pub use stream::ObjectStream;
+#[cfg(feature = "ops")]
 pub(crate) use sweep::{Waiting, remove_each};
 
 use std::fmt;
@@ -50,10 +51,10 @@ use signer::{RequestSigner, Signers};
 use sources::Sources;
 use work::WorkPool;
 
-/// The place where an application puts its users' images.
+/// A store of an application's images.
 ///
-/// Cheap to clone, safe to share between tasks. Every operation has a deadline, and none of them ever
-/// leaves an object half there.
+/// It is cheap to clone and safe to share between tasks. Every operation has a deadline, and none
+/// leaves an object half stored.
 ///
 /// # Examples
 ///
@@ -217,7 +218,7 @@ impl ImageStore {
             return Err(Error::InvalidArgument {
                 name: "variant",
                 reason: format!(
-                    "{:?} is none of the store's variants ({})",
+                    "{:?} is not one of the store's variants ({})",
                     name.chars().take(40).collect::<String>(),
                     known.join(", ")
                 ),
@@ -243,7 +244,7 @@ impl ImageStore {
     ///
     /// # Errors
     ///
-    /// `ForeignUrl` for anything else. It never guesses.
+    /// `ForeignUrl` for every other URL.
     pub fn key_from_url(&self, url: &str) -> Result<ObjectKey> {
         Ok(self.inner.config.urls().key_from_url(url)?)
     }
@@ -295,11 +296,12 @@ impl ImageStore {
         Err(InvalidKey::new(path, "it is not a public key of this store").into())
     }
 
+    #[cfg(feature = "ops")]
     pub(crate) fn backend(&self) -> &Backend {
         &self.inner.backend
     }
 
-    #[cfg(feature = "s3")]
+    #[cfg(feature = "ops")]
     pub(crate) fn urls(&self) -> &crate::url::Urls {
         self.inner.config.urls()
     }

@@ -19,10 +19,7 @@ pub(crate) use partition::Partition;
 
 use base::Base;
 
-use crate::key::{ObjectKey, PENDING};
-
-/// The first segment of keys that are never public.
-const ORIGINALS: &str = "originals";
+use crate::key::{ORIGINALS, ObjectKey, PENDING};
 
 /// Longest URL of an upload, in characters, that is promised for AWS: it has to fit a 255-character
 /// database column.

@@ -1,7 +1,6 @@
 //! Images from one place to another, without loss.
 
 mod copy;
-#[cfg(feature = "fetch")]
 mod from_urls;
 mod kind;
 mod obstacle;
@@ -12,7 +11,6 @@ mod report;
 mod spellings;
 mod url_map;
 
-#[cfg(feature = "fetch")]
 pub use from_urls::{UrlFailure, UrlMigrated, UrlOptions, UrlReport, migrate_urls};
 pub use place::Place;
 pub use report::{MigrateFailure, MigrateOptions, MigrateReport, Migrated};
@@ -38,7 +36,7 @@ use url_map::UrlMapWriter;
 /// missing is copied. The memory in use does not grow with the number of objects.
 ///
 /// An object has the content type of its bytes; in a directory, where the name decides, it gets the
-/// extension. What is no image is left out unless [`all_files`](MigrateOptions::all_files) asks for it, and
+/// extension. Files that are not images are left out unless [`all_files`](MigrateOptions::all_files) asks for them, and
 /// so are pending uploads and hidden files (`.DS_Store`). The URL map has the old URLs in every spelling.
 ///
 /// With `optimize`, source and target may be the same place: its images are optimized where they are, under
@@ -69,7 +67,7 @@ use url_map::UrlMapWriter;
 /// and [`outside_prefix`](MigrateOptions::outside_prefix) does not allow it; the kinds of the backend where the source cannot
 /// be listed or where the target takes no objects (credentials, rights, no bucket, a full disk), at the
 /// first one; `InvalidArgument` where the URL map cannot be written. An object that cannot be copied for
-/// reasons of its own is no error: it is in the report.
+/// reasons of its own is not an error: it is in the report.
 pub async fn migrate(
     source: &Place,
     target: &Place,
@@ -134,7 +132,7 @@ fn check(source: &Place, target: &Place, options: &MigrateOptions) -> Result<()>
     }
     let in_place = options.optimize && source.is(target);
     if source.overlaps(target) && !in_place {
-        return refused("source and target lie in one another".to_owned());
+        return refused("source and target overlap".to_owned());
     }
     Ok(())
 }
