@@ -27,6 +27,7 @@ from ._exceptions import (
     NotFoundError,
     NotSupportedError,
     PolicyViolationError,
+    RejectedError,
     StorageError,
     StorageTimeoutError,
     UnavailableError,
@@ -38,6 +39,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._types import (
         GetOverrides,
+        Inspection,
         ObjectInfo,
         OptimizedImage,
         PresignedPost,
@@ -61,6 +63,7 @@ __all__ = [
     "ForeignUrlError",
     "GetOverrides",
     "ImageStore",
+    "Inspection",
     "InternalError",
     "InvalidArgumentError",
     "InvalidImageError",
@@ -78,6 +81,7 @@ __all__ = [
     "PresignedPost",
     "PresignedRequest",
     "ReceivedPost",
+    "RejectedError",
     "SignedCookies",
     "SourceInfo",
     "Status",

@@ -2,11 +2,12 @@
 
 import builtins
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, final
 
 from ._types import (
     GetOverrides,
+    Inspection,
     ObjectInfo,
     OptimizedImage,
     PresignedPost,
@@ -72,6 +73,8 @@ class ImageStore:
         decode_wait: Duration | None = None,
         max_upload_bytes: int | None = None,
         former_urls: str | Sequence[str] | None = None,
+        fetch_hosts: str | Sequence[str] | None = None,
+        inspector: Callable[[Inspection], None] | str | None = None,
     ) -> ImageStore: ...
     @classmethod
     def s3(
@@ -107,6 +110,8 @@ class ImageStore:
         decode_wait: Duration | None = None,
         max_upload_bytes: int | None = None,
         former_urls: str | Sequence[str] | None = None,
+        fetch_hosts: str | Sequence[str] | None = None,
+        inspector: Callable[[Inspection], None] | str | None = None,
     ) -> ImageStore: ...
     @classmethod
     def local(
@@ -128,6 +133,8 @@ class ImageStore:
         decode_wait: Duration | None = None,
         max_upload_bytes: int | None = None,
         former_urls: str | Sequence[str] | None = None,
+        fetch_hosts: str | Sequence[str] | None = None,
+        inspector: Callable[[Inspection], None] | str | None = None,
     ) -> ImageStore: ...
     @classmethod
     def memory(
@@ -146,6 +153,8 @@ class ImageStore:
         decode_wait: Duration | None = None,
         max_upload_bytes: int | None = None,
         former_urls: str | Sequence[str] | None = None,
+        fetch_hosts: str | Sequence[str] | None = None,
+        inspector: Callable[[Inspection], None] | str | None = None,
     ) -> ImageStore: ...
     def upload(
         self,
@@ -153,6 +162,15 @@ class ImageStore:
         filename: str | None = None,
         *,
         optimize: OptimizeOptions | None = None,
+        context: Any = None,
+    ) -> StoredImage: ...
+    def upload_from_url(
+        self,
+        url: str,
+        filename: str | None = None,
+        *,
+        optimize: OptimizeOptions | None = None,
+        context: Any = None,
     ) -> StoredImage: ...
     def get(self, key: str) -> bytes: ...
     def get_range(self, key: str, start: int, end: int) -> bytes: ...
@@ -205,7 +223,7 @@ class ImageStore:
     ) -> ReceivedPost: ...
     def verify_post(self, fields: Mapping[str, str] | Iterable[tuple[str, str]]) -> int: ...
     def verify_get(self, key: str, query: str) -> GetOverrides | None: ...
-    def promote(self, key: str) -> StoredImage: ...
+    def promote(self, key: str, *, context: Any = None) -> StoredImage: ...
     def sweep(self, older_than: Duration = 86400, dry_run: bool = True) -> SweepReport: ...
     def _check(self) -> None: ...
     def status(self) -> Status: ...

@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod error;
 mod input;
+mod inspector;
 mod interpreter;
 mod listing;
 mod logging;

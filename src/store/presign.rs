@@ -360,6 +360,9 @@ impl ImageStore {
     /// will have, which is what `promote` keeps, whatever its own configuration.
     fn direct_key(&self, format: ImageFormat, pending: bool) -> Result<ObjectKey> {
         let id = self.inner.sources.new_id();
+        if !pending {
+            self.inner.refuse_unseen()?;
+        }
         let key = if pending {
             let promised = promised_format(self.inner.config.optimize().format, format);
             ObjectKey::for_pending(self.inner.prefix(), id, promised)?

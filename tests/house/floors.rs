@@ -13,6 +13,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("error", 2),
     ("backend", 2),
     ("config", 2),
+    ("fetch", 2),
     ("optimize", 1),
     ("url", 1),
     ("sign", 1),
@@ -21,6 +22,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("format", 0),
     ("kind", 0),
     ("causes", 0),
+    ("digest", 0),
     ("secret", 0),
 ];
 
@@ -30,6 +32,10 @@ const NEIGHBOURS: &[(&str, &str)] = &[
     ("variant", "optimize"),
     ("error", "backend"),
     ("error", "config"),
+    ("error", "fetch"),
+    ("fetch", "backend"),
+    ("fetch", "config"),
+    ("fetch", "error"),
     ("backend", "error"),
     ("backend", "config"),
     ("config", "backend"),

@@ -11,7 +11,9 @@ use tokio::time::timeout_at;
 use super::ImageStore;
 use crate::error::{guard, storage, unavailable};
 use crate::listing::ObjectIterator;
-use crate::options::{duration, key, number, optimize_options, optional_text, text};
+use crate::options::{
+    context as given_context, duration, key, number, optimize_options, optional_text, text,
+};
 use crate::runtime::wait;
 use crate::{input, results};
 
@@ -24,12 +26,14 @@ impl ImageStore {
     ///         FileStorage too), which is read from where it stands, put back there and left open.
     ///     filename: the name at the user's, for logs and errors; key and type come from the bytes.
     ///     optimize: how to optimize this one image instead of as the store does; see OptimizeOptions.
+    ///     context: a word on this image for the store's inspector, of what JSON has.
     ///
     /// Returns:
     ///     StoredImage.
     ///
     /// Raises:
     ///     UnsupportedFormatError, LimitExceededError, InvalidImageError: the image was refused.
+    ///     RejectedError: the store's inspector rejected it.
     ///     StorageError: another kind of it, where storing failed. Nothing is half stored.
     ///
     /// Example:
@@ -37,16 +41,18 @@ impl ImageStore {
     ///     >>> image = ImageStore.memory().upload(photo, filename="board.png")
     ///     >>> image.key.endswith(".jpg"), image.content_type
     ///     (True, 'image/jpeg')
-    #[pyo3(signature = (file, filename=None, *, optimize=None))]
+    #[pyo3(signature = (file, filename=None, *, optimize=None, context=None))]
     fn upload<'py>(
         &self,
         py: Python<'py>,
         file: &Bound<'py, PyAny>,
         filename: Option<&Bound<'py, PyAny>>,
         optimize: Option<&Bound<'py, PyAny>>,
+        context: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
             let mut options = core::UploadOptions::default();
+            options.context = given_context(context)?;
             let mut most = self.max_bytes();
             if let Some(optimize) = optimize {
                 // What is not said stays as the store's own.
@@ -65,6 +71,55 @@ impl ImageStore {
             let held = bytes.clone();
             let image = wait(py, client.upload(bytes, options))?;
             drop(held);
+            results::stored_image(py, &image.map_err(storage)?)
+        })
+    }
+
+    /// Fetches an image from a URL and stores it as upload does. Off unless hosts are allowed (fetch_hosts);
+    /// only public addresses are asked, and every redirect is checked like the URL itself.
+    ///
+    /// Args:
+    ///     url: an http or https URL.
+    ///     filename: the name for logs and errors; by default the one that the URL ends with.
+    ///     optimize: how to optimize this one image instead of as the store does; see OptimizeOptions.
+    ///     context: a word on this image for the store's inspector, of what JSON has.
+    ///
+    /// Returns:
+    ///     StoredImage.
+    ///
+    /// Raises:
+    ///     NotSupportedError: no host is allowed.
+    ///     PolicyViolationError: this URL may not be fetched.
+    ///     UnavailableError, StorageTimeoutError: the other server is the cause.
+    ///     UnsupportedFormatError, LimitExceededError, InvalidImageError: the image was refused.
+    ///     RejectedError: the store's inspector rejected it.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.memory(fetch_hosts=["*"])
+    ///     >>> store.upload_from_url("http://169.254.169.254/latest/meta-data/")
+    ///     Traceback (most recent call last):
+    ///     lablink_storage._exceptions.PolicyViolationError: the URL may not be fetched
+    #[pyo3(signature = (url, filename=None, *, optimize=None, context=None))]
+    fn upload_from_url<'py>(
+        &self,
+        py: Python<'py>,
+        url: &Bound<'py, PyAny>,
+        filename: Option<&Bound<'py, PyAny>>,
+        optimize: Option<&Bound<'py, PyAny>>,
+        context: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        guard(|| {
+            let url = text("url", url)?;
+            let mut options = core::UploadOptions::default();
+            options.filename = optional_text("filename", filename)?;
+            options.context = given_context(context)?;
+            if let Some(optimize) = optimize {
+                let own = self.config.optimize().clone();
+                options = options.with_optimize(optimize_options("optimize", optimize, own)?);
+            }
+            let client = self.client(py)?;
+            let image = wait(py, client.upload_from_url(&url, options))?;
             results::stored_image(py, &image.map_err(storage)?)
         })
     }

@@ -388,18 +388,21 @@ impl ImageStore {
     ///     >>> received = store.receive_post(post.fields, photo)
     ///     >>> store.promote(post.key).url == post.file_url
     ///     True
-    #[pyo3(signature = (key))]
+    #[pyo3(signature = (key, *, context=None))]
     fn promote<'py>(
         &self,
         py: Python<'py>,
         key: &Bound<'py, PyAny>,
+        context: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
             let key: ObjectKey = options::key(key)?
                 .parse()
                 .map_err(|error: core::InvalidKey| storage(error.into()))?;
             let client = self.client(py)?;
-            let image = wait(py, client.promote(&key))?.map_err(storage)?;
+            let mut options = core::PromoteOptions::default();
+            options.context = options::context(context)?;
+            let image = wait(py, client.promote_with(&key, options))?.map_err(storage)?;
             results::stored_image(py, &image)
         })
     }
