@@ -17,6 +17,7 @@
 //! | `webp` | yes | lossy WebP through libwebp, built by a C compiler alone |
 //! | `fetch` | by `s3` | `upload_from_url`, for stores without S3
 //! | `store` | by `s3` or `local` | `ImageStore` with the memory backend and stores of the caller's own |
+//! | `axum` | no | the routes of an image store, for services on axum |
 //! | `ops` | no | setting a bucket up, doctor, migrating, sweeping, events |
 //! | `cli` | no | the command line, as a module and as the `lablink-storage` binary; turns `ops` and `webp` on |
 //!
@@ -99,6 +100,8 @@ mod pages {
     page!(ReplacingAnImage, "../docs/replacing-an-image.md");
 }
 
+#[cfg(feature = "axum")]
+pub mod axum;
 #[cfg(feature = "store")]
 mod backend;
 mod causes;

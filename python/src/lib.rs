@@ -4,6 +4,7 @@
 // The interface is documented where Python's users look: docstrings and stubs.
 #![allow(missing_docs)]
 
+mod asynchronous;
 mod cli;
 mod config;
 mod error;
@@ -25,6 +26,8 @@ mod store;
 mod _lablink_storage {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::asynchronous::start;
     #[pymodule_export]
     use crate::cli::run_cli;
     #[pymodule_export]

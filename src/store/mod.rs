@@ -353,7 +353,9 @@ fn failed(error: &Error, started: Instant) {
     let cause = (!causes.is_empty()).then_some(tracing::field::display(causes));
     let words = error.to_string();
     let error_words = one_line(&words);
-    tracing::warn!(milliseconds, kind = %error.kind(), error = %error_words, cause, "failed");
+    // Whoever answers a client shows it general words for these: the remedy stands here.
+    let hint = error.hint().filter(|_| error.kind().http_status() >= 500);
+    tracing::warn!(milliseconds, kind = %error.kind(), error = %error_words, cause, hint, "failed");
 }
 
 fn milliseconds(started: Instant) -> u64 {

@@ -3,6 +3,7 @@
 mod objects;
 mod open;
 mod signed;
+mod streams;
 
 pub(crate) use open::variables;
 

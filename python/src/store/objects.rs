@@ -1,21 +1,24 @@
 //! Images and what is known about them: store, fetch, list, remove, name.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures_util::StreamExt;
 use lablink_storage as core;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
-use tokio::time::timeout_at;
+use pyo3::types::{PyBool, PyBytes};
 
 use super::ImageStore;
-use crate::error::{guard, storage, unavailable};
+use crate::asynchronous::{answer, answer_or_undo};
+use crate::error::{guard, storage};
 use crate::listing::ObjectIterator;
 use crate::options::{
     context as given_context, duration, key, number, optimize_options, optional_text, text,
 };
-use crate::runtime::wait;
+use crate::runtime::{runtime, wait};
 use crate::{input, results};
+
+fn bytes_of(py: Python<'_>, object: core::Object) -> PyResult<Bound<'_, PyAny>> {
+    Ok(PyBytes::new(py, &object.bytes).into_any())
+}
 
 #[pymethods]
 impl ImageStore {
@@ -66,12 +69,24 @@ impl ImageStore {
                 options = options.with_filename(name);
             }
             let bytes = input::read(file, most)?;
-            let client = self.client(py)?;
+            let client = self.client(py)?.clone();
             // Held until the GIL is back, so that a buffer of Python's is given back under it.
             let held = bytes.clone();
-            let image = wait(py, client.upload(bytes, options))?;
-            drop(held);
-            results::stored_image(py, &image.map_err(storage)?)
+            let store = client.clone();
+            let undo = move |image: core::StoredImage| {
+                if let Ok(runtime) = runtime() {
+                    runtime.spawn(async move { store.delete(&image.key).await });
+                }
+            };
+            answer_or_undo(
+                py,
+                async move { client.upload(bytes, options).await },
+                move |py, image| {
+                    drop(held);
+                    results::stored_image(py, &image)
+                },
+                undo,
+            )
         })
     }
 
@@ -140,11 +155,10 @@ impl ImageStore {
     ///     >>> len(store.get(image.key)) == image.size
     ///     True
     #[pyo3(signature = (key))]
-    fn get<'py>(&self, py: Python<'py>, key: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    fn get<'py>(&self, py: Python<'py>, key: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
-            let (client, key) = (self.client(py)?, self.key(py, key)?);
-            let object = wait(py, client.get(&key))?.map_err(storage)?;
-            Ok(PyBytes::new(py, &object.bytes))
+            let (client, key) = (self.client(py)?.clone(), self.key(py, key)?);
+            answer(py, async move { client.get(&key).await }, bytes_of)
         })
     }
 
@@ -172,12 +186,15 @@ impl ImageStore {
         key: &Bound<'_, PyAny>,
         start: &Bound<'py, PyAny>,
         end: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyBytes>> {
+    ) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
-            let (client, key) = (self.client(py)?, self.key(py, key)?);
+            let (client, key) = (self.client(py)?.clone(), self.key(py, key)?);
             let range = number("start", start)?..number("end", end)?;
-            let object = wait(py, client.get_range(&key, range))?.map_err(storage)?;
-            Ok(PyBytes::new(py, &object.bytes))
+            answer(
+                py,
+                async move { client.get_range(&key, range).await },
+                bytes_of,
+            )
         })
     }
 
@@ -199,9 +216,10 @@ impl ImageStore {
     #[pyo3(signature = (key))]
     fn head<'py>(&self, py: Python<'py>, key: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
-            let (client, key) = (self.client(py)?, self.key(py, key)?);
-            let info = wait(py, client.head(&key))?.map_err(storage)?;
-            results::object_info(py, &info)
+            let (client, key) = (self.client(py)?.clone(), self.key(py, key)?);
+            answer(py, async move { client.head(&key).await }, |py, info| {
+                results::object_info(py, &info)
+            })
         })
     }
 
@@ -223,10 +241,12 @@ impl ImageStore {
     ///     >>> store.exists("components/other.jpg")
     ///     False
     #[pyo3(signature = (key))]
-    fn exists(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
+    fn exists<'py>(&self, py: Python<'py>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
-            let (client, key) = (self.client(py)?, self.key(py, key)?);
-            wait(py, client.exists(&key))?.map_err(storage)
+            let (client, key) = (self.client(py)?.clone(), self.key(py, key)?);
+            answer(py, async move { client.exists(&key).await }, |py, found| {
+                Ok(PyBool::new(py, found).to_owned().into_any())
+            })
         })
     }
 
@@ -271,10 +291,12 @@ impl ImageStore {
     ///     >>> store.exists(image.key)
     ///     False
     #[pyo3(signature = (key))]
-    fn delete(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn delete<'py>(&self, py: Python<'py>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
-            let (client, key) = (self.client(py)?, self.key(py, key)?);
-            wait(py, client.delete(&key))?.map_err(storage)
+            let (client, key) = (self.client(py)?.clone(), self.key(py, key)?);
+            answer(py, async move { client.delete(&key).await }, |py, ()| {
+                Ok(py.None().into_bound(py))
+            })
         })
     }
 
@@ -346,6 +368,27 @@ impl ImageStore {
         })
     }
 
+    /// The key that may be served under a public path: below the prefix, and no pending upload or original.
+    ///
+    /// Args:
+    ///     path: the path below the base URL, decoded.
+    ///
+    /// Raises:
+    ///     InvalidKeyError: any other.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> ImageStore.memory().public_key("components/board.jpg")
+    ///     'components/board.jpg'
+    #[pyo3(signature = (path))]
+    fn public_key(&self, py: Python<'_>, path: &Bound<'_, PyAny>) -> PyResult<String> {
+        guard(|| {
+            let path = key(path)?;
+            let key = self.client(py)?.public_key(&path).map_err(storage)?;
+            Ok(key.as_str().to_owned())
+        })
+    }
+
     /// Finds direct uploads that were never promoted, and leftovers of a crash.
     ///
     /// Args:
@@ -383,9 +426,9 @@ impl ImageStore {
                 Some(older_than) => duration("older_than", older_than)?,
                 None => Duration::from_secs(24 * 3600),
             };
-            let client = self.client(py)?;
-            let report = wait(py, client.sweep(older_than, dry_run))?.map_err(storage)?;
-            results::sweep_report(py, &report)
+            let client = self.client(py)?.clone();
+            let work = async move { client.sweep(older_than, dry_run).await };
+            answer(py, work, |py, report| results::sweep_report(py, &report))
         })
     }
 
@@ -393,21 +436,7 @@ impl ImageStore {
     fn _check(&self, py: Python<'_>) -> PyResult<()> {
         guard(|| {
             let client = self.client(py)?;
-            let until = Instant::now() + Duration::from_secs(5);
-            let (status, again) = wait(py, async {
-                let status = client.status().await;
-                if status.accessible {
-                    return (status, Some(Ok(())));
-                }
-                // What status asks too; its answer has no kind.
-                let again = timeout_at(until.into(), client.list(None).next()).await;
-                let again = again.map(|first| first.transpose().map(drop));
-                (status, again.ok())
-            })?;
-            match again {
-                Some(again) => again.map_err(storage),
-                None => Err(unavailable(status.error.as_deref(), status.hint)),
-            }
+            wait(py, client.check())?.map_err(storage)
         })
     }
 
@@ -426,9 +455,9 @@ impl ImageStore {
     ///     ('memory', True)
     fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
-            let client = self.client(py)?;
-            let status = wait(py, client.status())?;
-            results::status(py, &status)
+            let client = self.client(py)?.clone();
+            let work = async move { Ok(client.status().await) };
+            answer(py, work, |py, status| results::status(py, &status))
         })
     }
 }
