@@ -2,6 +2,7 @@
 
 mod address;
 mod bounds;
+mod build;
 mod builder;
 mod credentials;
 mod env;
