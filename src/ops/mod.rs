@@ -5,8 +5,8 @@
 //! | [`doctor`] | tries everything that a store needs and says what to do where it fails |
 //! | [`Setup`] | the documents and the script that make a healthy bucket |
 //! | [`migrate`] | moves images from one place to another without loss |
-//! | [`sweep`] | finds and removes what nobody uses any more |
-//! | [`handle_event`] | promotes the direct uploads that an S3 event notification tells of |
+//! | [`sweep`] | finds and removes unused objects |
+//! | [`handle_event`] | promotes the direct uploads named in an S3 event notification |
 //!
 //! The command line and `flask storage …` are thin faces on these.
 

@@ -249,7 +249,7 @@ def test_only_the_storages_trouble_is_the_badges(page: Page, lab: Lab) -> None:
 
     answers(502, {"error": "bad_gateway", "message": "no", "hint": None})
     log_in(page)
-    expect(page.locator("#list-message")).to_contain_text("The server has trouble")
+    expect(page.locator("#list-message")).to_contain_text("The server cannot store images")
     expect(badge).not_to_have_class(re.compile("trouble"))
     answers(500, {"enabled": True, "error": "the bucket did not answer", "message": "not accessible"})
     page.reload()

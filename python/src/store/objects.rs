@@ -334,7 +334,7 @@ impl ImageStore {
         })
     }
 
-    /// Raises what status only tells of, as an error of its kind, within the same 5 seconds.
+    /// Raises the error that status only reports, within the same 5 seconds.
     fn _check(&self, py: Python<'_>) -> PyResult<()> {
         guard(|| {
             let client = self.client(py)?;
