@@ -153,10 +153,7 @@ mod tests {
         let pool = WorkPool::new(1, Duration::from_secs(30));
         let first = pool.run(|| thread::current().id()).await.expect("ran");
         let error = pool.run(|| panic!("on purpose")).await.map(|(): ()| ());
-        assert_eq!(
-            error.expect_err("a panic").kind(),
-            ErrorKind::Internal
-        );
+        assert_eq!(error.expect_err("a panic").kind(), ErrorKind::Internal);
         let after = pool.run(|| thread::current().id()).await.expect("ran");
         assert_eq!(after, first);
     }
