@@ -5,6 +5,8 @@ mod bounds;
 mod build;
 mod builder;
 mod credentials;
+#[cfg(test)]
+mod endpoint_tests;
 mod env;
 mod error;
 mod options;
