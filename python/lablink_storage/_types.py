@@ -138,7 +138,7 @@ class ObjectInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-"""The state of the store, in words that can be shown."""
+    """The state of the store, in words that can be shown."""
 
     enabled: bool
     """True if images go to S3."""
