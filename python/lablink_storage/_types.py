@@ -186,7 +186,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresignedRequest:
-    """A request that somebody without credentials may make. Whoever has it can use it: do not log it."""
+    """A request for a client without credentials. Whoever has it can use it: do not log it."""
 
     method: str
     url: str = field(repr=False)
@@ -209,7 +209,7 @@ class PresignedRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresignedPost:
-    """A form with which somebody without credentials may upload one file. Do not log it."""
+    """A form with which a client without credentials uploads one file. Do not log it."""
 
     url: str = field(repr=False)
     """Where the form goes."""

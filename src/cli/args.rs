@@ -316,7 +316,7 @@ pub(super) struct Setup {
     /// Keep old versions for 30 days
     #[arg(long)]
     pub(super) versioning: bool,
-    /// Days until a pending upload that nobody promoted is removed
+    /// Days until a pending upload that was not promoted is removed
     #[arg(long, value_name = "DAYS", default_value_t = 1)]
     pub(super) pending_days: u32,
     /// Storage class that images move to

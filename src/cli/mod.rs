@@ -196,7 +196,7 @@ impl Context {
         ImageStore::from_config_loading(config, self.load)
     }
 
-    /// The store, with a word on stderr where nobody chose one.
+    /// Returns the store, with a warning on stderr where nobody chose one.
     fn store(&self) -> Result<ImageStore> {
         let store = self.open()?;
         if let Some(warning) = store.config().warning()

@@ -2,8 +2,11 @@
 
 mod address;
 mod bounds;
+mod build;
 mod builder;
 mod credentials;
+#[cfg(test)]
+mod endpoint_tests;
 mod env;
 mod error;
 mod fetch_hosts;

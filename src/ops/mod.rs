@@ -6,8 +6,8 @@
 //! | [`Setup`] | the documents and the script that make a healthy bucket |
 //! | [`migrate`] | moves images from one place to another without loss |
 //! | `migrate_urls` | fetches the images that a column's URLs lead to |
-//! | [`sweep`] | finds and removes what nobody uses any more |
-//! | [`handle_event`] | promotes the direct uploads that an S3 event notification tells of |
+//! | [`sweep`] | finds and removes unused objects |
+//! | [`handle_event`] | promotes the direct uploads named in an S3 event notification |
 //!
 //! The command line and `flask storage …` are thin faces on these.
 

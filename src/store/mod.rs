@@ -113,7 +113,7 @@ impl Inner {
 }
 
 impl ImageStore {
-    /// A store as the process's environment describes it; see the [configuration
+    /// Opens a store as the process's environment describes it; see the [configuration
     /// table](crate#configuration).
     ///
     /// ```
@@ -132,7 +132,7 @@ impl ImageStore {
         Self::from_config(Config::from_env()?)
     }
 
-    /// A store as `config` describes it.
+    /// Opens a store as `config` describes it.
     ///
     /// ```
     /// use lablink_storage::{Config, ErrorKind, ImageStore, ObjectKey};
@@ -169,7 +169,7 @@ impl ImageStore {
         ImageStoreBuilder::default()
     }
 
-    /// The validated configuration.
+    /// Returns the validated configuration.
     pub fn config(&self) -> &Config {
         &self.inner.config
     }
@@ -181,7 +181,7 @@ impl ImageStore {
         self.inner.config.direct_upload()
     }
 
-    /// The URL under which anyone can fetch the image, if the bucket allows it. Pure: nothing is asked.
+    /// Returns the URL under which anyone can fetch the image, if the bucket allows it. No request is sent.
     ///
     /// A pending key never appears in a public URL: what comes out for it is the URL that the image will
     /// have once it is promoted.
@@ -189,7 +189,7 @@ impl ImageStore {
         self.inner.config.urls().public_url(key)
     }
 
-    /// The public URL of a variant. Pure: nothing is asked.
+    /// Returns the public URL of a variant. No request is sent.
     ///
     /// ```
     /// use lablink_storage::{ErrorKind, ImageStore, ObjectKey, OptimizeOptions, Variant};
@@ -227,7 +227,7 @@ impl ImageStore {
         Ok(self.public_url(&variant_key(key, name)?))
     }
 
-    /// The key that a public URL of this store stands for: the inverse of [`public_url`](Self::public_url)
+    /// Returns the key that a public URL of this store stands for: the inverse of [`public_url`](Self::public_url)
     /// for every form in which the store may be addressed.
     ///
     /// ```
@@ -249,7 +249,7 @@ impl ImageStore {
         Ok(self.inner.config.urls().key_from_url(url)?)
     }
 
-    /// The key that is meant where a key or a URL may be given: what has a scheme or begins with `/` is a
+    /// Returns the key that a key or a URL stands for: a text with a scheme, or one that begins with `/`, is a
     /// URL.
     ///
     /// ```
@@ -271,7 +271,7 @@ impl ImageStore {
         Ok(self.inner.config.urls().parse_key_or_url(key_or_url)?)
     }
 
-    /// The key that may be served under a public path: one below the store's prefix, that is neither a pending
+    /// Returns the key that may be served under a public path: one below the store's prefix, that is neither a pending
     /// upload nor an original.
     ///
     /// ```

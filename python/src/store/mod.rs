@@ -29,7 +29,7 @@ enum Recipe {
 /// A store of an application's images.
 ///
 /// Made by from_env, s3, local or memory. Threads may share one, and it may be used after a fork: every
-/// process gets a client of its own. Every operation has a deadline, and none leaves an object half there.
+/// process gets a client of its own. Every operation has a deadline, and none leaves an object half stored.
 ///
 /// Wherever a key is expected, a public URL of the store is accepted too.
 ///

@@ -20,6 +20,15 @@ fn bytes_of(py: Python<'_>, object: core::Object) -> PyResult<Bound<'_, PyAny>> 
     Ok(PyBytes::new(py, &object.bytes).into_any())
 }
 
+/// Removes an image of which its caller never learned.
+fn undo_upload(store: core::ImageStore) -> impl FnOnce(core::StoredImage) + Send + 'static {
+    move |image| {
+        if let Ok(runtime) = runtime() {
+            runtime.spawn(async move { store.delete(&image.key).await });
+        }
+    }
+}
+
 #[pymethods]
 impl ImageStore {
     /// Checks, optimizes and stores an image under a new key. Nothing is ever overwritten.
@@ -72,12 +81,7 @@ impl ImageStore {
             let client = self.client(py)?.clone();
             // Held until the GIL is back, so that a buffer of Python's is given back under it.
             let held = bytes.clone();
-            let store = client.clone();
-            let undo = move |image: core::StoredImage| {
-                if let Ok(runtime) = runtime() {
-                    runtime.spawn(async move { store.delete(&image.key).await });
-                }
-            };
+            let undo = undo_upload(client.clone());
             answer_or_undo(
                 py,
                 async move { client.upload(bytes, options).await },
@@ -133,9 +137,14 @@ impl ImageStore {
                 let own = self.config.optimize().clone();
                 options = options.with_optimize(optimize_options("optimize", optimize, own)?);
             }
-            let client = self.client(py)?;
-            let image = wait(py, client.upload_from_url(&url, options))?;
-            results::stored_image(py, &image.map_err(storage)?)
+            let client = self.client(py)?.clone();
+            let undo = undo_upload(client.clone());
+            answer_or_undo(
+                py,
+                async move { client.upload_from_url(&url, options).await },
+                |py, image| results::stored_image(py, &image),
+                undo,
+            )
         })
     }
 
@@ -432,7 +441,7 @@ impl ImageStore {
         })
     }
 
-    /// Raises what status only tells of, as an error of its kind, within the same 5 seconds.
+    /// Raises the error that status only reports, within the same 5 seconds.
     fn _check(&self, py: Python<'_>) -> PyResult<()> {
         guard(|| {
             let client = self.client(py)?;

@@ -202,7 +202,7 @@ impl Place {
         &self.prefix
     }
 
-    /// Tells `each` what listings of a directory pass over, which must not be lost without a word.
+    /// Calls `each` with the entries that a listing of a directory skips, which must not be lost silently.
     pub(super) async fn passed_over(&self, mut each: impl FnMut(PassedOver)) {
         let Some(root) = self.directory_root() else {
             return;
@@ -288,7 +288,7 @@ pub(super) enum PassedOver {
     Link(String),
 }
 
-/// The directories in one, and what its listing passes over. Hidden files are told by nobody.
+/// The directories in one, and the entries that its listing skips. Hidden files are not reported.
 fn entries(root: &Path, directory: &Path) -> Vec<PassedOver> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
