@@ -27,6 +27,7 @@ from ._exceptions import (
     NotFoundError,
     NotSupportedError,
     PolicyViolationError,
+    RejectedError,
     StorageError,
     StorageTimeoutError,
     UnavailableError,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from ._asynchronous import AsyncImageStore
     from ._types import (
         GetOverrides,
+        Inspection,
         ObjectInfo,
         OptimizedImage,
         PresignedPost,
@@ -63,6 +65,7 @@ __all__ = [
     "ForeignUrlError",
     "GetOverrides",
     "ImageStore",
+    "Inspection",
     "InternalError",
     "InvalidArgumentError",
     "InvalidImageError",
@@ -80,6 +83,7 @@ __all__ = [
     "PresignedPost",
     "PresignedRequest",
     "ReceivedPost",
+    "RejectedError",
     "SignedCookies",
     "SourceInfo",
     "Status",

@@ -12,6 +12,7 @@ __all__ = [
     "AsyncImageInput",
     "BinaryFile",
     "Duration",
+    "Gravity",
     "ImageInput",
     "LimitOptions",
     "OptimizeOptions",
@@ -33,6 +34,23 @@ class AsyncBinaryFile(Protocol):
 ImageInput: TypeAlias = Union[bytes, bytearray, memoryview, "os.PathLike[str]", BinaryFile]
 AsyncImageInput: TypeAlias = ImageInput | AsyncBinaryFile | AsyncIterator[bytes]
 Duration: TypeAlias = int | float | timedelta
+Gravity: TypeAlias = (
+    Literal[
+        "center",
+        "north",
+        "northeast",
+        "east",
+        "southeast",
+        "south",
+        "southwest",
+        "west",
+        "northwest",
+        "attention",
+    ]
+    | tuple[float, float]
+    | list[float]
+)
+"""Which part of an image stays when it is cropped."""
 
 
 class LimitOptions(TypedDict, total=False):
@@ -63,10 +81,8 @@ class OptimizeOptions(TypedDict, total=False):
     """Height of the box in pixels [1200]."""
     fit: Literal["inside", "contain", "cover"]
     """Way to fit the image to the box ["inside"]; none of them enlarges."""
-    gravity: Literal[
-        "center", "north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest"
-    ]
-    """Part that stays when "cover" crops ["center"]."""
+    gravity: Gravity
+    """Part that stays when "cover" crops ["center"]: a name, or a point from the left and the top, 0 to 1."""
     quality: int
     """Encoder quality, 1 to 100 [85]."""
     format: Literal["jpeg", "webp", "png", "auto"]

@@ -29,6 +29,7 @@ fn class_name(kind: ErrorKind) -> &'static str {
         ErrorKind::LimitExceeded => "LimitExceededError",
         ErrorKind::UnsupportedFormat => "UnsupportedFormatError",
         ErrorKind::PolicyViolation => "PolicyViolationError",
+        ErrorKind::Rejected => "RejectedError",
         ErrorKind::NotFound => "NotFoundError",
         ErrorKind::AlreadyExists => "AlreadyExistsError",
         ErrorKind::NotSupported => "NotSupportedError",
@@ -88,6 +89,13 @@ fn cause(py: Python<'_>, causes: &[String]) -> Option<PyErr> {
         raised.set_cause(py, behind);
         Some(raised)
     })
+}
+
+/// Whether an inspector raised `RejectedError`.
+pub(crate) fn is_rejection(py: Python<'_>, error: &PyErr) -> bool {
+    let module = EXCEPTIONS.get(py).map(|module| module.bind(py));
+    let class = module.and_then(|module| module.getattr(class_name(ErrorKind::Rejected)).ok());
+    class.is_some_and(|class| error.is_instance(py, &class))
 }
 
 pub(crate) fn optimize(error: OptimizeError) -> PyErr {

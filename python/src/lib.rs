@@ -10,6 +10,7 @@ mod config;
 mod error;
 mod greenlets;
 mod input;
+mod inspector;
 mod interpreter;
 mod listing;
 mod logging;

@@ -1,4 +1,4 @@
-//! Requests that somebody without credentials may make, and what becomes of a direct upload.
+//! Requests for clients without credentials, and direct uploads.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::{input, options, results};
 
 #[pymethods]
 impl ImageStore {
-    /// A GET that somebody without credentials may make.
+    /// Signs a GET for a client without credentials.
     ///
     /// Args:
     ///     key: key or public URL.
@@ -69,7 +69,7 @@ impl ImageStore {
         })
     }
 
-    /// A PUT that somebody without credentials may make, to a new key.
+    /// Signs a PUT to a new key for a client without credentials.
     ///
     /// Args:
     ///     filename: the name at the user's; its extension is the default of the type.
@@ -128,7 +128,7 @@ impl ImageStore {
         })
     }
 
-    /// A form with which somebody without credentials may upload one file, to a new key.
+    /// Signs a form with which a client without credentials uploads one file to a new key.
     ///
     /// Args:
     ///     filename: the name at the user's; its extension is the default of the type.
@@ -394,18 +394,21 @@ impl ImageStore {
     ///     >>> received = store.receive_post(post.fields, photo)
     ///     >>> store.promote(post.key).url == post.file_url
     ///     True
-    #[pyo3(signature = (key))]
+    #[pyo3(signature = (key, *, context=None))]
     fn promote<'py>(
         &self,
         py: Python<'py>,
         key: &Bound<'py, PyAny>,
+        context: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
             let key: ObjectKey = options::key(key)?
                 .parse()
                 .map_err(|error: core::InvalidKey| storage(error.into()))?;
+            let mut options = core::PromoteOptions::default();
+            options.context = options::context(context)?;
             let client = self.client(py)?.clone();
-            let work = async move { client.promote(&key).await };
+            let work = async move { client.promote_with(&key, options).await };
             answer(py, work, |py, image| results::stored_image(py, &image))
         })
     }
