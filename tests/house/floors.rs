@@ -56,7 +56,9 @@ fn floor(room: &str) -> Option<u8> {
 /// Why `from` may not name `to`, if it may not.
 fn objection(from: &str, to: &str) -> Option<String> {
     let (Some(above), Some(below)) = (floor(from), floor(to)) else {
-        return Some(format!("{from} or {to} has no floor in tests/house/floors.rs"));
+        return Some(format!(
+            "{from} or {to} has no floor in tests/house/floors.rs"
+        ));
     };
     if from == to || NEIGHBOURS.contains(&(from, to)) || above == 0 && below == 0 {
         return None;
@@ -149,8 +151,14 @@ fn every_way_of_going_up_is_seen() {
         assert_eq!(found.len(), 1, "{file}: {text}: {found:?}");
     }
     for (file, text) in [
-        ("store/upload.rs", "use super::ImageStore;\nuse crate::backend::Backend;"),
-        ("url/mod.rs", "mod base;\nuse crate::key::{InvalidKey, ObjectKey};"),
+        (
+            "store/upload.rs",
+            "use super::ImageStore;\nuse crate::backend::Backend;",
+        ),
+        (
+            "url/mod.rs",
+            "mod base;\nuse crate::key::{InvalidKey, ObjectKey};",
+        ),
         ("key.rs", "#[cfg(test)]\nmod tests {\n    use super::*;\n}"),
         ("kind.rs", "/// As [`ObjectKey`](crate::ObjectKey) has it."),
     ] {

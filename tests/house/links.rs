@@ -5,12 +5,21 @@ use std::path::{Path, PathBuf};
 
 /// The pages at the root, in docs/, and beside what they describe.
 fn pages(root: &Path) -> Vec<PathBuf> {
-    let folders = ["", "docs", "tests", "python", "benches/compare", "benches/guide"];
+    let folders = [
+        "",
+        "docs",
+        "tests",
+        "python",
+        "benches/compare",
+        "benches/guide",
+    ];
     let files = folders.iter().flat_map(|folder| {
         let entries = fs::read_dir(root.join(folder)).expect("a folder");
         entries.map(|entry| entry.expect("readable").path())
     });
-    files.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()
+    files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .collect()
 }
 
 /// A heading as its anchor: lower case, spaces as hyphens, no punctuation.
@@ -19,7 +28,9 @@ fn anchors(page: &str) -> Vec<String> {
     headings
         .map(|line| {
             let title = line.trim_start_matches('#').trim().to_lowercase();
-            let kept = title.chars().filter(|c| c.is_alphanumeric() || "-_ ".contains(*c));
+            let kept = title
+                .chars()
+                .filter(|c| c.is_alphanumeric() || "-_ ".contains(*c));
             kept.collect::<String>().replace(' ', "-")
         })
         .collect()
@@ -45,7 +56,11 @@ fn every_link_leads_to_a_file_and_a_heading() {
             assert!(target.exists(), "{}: {link}", page.display());
             if !anchor.is_empty() {
                 let target = fs::read_to_string(&target).expect("UTF-8");
-                assert!(anchors(&target).contains(&anchor.to_owned()), "{}: {link}", page.display());
+                assert!(
+                    anchors(&target).contains(&anchor.to_owned()),
+                    "{}: {link}",
+                    page.display()
+                );
             }
         }
     }
@@ -58,7 +73,11 @@ fn every_page_is_linked_from_the_front_page() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let front = fs::read_to_string(root.join("README.md")).expect("UTF-8");
     for page in fs::read_dir(root.join("docs")).expect("docs/") {
-        let name = page.expect("readable").file_name().into_string().expect("UTF-8");
+        let name = page
+            .expect("readable")
+            .file_name()
+            .into_string()
+            .expect("UTF-8");
         assert!(front.contains(&format!("](docs/{name})")), "{name}");
     }
 }
