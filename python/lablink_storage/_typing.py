@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from datetime import timedelta
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict, Union
 
 __all__ = [
+    "AsyncBinaryFile",
+    "AsyncImageInput",
     "BinaryFile",
     "Duration",
     "Gravity",
@@ -23,7 +25,14 @@ class BinaryFile(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
+class AsyncBinaryFile(Protocol):
+    """A file object whose ``read`` is awaited: Starlette's ``UploadFile``, aiofiles."""
+
+    def read(self, size: int, /) -> Awaitable[bytes]: ...
+
+
 ImageInput: TypeAlias = Union[bytes, bytearray, memoryview, "os.PathLike[str]", BinaryFile]
+AsyncImageInput: TypeAlias = ImageInput | AsyncBinaryFile | AsyncIterator[bytes]
 Duration: TypeAlias = int | float | timedelta
 Gravity: TypeAlias = (
     Literal[

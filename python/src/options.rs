@@ -60,6 +60,18 @@ pub(crate) fn key(value: &Bound<'_, PyAny>) -> PyResult<String> {
     })
 }
 
+/// A word for the inspector: anything that JSON has.
+pub(crate) fn context(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<serde_json::Value>> {
+    let Some(value) = value else {
+        return Ok(None);
+    };
+    let dumps = value.py().import("json")?.getattr("dumps")?;
+    let written = text("context", &dumps.call1((value,))?)?;
+    let read = serde_json::from_str(&written);
+    read.map(Some)
+        .map_err(|_| invalid_argument("context", "it is nothing that JSON has"))
+}
+
 pub(crate) fn flag(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
     plain(name, "a bool", value)
 }

@@ -240,13 +240,13 @@ mod tests {
         // Stored 60 x 20, turned by 90 degrees clockwise: upright 20 x 60. The upright top is the stored
         // left edge.
         let plan = Plan::new(20, 60, &options);
-        let upright = Upright::from(image::metadata::Orientation::Rotate90);
+        let upright = Upright::from_exif(6);
         let crop = plan.stored_crop(upright, 20, 60);
         assert_eq!(
             (crop.left, crop.top, crop.width, crop.height),
             (0.0, 0.0, 20.0, 20.0)
         );
-        let upright = Upright::from(image::metadata::Orientation::Rotate270);
+        let upright = Upright::from_exif(8);
         let crop = plan.stored_crop(upright, 20, 60);
         assert_eq!((crop.left, crop.top), (40.0, 0.0));
     }

@@ -6,6 +6,7 @@ mod attention;
 mod budget;
 mod codec;
 mod color;
+mod dhash;
 mod error;
 mod exif;
 mod geometry;
@@ -13,6 +14,7 @@ mod gravity;
 mod guard;
 mod options;
 mod orientation;
+mod picture;
 mod pipeline;
 mod placeholder;
 mod raster;
@@ -28,6 +30,7 @@ pub use gravity::{Gravity, InvalidGravity};
 #[doc(hidden)]
 pub use guard::silence_caught_panics;
 pub use options::{Animation, Fit, Limits, OptimizeOptions, OutputFormat};
+pub use picture::Picture;
 
 use bytes::Bytes;
 
@@ -48,6 +51,9 @@ pub struct OptimizedImage {
     /// A [ThumbHash](https://evanw.github.io/thumbhash/) of it in standard base64: about 30 characters
     /// that a page can turn into a blurred preview. Variants carry that of the main image.
     pub placeholder: String,
+    /// A difference hash of it, 64 bits in hexadecimal: of pictures that look the same, few bits differ.
+    /// Variants carry that of the main image.
+    pub dhash: String,
     /// What came in.
     pub source: SourceInfo,
 }
@@ -67,6 +73,9 @@ pub struct SourceInfo {
     pub format: ImageFormat,
     /// Bytes of the encoded input.
     pub size: u64,
+    /// SHA-256 of the encoded input, in lower-case hexadecimal: the same file has the same.
+    #[serde(default)]
+    pub sha256: String,
     /// Width in pixels as stored, before orientation.
     pub width: u32,
     /// Height in pixels as stored, before orientation.
@@ -130,5 +139,20 @@ pub fn optimize_with_variants(
     options: &OptimizeOptions,
     variants: &[OptimizeOptions],
 ) -> Result<(OptimizedImage, Vec<OptimizedImage>), OptimizeError> {
-    guard::guarded(|| pipeline::run(bytes, options, variants))
+    let (main, variants, _) = guard::guarded(|| pipeline::run(bytes, options, variants, false))?;
+    Ok((main, variants))
+}
+
+/// The main image, its variants, and the picture for an inspector.
+#[cfg(feature = "store")]
+pub(crate) type Inspected = (OptimizedImage, Vec<OptimizedImage>, Option<Picture>);
+
+/// As [`optimize_with_variants`], with a small picture of the whole from the same decode.
+#[cfg(feature = "store")]
+pub(crate) fn optimize_inspected(
+    bytes: &[u8],
+    options: &OptimizeOptions,
+    variants: &[OptimizeOptions],
+) -> Result<Inspected, OptimizeError> {
+    guard::guarded(|| pipeline::run(bytes, options, variants, true))
 }

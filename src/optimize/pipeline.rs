@@ -1,5 +1,8 @@
 //! The way of one image: open, decode once, then for every result resize, turn, convert, encode.
 
+use crate::digest::sha256_hex;
+use crate::format::ImageFormat;
+
 use super::attention::Attention;
 use super::budget::Budget;
 use super::codec::{Codec, Decoded, Wanted, codec};
@@ -7,7 +10,8 @@ use super::color::{Converter, cmyk_to_rgb};
 use super::exif::Credits;
 use super::geometry::{Plan, Rect};
 use super::orientation::Upright;
-use super::placeholder::placeholder;
+use super::picture::{Picture, SIDE};
+use super::placeholder::Looks;
 use super::raster::{Component, Frame, Layout, Pixels, Range, Raster};
 use super::resize::{Resizer, resample};
 use super::source::Source;
@@ -19,20 +23,22 @@ pub(super) fn run(
     bytes: &[u8],
     options: &OptimizeOptions,
     variants: &[OptimizeOptions],
-) -> Result<(OptimizedImage, Vec<OptimizedImage>), OptimizeError> {
+    with_picture: bool,
+) -> Result<(OptimizedImage, Vec<OptimizedImage>, Option<Picture>), OptimizeError> {
     for options in std::iter::once(options).chain(variants) {
         options.validate()?;
     }
     let budget = Budget::new(options);
     let source = Source::open(bytes, options, &budget)?;
-    let upright = Upright::from(source.orientation());
+    let upright = Upright::from_exif(source.orientation());
     let facts = source.file.facts();
     let (width, height) = upright.size(facts.width, facts.height);
     let mut wanted = Wanted {
         reduction: f64::INFINITY,
         half_chroma: true,
     };
-    for options in std::iter::once(options).chain(variants) {
+    let picture = with_picture.then(|| OptimizeOptions::default().with_max_size(SIDE, SIDE));
+    for options in std::iter::once(options).chain(variants).chain(&picture) {
         let plan = Plan::new(width, height, options);
         wanted.reduction = wanted.reduction.min(plan.reduction());
         wanted.half_chroma &= options.format != OutputFormat::Png && !options.lossless;
@@ -54,8 +60,9 @@ pub(super) fn run(
         converter: Converter::new(&color, layout),
         credits: facts.exif.as_deref().map(Credits::read).unwrap_or_default(),
         resizer: Resizer::default(),
-        placeholder: None,
         attention: None,
+        looks: None,
+        sha256: sha256_hex(bytes),
         budget: &budget,
         keepable: !(decoded.truncated || decoded.spare || decoded.damaged > 0.0),
         damaged: decoded.damaged,
@@ -68,7 +75,8 @@ pub(super) fn run(
         .iter()
         .map(|options| job.make(options))
         .collect::<Result<_, _>>()?;
-    Ok((main, variants))
+    let picture = picture.map(|options| job.picture(&options)).transpose()?;
+    Ok((main, variants, picture))
 }
 
 /// A decoded source, and what every result of it needs.
@@ -85,7 +93,8 @@ struct Job<'a> {
     credits: Credits,
     resizer: Resizer,
     /// Of the first result, for all of them.
-    placeholder: Option<String>,
+    looks: Option<Looks>,
+    sha256: String,
     /// Found for the first result that asks for it.
     attention: Option<Attention>,
     budget: &'a Budget<'a>,
@@ -105,11 +114,11 @@ impl Job<'_> {
         let frame = self.frame(&plan, planar)?;
         self.budget.check_time()?;
         let mut frame = self.finish(frame, &plan, &codec, options);
-        let placeholder = match &self.placeholder {
+        let Looks { placeholder, dhash } = match &self.looks {
             Some(made) => made.clone(),
             None => {
-                let made = placeholder(&mut frame, &mut self.resizer)?;
-                self.placeholder.insert(made).clone()
+                let made = Looks::of(&mut frame, &mut self.resizer)?;
+                self.looks.insert(made).clone()
             }
         };
 
@@ -136,8 +145,22 @@ impl Job<'_> {
             width,
             height,
             placeholder,
-            source: self.source.info(self.damaged),
+            dhash,
+            source: self.source.info(&self.sha256, self.damaged),
         })
+    }
+
+    /// The whole picture, small, over white.
+    fn picture(&mut self, options: &OptimizeOptions) -> Result<Picture, OptimizeError> {
+        self.budget.check_time()?;
+        let facts = self.source.file.facts();
+        let (width, height) = self.upright.size(facts.width, facts.height);
+        let plan = Plan::new(width, height, options);
+        let frame = self.frame(&plan, false)?;
+        match self.finish(frame, &plan, &codec(ImageFormat::Jpeg), options) {
+            Frame::Packed(raster) => Ok(Picture::new(raster)),
+            Frame::Ycc420(planes) => Ok(Picture::new(ycbcr::planes_to_rgb(&planes))),
+        }
     }
 
     /// The plan for one result, with the subject found if it is asked for.

@@ -41,22 +41,21 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// How the stored pixels are to be turned.
-    pub(super) fn orientation(&self) -> image::metadata::Orientation {
-        self.file.facts().exif.as_deref().map_or(
-            image::metadata::Orientation::NoTransforms,
-            exif::orientation,
-        )
+    /// The orientation that its EXIF block asks for, 1 to 8.
+    pub(super) fn orientation(&self) -> u8 {
+        let exif = self.file.facts().exif.as_deref();
+        exif.map_or(1, exif::orientation)
     }
 
-    pub(super) fn info(&self, damaged: f64) -> SourceInfo {
+    pub(super) fn info(&self, sha256: &str, damaged: f64) -> SourceInfo {
         let facts = self.file.facts();
         SourceInfo {
             format: self.format,
             size: self.size as u64,
+            sha256: sha256.to_owned(),
             width: facts.width,
             height: facts.height,
-            orientation: self.orientation().to_exif(),
+            orientation: self.orientation(),
             frames: facts.frames,
             frames_dropped: facts.frames.saturating_sub(1),
             metadata_stripped: facts.has_metadata,
