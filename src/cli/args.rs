@@ -152,6 +152,9 @@ pub(super) struct Get {
     /// Where to write it; stdout by default
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
+    /// What came in as this image, where it was kept
+    #[arg(long)]
+    pub(super) original: bool,
 }
 
 #[derive(Debug, Args)]
@@ -319,10 +322,13 @@ pub(super) struct Setup {
     #[arg(long, value_name = "DAYS", default_value_t = 1)]
     pub(super) pending_days: u32,
     /// Storage class that images move to
-    #[arg(long, value_enum, value_name = "CLASS")]
+    #[arg(long, value_enum, value_name = "CLASS", group = "archives")]
     pub(super) archive: Option<ArchiveClass>,
+    /// Storage class that originals move to
+    #[arg(long, value_enum, value_name = "CLASS", group = "archives")]
+    pub(super) archive_originals: Option<ArchiveClass>,
     /// Days after which they move
-    #[arg(long, value_name = "DAYS", default_value_t = 30, requires = "archive")]
+    #[arg(long, value_name = "DAYS", default_value_t = 30, requires = "archives")]
     pub(super) archive_after: u32,
     /// KMS key to encrypt with, instead of S3's own keys
     #[arg(long, value_name = "ID|ARN")]

@@ -4,6 +4,7 @@ mod builder;
 mod image;
 mod objects;
 mod options;
+mod originals;
 mod presign;
 mod promote;
 mod receive;
@@ -21,6 +22,7 @@ mod write;
 pub use builder::ImageStoreBuilder;
 pub use image::{ReceivedPost, Status, StoredImage, StoredVariant, SweepReport, SweptObject};
 pub use objects::Object;
+pub(crate) use originals::CACHE_CONTROL as ORIGINAL_CACHE_CONTROL;
 pub use options::{
     PresignGetOptions, PresignPostOptions, PresignPutOptions, SignedCookiesOptions,
     SignedUrlOptions, UploadOptions,
@@ -248,9 +250,13 @@ impl ImageStore {
     ///
     /// # Errors
     ///
-    /// `ForeignUrl` or `InvalidKey`.
+    /// `ForeignUrl` or `InvalidKey`, the latter for the key of an original too.
     pub fn resolve(&self, key_or_url: &str) -> Result<ObjectKey> {
-        Ok(self.inner.config.urls().parse_key_or_url(key_or_url)?)
+        let key = self.inner.config.urls().parse_key_or_url(key_or_url)?;
+        if key.is_original() {
+            return Err(reference::no_image_key(&key));
+        }
+        Ok(key)
     }
 
     /// The key that may be served under a public path: one below the store's prefix, that is neither a pending
@@ -272,7 +278,7 @@ impl ImageStore {
     /// `InvalidKey` for any other.
     pub fn public_key(&self, path: &str) -> Result<ObjectKey> {
         let key = ObjectKey::parse(path)?;
-        if key.is_under(self.inner.prefix()) && !key.is_pending() && !key.is_under("originals") {
+        if key.is_under(self.inner.prefix()) && !key.is_pending() && !key.is_original() {
             return Ok(key);
         }
         Err(InvalidKey::new(path, "it is not a public key of this store").into())
