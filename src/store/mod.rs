@@ -9,6 +9,7 @@ mod presign;
 mod promote;
 mod receive;
 mod reference;
+mod remake;
 mod signer;
 mod sources;
 mod status;
@@ -28,6 +29,7 @@ pub use options::{
     SignedUrlOptions, UploadOptions,
 };
 pub use reference::KeyOrUrl;
+pub(crate) use remake::{Remake, Remaking};
 pub use stream::ObjectStream;
 pub(crate) use sweep::{Waiting, remove_each};
 
@@ -43,7 +45,7 @@ use crate::config::{Config, DirectUpload};
 use crate::error::{Error, Result};
 use crate::format::ImageFormat;
 use crate::key::{InvalidKey, ObjectKey};
-use crate::variant::variant_key;
+use crate::variant::{Variant, variant_key};
 use signer::{RequestSigner, Signers};
 use sources::Sources;
 use work::WorkPool;
@@ -196,19 +198,25 @@ impl ImageStore {
     /// `InvalidArgument` for a name that is not among the store's variants; `InvalidKey` for a key that
     /// cannot have variants.
     pub fn variant_url(&self, key: &ObjectKey, name: &str) -> Result<String> {
+        self.variant(name)?;
+        Ok(self.public_url(&variant_key(key, name)?))
+    }
+
+    /// The configured variant of this name.
+    pub(crate) fn variant(&self, name: &str) -> Result<&Variant> {
         let variants = self.inner.config.variants();
-        if !variants.iter().any(|variant| variant.name() == name) {
-            let known: Vec<&str> = variants.iter().map(|variant| variant.name()).collect();
-            return Err(Error::InvalidArgument {
+        let found = variants.iter().find(|variant| variant.name() == name);
+        found.ok_or_else(|| {
+            let known: Vec<&str> = variants.iter().map(Variant::name).collect();
+            Error::InvalidArgument {
                 name: "variant",
                 reason: format!(
                     "{:?} is none of the store's variants ({})",
                     name.chars().take(40).collect::<String>(),
                     known.join(", ")
                 ),
-            });
-        }
-        Ok(self.public_url(&variant_key(key, name)?))
+            }
+        })
     }
 
     /// The key that a public URL of this store stands for: the inverse of [`public_url`](Self::public_url)

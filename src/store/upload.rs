@@ -127,14 +127,15 @@ impl ImageStore {
         ImageFormat::sniff(&bytes).map_err(OptimizeError::from)?;
         let work = self.inner.work.clone();
         work.run(move || {
-            let variants = inner.config.variants();
+            let variants = inner.config.variants().iter();
+            let variants = variants.filter(|variant| !variant.is_lazy());
             let wanted: Vec<OptimizeOptions> = variants
-                .iter()
+                .clone()
                 .map(|variant| variant.options().clone().with_format(options.format))
                 .collect();
             let (main, made) = optimize_with_variants(&bytes, &options, &wanted)?;
             let sha256 = crate::sign::sha256_hex(&main.data);
-            let names = variants.iter().map(|variant| variant.name().to_owned());
+            let names = variants.map(|variant| variant.name().to_owned());
             Ok(Prepared {
                 variants: names.zip(made).collect(),
                 main,
