@@ -67,6 +67,7 @@ class ImageStore:
         variants: Mapping[str, OptimizeOptions] | str | None = None,
         limits: LimitOptions | str | None = None,
         prefix: str | None = None,
+        keep_original: bool | None = None,
         cache_control: str | None = None,
         create_only: bool | None = None,
         retry: Literal["web_request", "batch"] | None = None,
@@ -102,6 +103,7 @@ class ImageStore:
         public_endpoint: str | None = None,
         direct_upload: Literal["post", "put"] = "post",
         ca_bundle: str | os.PathLike[str] | None = None,
+        keep_original: bool = False,
         cache_control: str | None = None,
         create_only: bool = True,
         retry: Literal["web_request", "batch"] = "web_request",
@@ -123,6 +125,7 @@ class ImageStore:
         variants: Mapping[str, OptimizeOptions] | str | None = None,
         limits: LimitOptions | str | None = None,
         fsync: bool = False,
+        keep_original: bool = False,
         cache_control: str | None = None,
         create_only: bool = True,
         retry: Literal["web_request", "batch"] = "web_request",
@@ -141,6 +144,7 @@ class ImageStore:
         optimize: OptimizeOptions | str | None = None,
         variants: Mapping[str, OptimizeOptions] | str | None = None,
         limits: LimitOptions | str | None = None,
+        keep_original: bool = False,
         cache_control: str | None = None,
         create_only: bool = True,
         retry: Literal["web_request", "batch"] = "web_request",
@@ -172,6 +176,13 @@ class ImageStore:
         expires_in: Duration = 3600,
         download_as: str | None = None,
         response_content_type: str | None = None,
+    ) -> PresignedRequest: ...
+    def original(self, key: str) -> bytes: ...
+    def presigned_original(
+        self,
+        key: str,
+        expires_in: Duration = 3600,
+        download_as: str | None = None,
     ) -> PresignedRequest: ...
     def presigned_put(
         self,

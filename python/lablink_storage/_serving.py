@@ -42,7 +42,7 @@ def _not_found() -> Response:
 def _is_ours(store: ImageStore, key: str) -> bool:
     """Whether the key may be served: under the prefix, and not what would be taken for a URL."""
     first = key.partition("/")[0]
-    if not first or ":" in first or first == "pending":
+    if not first or ":" in first or first in ("pending", "originals"):
         return False
     return not store.prefix or key.startswith(f"{store.prefix}/")
 

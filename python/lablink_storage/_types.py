@@ -86,6 +86,8 @@ class StoredImage:
     """The variants stored beside it, by name."""
     source: SourceInfo
     """What came in."""
+    original: str | None = None
+    """Key of what came in, where it is kept: for ``ImageStore.original``."""
 
     def to_dict(self) -> dict[str, Any]:
         """The same as a dict that JSON takes."""

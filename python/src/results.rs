@@ -94,6 +94,7 @@ pub(crate) fn stored_image<'py>(py: Python<'py>, image: &core::StoredImage) -> O
         placeholder: &image.placeholder,
         variants: stored_variants(py, &image.variants)?,
         source: source_info(py, &image.source)?,
+        original: image.original.as_ref().map(core::ObjectKey::as_str),
     })
 }
 

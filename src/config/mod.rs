@@ -57,6 +57,7 @@ pub struct Config {
     pub(crate) max_upload_bytes: u64,
     pub(crate) optimize: OptimizeOptions,
     pub(crate) variants: Vec<Variant>,
+    pub(crate) keep_original: bool,
     pub(crate) fell_back: bool,
 }
 
@@ -400,6 +401,11 @@ impl Config {
     /// The versions that are written beside every image.
     pub fn variants(&self) -> &[Variant] {
         &self.variants
+    }
+
+    /// Returns whether what comes in is kept beside what is made of it.
+    pub fn keep_original(&self) -> bool {
+        self.keep_original
     }
 
     /// Returns the warning for the opening of a store for which nobody chose a backend, so that images go to

@@ -59,6 +59,7 @@ pub(super) fn validate(mut builder: ConfigBuilder) -> Result<Config, ConfigError
         max_upload_bytes: max_upload_bytes(&builder)?,
         optimize,
         variants,
+        keep_original: builder.keep_original,
     })
 }
 

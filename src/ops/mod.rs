@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`doctor`] | tries everything that a store needs and says what to do where it fails |
 //! | [`Setup`] | the documents and the script that make a healthy bucket |
+//! | [`regenerate`] | makes the variants that are missing, or all of them anew |
 //! | [`migrate`] | moves images from one place to another without loss |
 //! | [`sweep`] | finds and removes what nobody uses any more |
 //! | [`handle_event`] | promotes the direct uploads that an S3 event notification tells of |
@@ -15,6 +16,10 @@ mod doctor;
 mod events;
 #[cfg(feature = "store")]
 mod migrate;
+#[cfg(feature = "store")]
+mod part;
+#[cfg(feature = "store")]
+mod regenerate;
 mod setup;
 #[cfg(feature = "store")]
 mod sweep;
@@ -27,6 +32,13 @@ pub use events::{InvalidEvent, MAX_EVENT_BYTES, Notice, ObjectEvent, parse_event
 #[cfg(feature = "store")]
 pub use migrate::{
     MigrateFailure, MigrateOptions, MigrateReport, Migrated, Place, UrlMap, UrlMapFormat, migrate,
+};
+#[cfg(feature = "cli")]
+pub(crate) use regenerate::count_images;
+#[cfg(feature = "store")]
+pub use regenerate::{
+    RegenerateFailure, RegenerateOptions, RegenerateReport, Regenerated, Shard, regenerate,
+    regenerate_each,
 };
 #[cfg(feature = "cli")]
 pub(crate) use setup::check_origin;

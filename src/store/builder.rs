@@ -87,6 +87,7 @@ impl ImageStoreBuilder {
         with_limits(limits: Limits);
         with_variants(variants: impl IntoIterator<Item = Variant>);
         with_variant(variant: Variant);
+        with_keep_original(keep_original: bool);
     }
 
     /// Stores in an object store that the caller brings. Its URLs begin with

@@ -40,6 +40,8 @@ pub struct StoredImage {
     pub variants: BTreeMap<String, StoredVariant>,
     /// The image that came in.
     pub source: SourceInfo,
+    /// The key of what came in, where it is kept: for [`ImageStore::original`](crate::ImageStore::original).
+    pub original: Option<ObjectKey>,
 }
 
 /// A named version of a stored image.

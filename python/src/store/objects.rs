@@ -93,6 +93,33 @@ impl ImageStore {
         })
     }
 
+    /// What came in as this image, byte for byte, where the store keeps originals (keep_original=True).
+    ///
+    /// Args:
+    ///     key: key or public URL of the image.
+    ///
+    /// Raises:
+    ///     NotFoundError: none was kept.
+    ///     InvalidKeyError: a key that no upload has.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.memory(keep_original=True)
+    ///     >>> store.original(store.upload(photo).key) == photo
+    ///     True
+    #[pyo3(signature = (key))]
+    fn original<'py>(
+        &self,
+        py: Python<'py>,
+        key: &Bound<'_, PyAny>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        guard(|| {
+            let (client, key) = (self.client(py)?, self.key(py, key)?);
+            let object = wait(py, client.original(&key))?.map_err(storage)?;
+            Ok(PyBytes::new(py, &object.bytes))
+        })
+    }
+
     /// A range of the bytes of an object.
     ///
     /// Args:

@@ -5,6 +5,7 @@ mod http;
 #[cfg(feature = "local")]
 mod local;
 mod objects;
+mod originals;
 mod public;
 mod report;
 mod s3;

@@ -2,7 +2,6 @@
 //! database no longer names.
 
 mod options;
-mod part;
 mod survey;
 mod used;
 
@@ -19,7 +18,7 @@ use crate::format::ImageFormat;
 use crate::key::{ORIGINALS, ObjectKey};
 use crate::kind::ErrorKind;
 use crate::store::{ImageStore, SweptObject, Waiting, remove_each};
-use part::Part;
+use super::part::Part;
 use survey::Survey;
 use used::fingerprint;
 

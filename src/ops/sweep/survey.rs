@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use futures_util::StreamExt;
 
-use super::part::Part;
+use crate::ops::part::Part;
 use super::used::fingerprint;
 use super::{GONE_FOR, SweepOptions, is_apart, originals_prefix, own_prefix};
 use crate::error::Result;

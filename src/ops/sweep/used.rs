@@ -7,7 +7,7 @@ use std::io::{BufRead, Read};
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 
-use super::part::Part;
+use crate::ops::part::Part;
 use crate::key::ObjectKey;
 use crate::store::ImageStore;
 
