@@ -184,7 +184,8 @@ impl ObjectKey {
         self.is_under(PENDING)
     }
 
-    /// Whether this is the key of an original: what came in, kept beside what was made of it and never public.
+    /// Returns whether this is the key of an original: a file as it came in, kept beside the image that was made
+    /// of it and never public.
     pub fn is_original(&self) -> bool {
         self.is_under(ORIGINALS)
     }

@@ -74,7 +74,7 @@ impl Variant {
         self
     }
 
-    /// Whether it is made when somebody asks for it.
+    /// Returns whether it is made only when somebody asks for it.
     pub fn is_lazy(&self) -> bool {
         self.lazy
     }

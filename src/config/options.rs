@@ -44,7 +44,7 @@ fn parse<T: DeserializeOwned>(given: Given<&str>, example: &str) -> Result<T, Co
     })
 }
 
-/// A variant's options, and whether it is lazy, which is no option of the optimizer.
+/// Splits a variant's options from `lazy`, which is no option of the optimizer.
 fn own_options<E: serde::de::Error>(
     mut given: serde_json::Map<String, serde_json::Value>,
 ) -> Result<(OptimizeOptions, bool), E> {

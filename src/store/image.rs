@@ -40,7 +40,7 @@ pub struct StoredImage {
     pub variants: BTreeMap<String, StoredVariant>,
     /// The image that came in.
     pub source: SourceInfo,
-    /// The key of what came in, where it is kept: for [`ImageStore::original`](crate::ImageStore::original).
+    /// The key of its original, where one is kept: see [`ImageStore::original`](crate::ImageStore::original).
     pub original: Option<ObjectKey>,
 }
 

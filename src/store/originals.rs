@@ -1,4 +1,4 @@
-//! What came in, kept beside what was made of it and never public.
+//! Originals: files as they came in, kept beside the images that were made of them and never public.
 
 use super::objects::Object;
 use super::options::PresignGetOptions;
@@ -11,14 +11,14 @@ use crate::key::{InvalidKey, ObjectKey};
 use crate::kind::ErrorKind;
 use crate::sign::PresignedRequest;
 
-/// How much of a file shows its format.
+/// Bytes that show the format of a file.
 const BEGINNING: u64 = 4 << 10;
 
 /// An original is not to be kept on the way to whoever may see it.
 pub(crate) const CACHE_CONTROL: &str = "private, no-store";
 
 impl Inner {
-    /// How an original is written.
+    /// Returns how an original is written.
     pub(super) fn original_options(&self, content_type: &'static str) -> PutOptions {
         PutOptions {
             content_type: content_type.into(),
@@ -45,8 +45,8 @@ impl Inner {
 }
 
 impl ImageStore {
-    /// Fetches what came in as this image, byte for byte as it came, with the position where it was taken and
-    /// all else that a camera writes into it. It is there where the image was stored with
+    /// Fetches the original of an image, byte for byte as it came in, with the position where it was taken and
+    /// all else that a camera writes into it. An image has one where it was stored with
     /// [`keep_original`](crate::ConfigBuilder::with_keep_original).
     ///
     /// ```
@@ -85,7 +85,7 @@ impl ImageStore {
         .await
     }
 
-    /// A GET of an original that works until it expires, on S3. Browsers always save it and never show it; its
+    /// Signs a GET of an original that works until it expires, on S3. Browsers always save it and never show it; its
     /// name is `download_as`, or else the image's id.
     ///
     /// ```no_run
@@ -134,7 +134,7 @@ impl ImageStore {
         .await
     }
 
-    /// The key of an image's original.
+    /// Returns the key of an image's original.
     pub(crate) fn original_key<'a>(&self, key: impl Into<KeyOrUrl<'a>>) -> Result<ObjectKey> {
         let key = self.key_of(key)?;
         let public = self.public_key(key.as_str())?;
@@ -144,7 +144,7 @@ impl ImageStore {
     }
 }
 
-/// Sets what files cannot tell of an original: its type, by its bytes, and that it is private.
+/// Sets the type of an original, by its bytes, and that it is private: files have no room for either.
 fn describe(info: &mut ObjectInfo, bytes: &[u8]) -> Option<ImageFormat> {
     let format = ImageFormat::sniff(bytes).ok();
     let content_type = format.map_or("application/octet-stream", ImageFormat::mime_type);

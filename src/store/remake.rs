@@ -22,16 +22,16 @@ use crate::kind::ErrorKind;
 use crate::optimize::{OptimizeOptions, OptimizedImage, OutputFormat, optimize_with_variants};
 use crate::variant::{Variant, variant_key};
 
-/// What is to be made of an image that is there.
+/// Objects to make of an image that is there.
 #[derive(Debug, Clone)]
 pub(crate) struct Remake {
     /// The key of its main object.
     pub(crate) key: ObjectKey,
     /// The variants to make.
     pub(crate) variants: Vec<Variant>,
-    /// Whether to make the main object anew, where there is an original to make it of.
+    /// True to make the main object anew, where there is an original to make it of.
     pub(crate) main: bool,
-    /// Whether variants that are there are replaced.
+    /// True to replace variants that are there.
     pub(crate) replace: bool,
 }
 
@@ -41,11 +41,11 @@ pub(crate) struct Remade {
     pub(crate) key: ObjectKey,
     pub(crate) image: OptimizedImage,
     pub(crate) e_tag: Option<String>,
-    /// Whether it was written, or another was there first.
+    /// False where another was there first.
     pub(crate) written: bool,
 }
 
-/// What came of an image.
+/// The objects that were made of an image.
 #[derive(Debug, Default)]
 pub(crate) struct Remaking {
     pub(crate) variants: Vec<Remade>,
@@ -75,7 +75,7 @@ impl ImageStore {
         outcome.map_err(|_| Error::internal("the writing task ended without an answer"))?
     }
 
-    /// What came in where it was kept, else the main object.
+    /// Reads the original where one was kept, else the main object.
     async fn source_of(&self, key: &ObjectKey) -> Result<(Bytes, bool)> {
         let backend = self.inner.backend.until(self.inner.backend.deadline());
         let config = &self.inner.config;

@@ -1,4 +1,4 @@
-//! Whether anybody but the application can read an original.
+//! Originals are private: nobody but the application can read one.
 
 use uuid::Uuid;
 

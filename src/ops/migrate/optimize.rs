@@ -61,7 +61,7 @@ impl Copier {
         Ok(urls.copied(key, image.size, Some(image.url)))
     }
 
-    /// What an image was made of, where that was kept: what is made of it is better, and it goes along.
+    /// Reads the original of an image, where one was kept: what is made of it is better, and it goes along.
     async fn original_of(&self, key: &ObjectKey) -> Result<Option<Bytes>, Trouble> {
         let Some(original) = key.original() else {
             return Ok(None);

@@ -143,7 +143,7 @@ pub enum Migrated {
         key: ObjectKey,
         /// Its bytes.
         bytes: u64,
-        /// Whether it was not there already.
+        /// False where it was there already.
         is_new: bool,
     },
     /// It is nothing to be moved.

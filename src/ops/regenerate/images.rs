@@ -76,7 +76,7 @@ fn prefix(store: &ImageStore, options: &RegenerateOptions) -> Result<String> {
     Ok(prefix.to_owned())
 }
 
-/// How many images a run would look at.
+/// Counts the images that a run would look at.
 #[cfg(feature = "cli")]
 pub(crate) async fn count_images(store: &ImageStore, options: &RegenerateOptions) -> Result<u64> {
     if let Some(keys) = &options.keys {
@@ -157,7 +157,7 @@ struct Groups {
     backend: Backend,
     listed: BoxStream<'static, std::result::Result<ObjectInfo, crate::backend::StorageError>>,
     shard: Option<Shard>,
-    /// Whether what came so far came in the order of the keys.
+    /// True while the listing comes in the order of the keys.
     ordered: bool,
     last: Option<ObjectKey>,
     /// `<prefix>/<uuid>` of what is being put together.

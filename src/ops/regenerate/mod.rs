@@ -64,7 +64,7 @@ pub async fn regenerate(
     regenerate_each(store, options, |_| {}).await
 }
 
-/// As [`regenerate`], and tells `each` what came of every image.
+/// As [`regenerate`], and tells `each` of every image as it goes.
 ///
 /// # Errors
 ///

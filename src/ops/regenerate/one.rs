@@ -25,7 +25,7 @@ pub(super) struct Worker<'a> {
 impl Worker<'_> {
     /// # Errors
     ///
-    /// What every other image would meet, too.
+    /// A failure that every other image would meet, too.
     pub(super) async fn run(&self, found: Found) -> Result<Regenerated> {
         let image = match found {
             Ok(image) => image,

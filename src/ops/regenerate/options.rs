@@ -1,4 +1,4 @@
-//! What is made anew, and of which images.
+//! Options of a regeneration.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,21 +11,21 @@ use crate::sign::sha256_hex;
 /// Most machines that one run is split among.
 const MAX_SHARDS: u32 = 1 << 20;
 
-/// What is made anew, and of which images. By default the configured variants that are missing, of all.
+/// Options of a regeneration. By default it makes the configured variants that are missing, of all images.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RegenerateOptions {
     /// The variants to make; empty for the configured ones that are not lazy.
     pub variants: Vec<String>,
-    /// Whether variants that are there are made anew. Off by default.
+    /// True to make variants anew that are there. Off by default.
     pub all: bool,
-    /// Whether main images are made anew, under the same key and in the same format, where an original was
-    /// kept. Off by default.
+    /// True to make main images anew, under the same key and in the same format, where an original was kept.
+    /// Off by default.
     pub main: bool,
-    /// Whether variants are removed whose name is configured no more, or whose image has them in another
+    /// True to remove variants whose name is no longer configured, and those whose image has them in another
     /// format by now. Off by default.
     pub prune: bool,
-    /// Whether to prune although no variant is configured at all. Off by default.
+    /// True to prune although no variant is configured at all. Off by default.
     pub force: bool,
     /// The keys or URLs of the images; all of them by default.
     pub keys: Option<Vec<String>>,
@@ -33,7 +33,7 @@ pub struct RegenerateOptions {
     pub prefix: Option<String>,
     /// Only the images of this shard.
     pub shard: Option<Shard>,
-    /// Whether only to say what would be done. Off by default.
+    /// True to report what would be done, and write nothing. Off by default.
     pub dry_run: bool,
     /// How many images are under way at once, 1 to 64; twice the store's
     /// [`max_decodes`](crate::ConfigBuilder::with_max_decodes) by default.
@@ -82,7 +82,7 @@ impl RegenerateOptions {
         self
     }
 
-    /// Removes variants that are configured no more.
+    /// Removes variants that are no longer configured.
     #[must_use]
     pub fn with_prune(mut self, prune: bool) -> Self {
         self.prune = prune;
@@ -170,7 +170,7 @@ impl Shard {
         }
     }
 
-    /// Whether the image whose key is `stem` without its extension is in this shard.
+    /// Returns whether the image whose key is `stem` without its extension is in this shard.
     pub(super) fn has(self, stem: &str) -> bool {
         let digest = sha256_hex(stem.as_bytes());
         let hash = u64::from_str_radix(&digest[..16], 16).unwrap_or_default();

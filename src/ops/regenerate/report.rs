@@ -1,4 +1,4 @@
-//! What came of it.
+//! The outcome of a regeneration.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::key::ObjectKey;
 /// How many failures, and how many paths to invalidate, are told one by one.
 const DETAILS: usize = 1000;
 
-/// What came of one image.
+/// The outcome for one image.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Regenerated {
@@ -20,15 +20,15 @@ pub struct Regenerated {
     pub bytes: u64,
     /// Variants that were to be made, and that somebody else had made by then.
     pub present: u64,
-    /// Whether the main image was made anew, or would be.
+    /// True where the main image was made anew, or would be.
     pub main: bool,
-    /// Whether its main image was to be made anew, and no original was kept.
+    /// True where the main image was to be made anew, and no original was kept.
     pub without_original: bool,
     /// Variants that were removed, or would be.
     pub pruned: Vec<ObjectKey>,
     /// Keys whose object is another one now.
     pub replaced: Vec<ObjectKey>,
-    /// Why it could not be done.
+    /// The failure, where it could not be done.
     pub failure: Option<RegenerateFailure>,
 }
 
@@ -56,17 +56,17 @@ pub struct RegenerateFailure {
     pub image: String,
     /// The kind of the failure.
     pub kind: &'static str,
-    /// What went wrong.
+    /// The failure, in words.
     pub message: String,
-    /// What to do about it.
+    /// The remedy.
     pub hint: Option<String>,
 }
 
-/// What came of all images.
+/// The outcome for all images.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RegenerateReport {
-    /// Whether nothing was written or removed.
+    /// True where nothing was written or removed.
     pub dry_run: bool,
     /// Images that were looked at.
     pub images: u64,
@@ -91,14 +91,14 @@ pub struct RegenerateReport {
     /// Paths to invalidate in a CDN, as CloudFront takes them: what lies there is another one now. All of the
     /// prefix where they are more than a thousand.
     pub invalidate: Vec<String>,
-    /// What ended it early: run it again, and it goes on where it stopped.
+    /// The reason why it ended early: run it again, and it goes on where it stopped.
     pub stopped: Option<String>,
-    /// What to do about that.
+    /// The remedy for that.
     pub hint: Option<String>,
 }
 
 impl RegenerateReport {
-    /// Whether it came to its end and nothing failed.
+    /// Returns whether it came to its end and nothing failed.
     pub fn is_complete(&self) -> bool {
         self.failed == 0 && self.stopped.is_none()
     }
