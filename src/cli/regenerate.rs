@@ -11,7 +11,7 @@ use super::output::{Failure, Outcome, size};
 use super::{Context, Result};
 use crate::config::{ConfigBuilder, RetryPreset};
 use crate::error::Error;
-use crate::ops::{self, RegenerateOptions, RegenerateReport};
+use crate::ops::{self, RegenerateOptions, RegenerateReport, Regenerated};
 use crate::store::ImageStore;
 
 /// Longest line of a list of keys; what is longer is no key or URL of a store.
@@ -32,19 +32,22 @@ pub(super) async fn run(context: &Context, arguments: Regenerate) -> Result<Outc
     };
     let mut interrupt = Interrupt::listen(output, "finishing the images under way");
     let progress = output.progress(total, "images");
-    let mut work = std::pin::pin!(ops::regenerate_each(&store, &options, |one| {
+    let each = |one: &Regenerated| {
         progress.step(&one.image);
         if let Some(failure) = &one.failure {
             let mut told = Failure::new(failure.kind, failure.message.clone());
             told.hint.clone_from(&failure.hint);
             progress.suspend(|| output.failure(&failure.image, &told));
         }
-    }));
-    let ended = tokio::select! {
-        ended = &mut work => ended,
-        () = interrupt.pressed() => {
-            stop.store(true, Ordering::Relaxed);
-            work.await
+    };
+    let ended = {
+        let mut work = std::pin::pin!(ops::regenerate_each(&store, &options, each));
+        tokio::select! {
+            ended = &mut work => ended,
+            () = interrupt.pressed() => {
+                stop.store(true, Ordering::Relaxed);
+                work.await
+            }
         }
     };
     drop(progress);
@@ -90,13 +93,16 @@ fn keys(file: &Path) -> Result<Vec<String>> {
     loop {
         let mut line = String::new();
         let mut limited = Read::take(&mut lines, MAX_LINE);
-        let read = limited.read_line(&mut line).map_err(|error| failure(&error))?;
+        let read = limited
+            .read_line(&mut line)
+            .map_err(|error| failure(&error))?;
         match read {
             0 => return Ok(keys),
             _ if read as u64 == MAX_LINE && !line.ends_with('\n') => {
                 let text = format!("{}: a line is longer than {MAX_LINE} bytes", file.display());
-                return Err(Failure::new("invalid_argument", text)
-                    .with_hint("give one key or URL a line"));
+                return Err(
+                    Failure::new("invalid_argument", text).with_hint("give one key or URL a line")
+                );
             }
             _ => keys.push(line.trim().to_owned()),
         }

@@ -74,12 +74,12 @@ impl<'de> Deserialize<'de> for Variants {
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Variants, M::Error> {
                 let mut variants = Vec::new();
                 while let Some(name) = map.next_key::<String>()? {
-                    let (options, lazy) = map
-                        .next_value()
-                        .and_then(own_options)
-                        .map_err(|error: M::Error| {
-                            M::Error::custom(format_args!("{name}: {error}"))
-                        })?;
+                    let (options, lazy) =
+                        map.next_value()
+                            .and_then(own_options)
+                            .map_err(|error: M::Error| {
+                                M::Error::custom(format_args!("{name}: {error}"))
+                            })?;
                     let variant = Variant::new(name, options).map_err(M::Error::custom)?;
                     variants.push(variant.with_lazy(lazy));
                 }

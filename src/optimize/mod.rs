@@ -86,6 +86,17 @@ pub struct SourceInfo {
     pub damaged: f64,
 }
 
+/// Returns the format of an image, and the size that it is shown at, from its header.
+#[cfg(feature = "store")]
+pub(crate) fn dimensions(bytes: &[u8]) -> Result<(ImageFormat, u32, u32), OptimizeError> {
+    guard::guarded(|| {
+        let options = OptimizeOptions::default();
+        let header = header::Header::read(bytes, &options, &budget::Budget::new(&options))?;
+        let (width, height) = header.upright().size(header.width, header.height);
+        Ok((header.format, width, height))
+    })
+}
+
 /// Checks, turns upright, resizes and re-encodes one image.
 ///
 /// ```

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use object_store::ObjectStore;
 use uuid::Uuid;
 
+use super::ensure::Ensuring;
 use super::signer::Signers;
 use super::sources::Sources;
 use super::work::WorkPool;
@@ -177,6 +178,7 @@ pub(super) fn open(
     let work = WorkPool::new(config.max_decodes(), config.decode_wait());
     let signers = Signers::new(&config)?;
     let inner = Inner {
+        ensuring: Ensuring::new(config.max_decodes()),
         config,
         backend,
         signers,

@@ -1,6 +1,7 @@
 //! [`ImageStore`]: the only room that knows both pixels and storage.
 
 mod builder;
+mod ensure;
 mod image;
 mod objects;
 mod options;
@@ -23,11 +24,11 @@ mod write;
 pub use builder::ImageStoreBuilder;
 pub use image::{ReceivedPost, Status, StoredImage, StoredVariant, SweepReport, SweptObject};
 pub use objects::Object;
-pub(crate) use originals::CACHE_CONTROL as ORIGINAL_CACHE_CONTROL;
 pub use options::{
     PresignGetOptions, PresignPostOptions, PresignPutOptions, SignedCookiesOptions,
     SignedUrlOptions, UploadOptions,
 };
+pub(crate) use originals::CACHE_CONTROL as ORIGINAL_CACHE_CONTROL;
 pub use reference::KeyOrUrl;
 pub(crate) use remake::{Remake, Remaking};
 pub use stream::ObjectStream;
@@ -46,6 +47,7 @@ use crate::error::{Error, Result};
 use crate::format::ImageFormat;
 use crate::key::{InvalidKey, ObjectKey};
 use crate::variant::{Variant, variant_key};
+use ensure::Ensuring;
 use signer::{RequestSigner, Signers};
 use sources::Sources;
 use work::WorkPool;
@@ -86,6 +88,7 @@ struct Inner {
     signers: Signers,
     work: WorkPool,
     sources: Sources,
+    ensuring: Ensuring,
 }
 
 impl Inner {

@@ -139,7 +139,11 @@ impl ImageStore {
         let key = self.key_of(key)?;
         let public = self.public_key(key.as_str())?;
         public.original().ok_or_else(|| {
-            InvalidKey::new(key.as_str(), "only the keys that uploads get have originals").into()
+            InvalidKey::new(
+                key.as_str(),
+                "only the keys that uploads get have originals",
+            )
+            .into()
         })
     }
 }

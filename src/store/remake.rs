@@ -186,7 +186,9 @@ impl Rewriting {
                 main: None,
             });
         };
-        let main = self.put(&backend, self.order.key.clone(), image, true).await?;
+        let main = self
+            .put(&backend, self.order.key.clone(), image, true)
+            .await?;
         if self.buried(&backend).await? != buried {
             let backend = self.inner.backend.until(deadline);
             backend.delete(&self.order.key).await?;

@@ -50,7 +50,8 @@ impl Examination<'_> {
                 }
                 Ok(_) => {}
                 Err(problem) => {
-                    let trouble = Trouble::new(problem, "see that the address answers, and try again");
+                    let trouble =
+                        Trouble::new(problem, "see that the address answers, and try again");
                     return self.findings.warning(NAME, trouble);
                 }
             }

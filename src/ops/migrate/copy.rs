@@ -165,7 +165,9 @@ impl Copier {
     /// Copies an original to where the target keeps those of its images: never under a public prefix.
     async fn copy_original(&self, mut info: ObjectInfo) -> Result<Migrated, Trouble> {
         let key = info.key.clone();
-        let target_key = self.target.original_key(self.source.relative_original(&key))?;
+        let target_key = self
+            .target
+            .original_key(self.source.relative_original(&key))?;
         let there = self.there(&target_key).await?;
         if there.as_ref().is_some_and(|there| there.size != info.size) {
             return Err(other_object(&target_key).into());

@@ -128,7 +128,11 @@ fn listed(source: &Place, options: &MigrateOptions) -> BoxStream<'static, Result
     let apart = source
         .originals_prefix()
         .filter(|_| !options.optimize)
-        .map(|prefix| backend.list(&prefix).take_while(|info| future::ready(may_be_seen(info))));
+        .map(|prefix| {
+            backend
+                .list(&prefix)
+                .take_while(|info| future::ready(may_be_seen(info)))
+        });
     images
         .chain(stream::iter(apart).flatten())
         .map(|info| info.map_err(Error::from))

@@ -66,7 +66,13 @@ impl Copier {
         let Some(original) = key.original() else {
             return Ok(None);
         };
-        match self.source.store().backend().get(&original, MAX_OBJECT).await {
+        match self
+            .source
+            .store()
+            .backend()
+            .get(&original, MAX_OBJECT)
+            .await
+        {
             Ok((_, bytes)) => Ok(Some(bytes)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             // Whoever has never kept any has no rights to them, as a rule.

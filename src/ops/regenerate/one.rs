@@ -136,8 +136,8 @@ impl Worker<'_> {
             };
             if configured.iter().any(|variant| variant.name() == name) {
                 let current = variant_key(&image.key, name)?;
-                let is_there = image.beside.contains(&current)
-                    || done.made.iter().any(|made| made == name);
+                let is_there =
+                    image.beside.contains(&current) || done.made.iter().any(|made| made == name);
                 // Another image may have the same id and another format.
                 if current == *key || !is_there || self.exists(&parent).await? {
                     continue;
@@ -158,5 +158,7 @@ impl Worker<'_> {
 
 fn names(wanted: &[(Variant, ObjectKey)]) -> Vec<String> {
     let names = wanted.iter();
-    names.map(|(variant, _)| variant.name().to_owned()).collect()
+    names
+        .map(|(variant, _)| variant.name().to_owned())
+        .collect()
 }

@@ -190,9 +190,8 @@ impl FromStr for Shard {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let numbers = text.split_once('/');
-        let numbers = numbers.and_then(|(index, count)| {
-            Some((index.parse().ok()?, count.parse().ok()?))
-        });
+        let numbers =
+            numbers.and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
         let (index, count) = numbers.ok_or_else(invalid)?;
         Self::new(index, count)
     }
@@ -216,13 +215,19 @@ mod tests {
             let mut sizes = vec![0; shards.len()];
             for image in 0..1000 {
                 let stem = format!("components/{image}");
-                let having = shards.iter().enumerate().filter(|(_, shard)| shard.has(&stem));
+                let having = shards
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, shard)| shard.has(&stem));
                 let having: Vec<usize> = having.map(|(at, _)| at).collect();
                 assert_eq!(having.len(), 1, "{stem}");
                 sizes[having[0]] += 1;
             }
             let fair = 1000 / count as usize;
-            assert!(sizes.iter().all(|size| size.abs_diff(fair) < fair / 3), "{sizes:?}");
+            assert!(
+                sizes.iter().all(|size| size.abs_diff(fair) < fair / 3),
+                "{sizes:?}"
+            );
         }
     }
 
@@ -238,7 +243,18 @@ mod tests {
 
     #[test]
     fn what_is_no_shard_is_refused() {
-        for text in ["", "1", "/", "0/1", "2/1", "1/0", "-1/2", "1/2/3", "a/b", "1/99999999"] {
+        for text in [
+            "",
+            "1",
+            "/",
+            "0/1",
+            "2/1",
+            "1/0",
+            "-1/2",
+            "1/2/3",
+            "a/b",
+            "1/99999999",
+        ] {
             assert!(text.parse::<Shard>().is_err(), "{text:?}");
         }
         assert_eq!("3/3".parse::<Shard>().expect("valid").to_string(), "3/3");

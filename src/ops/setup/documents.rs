@@ -194,7 +194,11 @@ fn lifecycle(setup: &Setup) -> Value {
         }));
     }
     for (id, prefix, archive) in [
-        ("images-move-to-cheaper-storage", options.prefix.clone(), options.archive),
+        (
+            "images-move-to-cheaper-storage",
+            options.prefix.clone(),
+            options.archive,
+        ),
         (
             "originals-move-to-cheaper-storage",
             setup.originals_prefix(),

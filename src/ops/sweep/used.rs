@@ -7,8 +7,8 @@ use std::io::{BufRead, Read};
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 
-use crate::ops::part::Part;
 use crate::key::ObjectKey;
+use crate::ops::part::Part;
 use crate::store::ImageStore;
 
 /// Longest line of a list of used URLs; what is longer is no URL of a store.

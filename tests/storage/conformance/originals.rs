@@ -57,20 +57,32 @@ pub async fn are_nobodys_to_see(place: &Place) {
         assert!(public.contains(&key) && key.starts_with(stem), "{key}");
     }
     // Nor by a store without a prefix, under which everything lies.
-    if !matches!(store.config().backend(), lablink_storage::BackendConfig::Memory { .. }) {
+    if !matches!(
+        store.config().backend(),
+        lablink_storage::BackendConfig::Memory { .. }
+    ) {
         assert_eq!(place.everything(&store).await, listed(&store).await);
     }
     assert_eq!(kind(store.get(&original).await), ErrorKind::InvalidKey);
     assert_eq!(kind(store.head(&original).await), ErrorKind::InvalidKey);
     assert_eq!(kind(store.delete(&original).await), ErrorKind::InvalidKey);
-    assert_eq!(kind(store.resolve(original.as_str())), ErrorKind::InvalidKey);
-    assert_eq!(kind(store.public_key(original.as_str())), ErrorKind::InvalidKey);
+    assert_eq!(
+        kind(store.resolve(original.as_str())),
+        ErrorKind::InvalidKey
+    );
+    assert_eq!(
+        kind(store.public_key(original.as_str())),
+        ErrorKind::InvalidKey
+    );
     let signed = store.presigned_get(&original, PresignGetOptions::default());
     assert_eq!(kind(signed.await), ErrorKind::InvalidKey);
     let url = image.url.replace(image.key.as_str(), original.as_str());
     assert_eq!(kind(store.key_from_url(&url)), ErrorKind::ForeignUrl);
     assert_eq!(kind(store.get(&url).await), ErrorKind::ForeignUrl);
-    assert_eq!(store.original(&image.key).await.expect("still there").bytes, photo());
+    assert_eq!(
+        store.original(&image.key).await.expect("still there").bytes,
+        photo()
+    );
 }
 
 pub async fn are_handed_out_as_attachments(place: &Place) {
@@ -85,12 +97,19 @@ pub async fn are_handed_out_as_attachments(place: &Place) {
     let id = image.key.uuid().expect("an upload's");
     for (options, name) in [
         (options(), format!("{id}.jpg")),
-        (options().with_download_as("board.jpg"), "board.jpg".to_owned()),
+        (
+            options().with_download_as("board.jpg"),
+            "board.jpg".to_owned(),
+        ),
     ] {
         let signed = store.presigned_original(&image.key, options).await;
-        let answer = reqwest::get(signed.expect("signed").url).await.expect("answered");
+        let answer = reqwest::get(signed.expect("signed").url)
+            .await
+            .expect("answered");
         assert_eq!(answer.status(), 200);
-        let disposition = answer.headers()["content-disposition"].to_str().expect("text");
+        let disposition = answer.headers()["content-disposition"]
+            .to_str()
+            .expect("text");
         assert!(disposition.starts_with("attachment;"), "{disposition}");
         assert!(disposition.contains(&name), "{disposition}");
         assert_eq!(answer.bytes().await.expect("the bytes"), photo());
@@ -113,14 +132,24 @@ pub async fn are_kept_on_request_alone(place: &Place) {
 
 pub async fn go_with_their_image(place: &Place) {
     let store = keeping(place);
-    let (first, second) = (store.upload(photo(), ()).await, store.upload(photo(), ()).await);
+    let (first, second) = (
+        store.upload(photo(), ()).await,
+        store.upload(photo(), ()).await,
+    );
     let (first, second) = (first.expect("stored"), second.expect("stored"));
     store.delete(&first.key).await.expect("removed");
     assert_eq!(kind(store.original(&first.key).await), ErrorKind::NotFound);
     store.original(&second.key).await.expect("another's");
-    if !matches!(store.config().backend(), lablink_storage::BackendConfig::Memory { .. }) {
+    if !matches!(
+        store.config().backend(),
+        lablink_storage::BackendConfig::Memory { .. }
+    ) {
         // By a store that keeps none any more.
-        place.store().delete_url(&second.url).await.expect("removed");
+        place
+            .store()
+            .delete_url(&second.url)
+            .await
+            .expect("removed");
         assert_eq!(kind(store.original(&second.key).await), ErrorKind::NotFound);
     }
 }
@@ -140,10 +169,19 @@ pub async fn are_taken_back_with_a_failed_upload(place: &Place) {
     let first = store.upload(photo(), ()).await.expect("stored");
     // Its key is taken, by an image with an original: that stays.
     let other = images::png_rgb(80, 60);
-    assert_eq!(kind(store.upload(other.clone(), ()).await), ErrorKind::AlreadyExists);
-    assert_eq!(store.original(&first.key).await.expect("kept").bytes, photo());
+    assert_eq!(
+        kind(store.upload(other.clone(), ()).await),
+        ErrorKind::AlreadyExists
+    );
+    assert_eq!(
+        store.original(&first.key).await.expect("kept").bytes,
+        photo()
+    );
 
-    if matches!(store.config().backend(), lablink_storage::BackendConfig::Memory { .. }) {
+    if matches!(
+        store.config().backend(),
+        lablink_storage::BackendConfig::Memory { .. }
+    ) {
         return;
     }
     // By one without: the one that was written goes again.
@@ -151,7 +189,10 @@ pub async fn are_taken_back_with_a_failed_upload(place: &Place) {
     let plain = place.builder().with_ids(move || id).build().expect("valid");
     let first = plain.upload(photo(), ()).await.expect("stored");
     let store = keeping_as(place, id);
-    assert_eq!(kind(store.upload(other, ()).await), ErrorKind::AlreadyExists);
+    assert_eq!(
+        kind(store.upload(other, ()).await),
+        ErrorKind::AlreadyExists
+    );
     assert_eq!(kind(store.original(&first.key).await), ErrorKind::NotFound);
     assert_eq!(listed(&store).await, [first.key.to_string()]);
 }
