@@ -43,6 +43,8 @@ if TYPE_CHECKING:
         PresignedPost,
         PresignedRequest,
         ReceivedPost,
+        RegenerateFailure,
+        RegenerateReport,
         SignedCookies,
         SourceInfo,
         Status,
@@ -51,7 +53,7 @@ if TYPE_CHECKING:
         SweepReport,
         SweptObject,
     )
-    from ._typing import LimitOptions, OptimizeOptions
+    from ._typing import LimitOptions, OptimizeOptions, VariantOptions
 
 __all__ = [
     "AccessDeniedError",
@@ -78,6 +80,8 @@ __all__ = [
     "PresignedPost",
     "PresignedRequest",
     "ReceivedPost",
+    "RegenerateFailure",
+    "RegenerateReport",
     "SignedCookies",
     "SourceInfo",
     "Status",
@@ -89,6 +93,7 @@ __all__ = [
     "SweptObject",
     "UnavailableError",
     "UnsupportedFormatError",
+    "VariantOptions",
     "__version__",
     "optimize",
 ]

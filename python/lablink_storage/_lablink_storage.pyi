@@ -12,12 +12,14 @@ from ._types import (
     PresignedPost,
     PresignedRequest,
     ReceivedPost,
+    RegenerateReport,
     SignedCookies,
     Status,
     StoredImage,
+    StoredVariant,
     SweepReport,
 )
-from ._typing import Duration, ImageInput, LimitOptions, OptimizeOptions
+from ._typing import Duration, ImageInput, LimitOptions, OptimizeOptions, VariantOptions
 
 __all__ = ["ImageStore", "ObjectIterator", "__version__", "optimize", "run_cli", "settings"]
 
@@ -64,7 +66,7 @@ class ImageStore:
         env: Mapping[str, str] | None = None,
         *,
         optimize: OptimizeOptions | str | None = None,
-        variants: Mapping[str, OptimizeOptions] | str | None = None,
+        variants: Mapping[str, VariantOptions] | str | None = None,
         limits: LimitOptions | str | None = None,
         prefix: str | None = None,
         keep_original: bool | None = None,
@@ -90,7 +92,7 @@ class ImageStore:
         prefix: str = "components",
         cloudfront_domain: str | None = None,
         optimize: OptimizeOptions | str | None = None,
-        variants: Mapping[str, OptimizeOptions] | str | None = None,
+        variants: Mapping[str, VariantOptions] | str | None = None,
         limits: LimitOptions | str | None = None,
         addressing: Literal["auto", "virtual", "path"] = "auto",
         accelerate: bool = False,
@@ -122,7 +124,7 @@ class ImageStore:
         secret: str | None = None,
         prefix: str = "components",
         optimize: OptimizeOptions | str | None = None,
-        variants: Mapping[str, OptimizeOptions] | str | None = None,
+        variants: Mapping[str, VariantOptions] | str | None = None,
         limits: LimitOptions | str | None = None,
         fsync: bool = False,
         keep_original: bool = False,
@@ -142,7 +144,7 @@ class ImageStore:
         secret: str | None = None,
         prefix: str = "components",
         optimize: OptimizeOptions | str | None = None,
-        variants: Mapping[str, OptimizeOptions] | str | None = None,
+        variants: Mapping[str, VariantOptions] | str | None = None,
         limits: LimitOptions | str | None = None,
         keep_original: bool = False,
         cache_control: str | None = None,
@@ -169,6 +171,8 @@ class ImageStore:
     def delete(self, key: str) -> None: ...
     def public_url(self, key: str) -> str: ...
     def variant_url(self, key: str, name: str) -> str: ...
+    def ensure_variant(self, key: str, name: str) -> StoredVariant: ...
+    def _serve_variant(self, key: str, name: str) -> str: ...
     def key_from_url(self, url: str) -> str: ...
     def presigned_get(
         self,
@@ -221,6 +225,18 @@ class ImageStore:
     def verify_get(self, key: str, query: str) -> GetOverrides | None: ...
     def promote(self, key: str) -> StoredImage: ...
     def sweep(self, older_than: Duration = 86400, dry_run: bool = True) -> SweepReport: ...
+    def regenerate(
+        self,
+        *,
+        variants: Iterable[str] | None = None,
+        all: bool = False,
+        main: bool = False,
+        prune: bool = False,
+        keys: Iterable[str] | None = None,
+        prefix: str | None = None,
+        shard: str | tuple[int, int] | None = None,
+        dry_run: bool = False,
+    ) -> RegenerateReport: ...
     def _check(self) -> None: ...
     def status(self) -> Status: ...
     @property

@@ -10,6 +10,8 @@ mod crash;
 mod crash_promoting;
 mod credentials;
 mod faults;
+mod life;
+mod noted;
 mod presign;
 mod presign_urls;
 mod s3;
