@@ -56,12 +56,12 @@ pub fn full() -> bool {
 pub fn ssimulacra2(reference: &[u8], distorted: &[u8]) -> f64 {
     use fast_ssim2::{PixelDescriptor, PixelSlice, Ssimulacra2Reference};
     let (reference, distorted) = (rgb(reference), rgb(distorted));
-    let slice = |picture: &(Vec<u8>, u32, u32)| {
+    fn slice(picture: &(Vec<u8>, u32, u32)) -> PixelSlice<'_> {
         let (pixels, width, height) = picture;
         let stride = *width as usize * 3;
         let slice = PixelSlice::new(pixels, *width, *height, stride, PixelDescriptor::RGB8_SRGB);
         slice.expect("pixels fit")
-    };
+    }
     let reference = Ssimulacra2Reference::new(&slice(&reference)).expect("a picture");
     reference
         .compare(&slice(&distorted))

@@ -1,8 +1,8 @@
 //! New sizes for images that were stored long ago, all at once or on demand.
 
-use lablink_storage::ops::{RegenerateOptions, Shard, regenerate};
+use lablink_storage::ops::{RegenerateOptions, Shard, handle_event, regenerate};
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyDict, PyString};
 
 use super::ImageStore;
 use crate::error::{guard, invalid_argument, storage};
@@ -51,6 +51,49 @@ impl ImageStore {
     /// The URL that a route redirects to for a variant, which is made if it is not there.
     fn _serve_variant(&self, py: Python<'_>, key: &str, name: &str) -> PyResult<String> {
         guard(|| wait(py, self.client(py)?.serve_variant(key, name))?.map_err(storage))
+    }
+
+    /// Promotes the direct uploads that an S3 event notification tells of: bare, or wrapped by SNS, SQS or both.
+    ///
+    /// Handling the same notification again does no harm. What is no pending upload of this store's own bucket
+    /// and prefix is skipped with a reason, and no URL in it is ever fetched.
+    ///
+    /// Args:
+    ///     event: the notification, as JSON text or as the objects of it.
+    ///
+    /// Returns:
+    ///     A dict: "ok", False where the notification should come again, and "outcomes", a dict for each thing
+    ///     that it told: "outcome" is "promoted", "skipped", "refused" or "failed".
+    ///
+    /// Raises:
+    ///     InvalidArgumentError: it is no S3 notification.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> ImageStore.memory().handle_event({"Records": []})
+    ///     {'ok': True, 'outcomes': []}
+    #[pyo3(signature = (event))]
+    fn handle_event<'py>(
+        &self,
+        py: Python<'py>,
+        event: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        guard(|| {
+            let json = py.import("json")?;
+            let document = match event.is_instance_of::<PyString>() {
+                true => text("event", event)?,
+                false => json.call_method1("dumps", (event,))?.extract()?,
+            };
+            let client = self.client(py)?;
+            let report = wait(py, handle_event(client, document.as_bytes()))?;
+            let report = report.map_err(|invalid| storage(invalid.into()))?;
+            let outcomes = serde_json::to_string(&report.outcomes)
+                .map_err(|error| invalid_argument("event", &error.to_string()))?;
+            let answer = PyDict::new(py);
+            answer.set_item("ok", report.is_done())?;
+            answer.set_item("outcomes", json.call_method1("loads", (outcomes,))?)?;
+            Ok(answer.into_any())
+        })
     }
 
     /// Makes the configured variants that images lack, from the original where one was kept.
