@@ -48,9 +48,9 @@ async fn main() -> ExitCode {
 
 async fn serve(store: ImageStore) -> Result<(), Box<dyn StdError>> {
     let address = match std::env::var("LISTEN") {
-        Ok(address) => address
-            .parse()
-            .map_err(|_| format!("LISTEN is {address:?}, and no address like 127.0.0.1:3000"))?,
+        Ok(address) => address.parse().map_err(|_| {
+            format!("LISTEN is {address:?}, which is not an address like 127.0.0.1:3000")
+        })?,
         Err(_) => SocketAddr::from(([127, 0, 0, 1], 3000)),
     };
     let listener = TcpListener::bind(address)

@@ -14,7 +14,7 @@ use crate::variant::InvalidVariant;
 /// A result whose error is this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Anything that can go wrong, with its [`kind`](Self::kind) to match on and a [`hint`](Self::hint) that
+/// Any error of this crate, with its [`kind`](Self::kind) to match on and a [`hint`](Self::hint) that
 /// says what to do.
 ///
 /// No message, hint or `Debug` output ever holds a secret, a token or a signed query.
@@ -145,7 +145,7 @@ impl Error {
                 "use a key that this store gave out: 1 to 1024 bytes, segments joined by '/'"
             }
             Self::ForeignUrl(_) => {
-                "use a URL that this store gave out; an address that the store once had goes into LABLINK_STORAGE_FORMER_URLS"
+                "use a URL that this store gave out; add an address that the store had before to LABLINK_STORAGE_FORMER_URLS"
             }
             Self::Optimize(error) => optimize_hint(error),
             Self::Sign(error) => match error {
@@ -153,7 +153,7 @@ impl Error {
                 SignError::InvalidSecret { .. } => {
                     "give the secret or private key that belongs here"
                 }
-                SignError::Crypto => "try again, with another key if it stays so",
+                SignError::Crypto => "try again; if it fails again, use another key",
             },
             Self::PolicyViolation(_) => {
                 "ask for a new form and send the file as it says, the file field last"
@@ -167,7 +167,7 @@ impl Error {
             Self::Busy { .. } => {
                 "try again shortly; LABLINK_STORAGE_MAX_DECODES allows more decodes at once"
             }
-            Self::Internal { .. } => "look into the log",
+            Self::Internal { .. } => "see the log",
         };
         Some(hint.to_owned())
     }
@@ -225,7 +225,7 @@ impl Error {
 fn optimize_hint(error: &OptimizeError) -> &'static str {
     match error {
         OptimizeError::InvalidImage { .. } => {
-            "send the whole file as the camera or program wrote it"
+            "send the whole file, as the camera or program wrote it"
         }
         OptimizeError::UnsupportedFormat {
             name: "HEIC" | "AVIF" | "TIFF" | "BMP",

@@ -134,7 +134,7 @@ impl fmt::Display for ImageFormat {
     }
 }
 
-/// Bytes that are none of the accepted formats.
+/// Bytes in none of the accepted formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unrecognized {

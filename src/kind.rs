@@ -24,7 +24,7 @@ pub enum ErrorKind {
     InvalidKey,
     /// A URL that does not lead into this store.
     ForeignUrl,
-    /// Bytes that are no image, or a damaged one.
+    /// Bytes that are not an image, or a damaged one.
     InvalidImage,
     /// An image, or an upload, over a limit.
     LimitExceeded,

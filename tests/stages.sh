@@ -155,12 +155,12 @@ stage_docs() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-de
 
 ABOUT[features]="every combination of features passes clippy; without any, the optimizer's tests run (--full)"
 stage_features() {
-    # s3 and local bring store, cli brings all.
+    # s3 and local bring store, ops brings s3 and local, cli brings all.
     local features
     for features in "" --no-default-features; do
         cargo clippy --locked --workspace --all-targets $features -- -D warnings
     done
-    local set sets=("webp" "store" "store,webp" "s3" "s3,webp" "local" "local,webp" "s3,local" "cli")
+    local set sets=("webp" "store" "store,webp" "s3" "s3,webp" "local" "local,webp" "s3,local" "ops" "cli")
     for set in "${sets[@]}"; do
         echo "features: $set"
         # clippy, because RUSTFLAGS of its own would have all dependencies compiled again.

@@ -1,4 +1,4 @@
-"""Puts an application's images where they belong: checked, upright, resized, re-encoded and stored on S3,
+"""Stores an application's images: checked, upright, resized and re-encoded, on S3,
 local disk or in memory.
 
     >>> from lablink_storage import ImageStore

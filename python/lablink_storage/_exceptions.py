@@ -27,7 +27,7 @@ class StorageError(Exception):
     http_status: ClassVar[int] = 502
 
     _is_logged = False
-    """Whether the store has written a line about it already."""
+    """True if the store has written a line about it already."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class ForeignUrlError(StorageError, ValueError):
 
 
 class InvalidImageError(StorageError, ValueError):
-    """Bytes that are no image, or a damaged one."""
+    """Bytes that are not an image, or a damaged one."""
 
     code = "invalid_image"
     http_status = 400

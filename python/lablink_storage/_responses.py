@@ -14,7 +14,7 @@ _log = logging.getLogger("lablink_storage.flask")
 
 _BUSY = ("the image store is busy or out of reach", "try again in a moment")
 _BROKEN = (
-    "the image store does not work as it should",
+    "the image store has a problem",
     "an administrator finds the cause in the log",
 )
 
@@ -22,7 +22,7 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }
-"""Whatever the bytes are, no browser is to guess their type or run them."""
+"""Headers that keep browsers from guessing the type of the bytes, or running them."""
 
 
 def refusal(status: int, kind: str, message: str, hint: str | None) -> Response:
@@ -38,7 +38,7 @@ def error_response(error: StorageError) -> Response:
     """The answer to a request that ended in an error.
 
     What is the service's fault and not the client's is logged, and the client gets general words: bucket
-    names, roles and addresses are none of its business.
+    names, roles and addresses are not for it to see.
     """
     status, message, hint = error.http_status, error.message, error.hint
     if status >= 500:

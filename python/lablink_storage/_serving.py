@@ -1,4 +1,4 @@
-"""What S3 does for its own objects, done for the local backend: serve them, and take presigned POSTs."""
+"""Serves the local backend's images, and takes presigned POSTs, as S3 does for its own."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ _MAX_DISCARDED = 64 * 1024 * 1024
 
 
 def _not_found() -> Response:
-    return refusal(404, "not_found", "there is no such image", None)
+    return refusal(404, "not_found", "this image does not exist", None)
 
 
 def _is_ours(store: ImageStore, key: str) -> bool:
-    """Whether the key may be served: under the prefix, and not what would be taken for a URL."""
+    """Returns whether the key may be served: under the prefix, and not mistaken for a URL."""
     first = key.partition("/")[0]
     if not first or ":" in first or first in ("pending", "originals"):
         return False
@@ -69,7 +69,7 @@ def serve_file(store: ImageStore, key: str) -> Response:
             response.headers["Content-Disposition"] = overrides.content_disposition
         etag = response.headers.get("ETag")
         if not _preconditions_hold(info.e_tag, info.last_modified):
-            return refusal(412, "precondition_failed", "the image is another one by now", None)
+            return refusal(412, "precondition_failed", "the image has changed", None)
         conditions = _later_conditions()
         if not is_resource_modified(conditions, etag, None, info.last_modified):
             response.status_code = 304
@@ -111,8 +111,8 @@ def _later_conditions() -> dict[str, Any]:
 
 
 def _asks_for_one_range(size: int) -> bool:
-    """Whether there is a Range header to be followed. What is malformed, of another unit, or several ranges
-    is ignored, as RFC 9110 (14.2) has it; so is a suffix of more than there is. The answer is the whole."""
+    """Returns whether there is a Range header to follow. RFC 9110 (14.2) ignores what is malformed, of another
+    unit, several ranges, or a suffix longer than the image. The answer is then the whole image."""
     asked = parse_range_header(request.headers.get("Range"))
     if asked is None or asked.units != "bytes" or len(asked.ranges) != 1:
         return False
@@ -120,7 +120,7 @@ def _asks_for_one_range(size: int) -> bool:
 
 
 def _signed(store: ImageStore, key: str) -> GetOverrides | None:
-    """What a signed request asks for; a plain public one asks for nothing."""
+    """Returns the headers that a signed request asks for; a plain public one asks for nothing."""
     query = request.query_string.decode("latin-1")
     return store.verify_get(key, query) if query else None
 
@@ -159,7 +159,7 @@ class _Body:
                     return
                 self._taken += len(chunk)
         except (HTTPException, OSError):
-            _log.debug("the client has gone before it had sent everything")
+            _log.debug("the client disconnected before it had sent everything")
 
 
 def receive_file(store: ImageStore) -> Response:

@@ -1,4 +1,4 @@
-"""What the calls answer with: plain, immutable, picklable values."""
+"""Results of the calls: plain, immutable, picklable values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _timestamp(moment: datetime) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceInfo:
-    """What an image was before it was optimized."""
+    """The facts of an image before it was optimized."""
 
     format: str
     """MIME type of what came in."""
@@ -32,7 +32,7 @@ class SourceInfo:
     frames_dropped: int
     """Frames that are not in the result."""
     metadata_stripped: bool
-    """Whether metadata (EXIF, XMP, a profile, trailing bytes) was there and dropped."""
+    """True if metadata (EXIF, XMP, a profile, trailing bytes) was there and dropped."""
     damaged: float = 0.0
     """Share of the picture that was lost to damage inside the file, 0 to 1."""
 
@@ -85,9 +85,9 @@ class StoredImage:
     variants: Mapping[str, StoredVariant]
     """The variants stored beside it, by name."""
     source: SourceInfo
-    """What came in."""
+    """The image that came in."""
     original: str | None = None
-    """Key of what came in, where it is kept: for ``ImageStore.original``."""
+    """Key of its original, where one is kept: for ``ImageStore.original``."""
 
     def to_dict(self) -> dict[str, Any]:
         """The same as a dict that JSON takes."""
@@ -113,12 +113,12 @@ class OptimizedImage:
     placeholder: str
     """A ThumbHash in base64."""
     source: SourceInfo
-    """What came in."""
+    """The image that came in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectInfo:
-    """What is known about a stored object."""
+    """The properties of a stored object."""
 
     key: str
     size: int
@@ -140,12 +140,12 @@ class ObjectInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """Whether the store works, in words that can be shown."""
+    """The state of the store, in words that can be shown."""
 
     enabled: bool
-    """Whether images go to S3."""
+    """True if images go to S3."""
     accessible: bool
-    """Whether the backend answered."""
+    """True if the backend answered."""
     backend: str
     """``"s3"``, ``"local"`` or ``"memory"``."""
     bucket: str | None
@@ -153,9 +153,9 @@ class Status:
     message: str
     """One sentence for a person."""
     error: str | None
-    """What went wrong, where something did."""
+    """The error, if there was one."""
     hint: str | None
-    """What to do about it."""
+    """The remedy."""
 
     def to_dict(self) -> dict[str, Any]:
         """The same as a dict that JSON takes."""

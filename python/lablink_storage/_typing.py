@@ -47,18 +47,18 @@ class LimitOptions(TypedDict, total=False):
 
 
 class OptimizeOptions(TypedDict, total=False):
-    """How an image is to be treated. Defaults in brackets."""
+    """Options for optimizing an image. Defaults in brackets."""
 
     max_width: int
     """Width of the box in pixels [1200]."""
     max_height: int
     """Height of the box in pixels [1200]."""
     fit: Literal["inside", "contain", "cover"]
-    """How the image is fitted to the box ["inside"]; none of them enlarges."""
+    """Way to fit the image to the box ["inside"]; none of them enlarges."""
     gravity: Literal[
         "center", "north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest"
     ]
-    """Which part stays when "cover" crops ["center"]."""
+    """Part that stays when "cover" crops ["center"]."""
     quality: int
     """Encoder quality, 1 to 100 [85]."""
     format: Literal["jpeg", "webp", "png", "auto"]
@@ -70,7 +70,7 @@ class OptimizeOptions(TypedDict, total=False):
     lossless: bool
     """Lossless WebP [False]."""
     animation: Literal["first_frame", "reject"]
-    """What becomes of animations ["first_frame"]."""
+    """Treatment of animations ["first_frame"]."""
     keep_copyright: bool
     """Keep the copyright notice and the artist [False]."""
     accept_truncated: bool
@@ -78,7 +78,7 @@ class OptimizeOptions(TypedDict, total=False):
     max_damage: float
     """Share of the picture that may be lost to damage inside the file, 0 to 1 [0.05]."""
     limits: LimitOptions | Mapping[str, Any]
-    """What a file may cost."""
+    """Limits on the cost of a file."""
 
 
 class VariantOptions(OptimizeOptions, total=False):

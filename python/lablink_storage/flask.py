@@ -239,7 +239,7 @@ def _routes(
 
 
 def _upload_request(store: ImageStore, prefix: Prefix, body: Mapping[str, Any]) -> dict[str, Any]:
-    """What the browser has to send, in one shape for a form and for a PUT."""
+    """Returns the request for the browser to send, in one shape for a form and for a PUT."""
     filename, content_type, size = _text(body, "filename"), _content_type(body), _size(body)
     if store.direct_upload == "put":
         if size is None:
@@ -267,7 +267,7 @@ def _status_body(store: ImageStore) -> tuple[dict[str, Any], int]:
     # The cause may name buckets and roles: it goes to the log, which the store has written already.
     return {
         "enabled": True,
-        "error": "the bucket did not answer as it should; the log says why",
+        "error": "the bucket did not answer as expected; the log has the reason",
         "message": status.message,
     }, 500
 
@@ -284,7 +284,7 @@ def _json_body() -> dict[str, Any]:
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
-        raise InvalidArgumentError("the body is no JSON object", "send application/json")
+        raise InvalidArgumentError("the body is not a JSON object", "send application/json")
     return body
 
 

@@ -169,7 +169,7 @@ pub(crate) fn guard<T>(call: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
     let outcome = catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
         // The message of a panic may quote what it was working on: it goes to stderr only.
         Err(internal(
-            "a defect in lablink-storage was hit; please report it",
+            "this is a defect in lablink-storage; please report it",
         ))
     });
     Python::attach(|py| {

@@ -222,7 +222,10 @@ fn choice<T: Copy>(name: &str, value: &Bound<'_, PyAny>, choices: &[(&str, T)]) 
         .ok_or_else(|| {
             let known: Vec<&str> = choices.iter().map(|(known, _)| *known).collect();
             let word: String = word.chars().take(40).collect();
-            invalid_argument(name, &format!("{word:?} is none of {}", known.join(", ")))
+            invalid_argument(
+                name,
+                &format!("{word:?} is not one of {}", known.join(", ")),
+            )
         })
 }
 

@@ -154,7 +154,7 @@ def test_a_panic_is_an_exception_like_any_other() -> None:
     environment = os.environ | {"RUST_MIN_STACK": str(1 << 46)}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     assert "panicked at" in done.stderr  # else this test would show nothing
-    said = "a defect in lablink-storage was hit; please report it\n"
+    said = "this is a defect in lablink-storage; please report it\n"
     assert (done.returncode, done.stdout) == (0, said * 3)
 
 

@@ -14,6 +14,7 @@ mod directory;
 mod error;
 mod hint;
 mod list;
+#[cfg(feature = "ops")]
 mod listed;
 #[cfg(feature = "local")]
 mod local;
@@ -48,7 +49,7 @@ use crate::kind::ErrorKind;
 /// Longest that a look at the backend's health takes.
 const HEALTH_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Storage, whatever it is. Cheap to clone.
+/// Storage of any kind. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Backend {
     inner: Arc<Inner>,

@@ -89,14 +89,16 @@ pub(super) async fn run(context: &Context, arguments: Migrate) -> Result<Outcome
         ));
     }
     for name in &report.unnamable {
-        output.note(format_args!("{name:?}: its name can be no key: rename it"));
+        output.note(format_args!(
+            "{name:?}: its name cannot be a key: rename it"
+        ));
     }
     if !report.left_out_keys.is_empty() && !arguments.all_files {
-        output.note("  hint: --all-files copies what is no image, too");
+        output.note("  hint: --all-files copies files that are not images, too");
     }
     if report.type_changed > 0 {
         output.note(format_args!(
-            "{} objects have the content type of their bytes now, which is not what they had",
+            "{} objects now have the content type of their bytes, which differs from the one they had",
             report.type_changed
         ));
     }

@@ -121,7 +121,7 @@ impl ConfigBuilder {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for a flag that is neither true nor false, or an addressing style that is none.
+    /// [`ConfigError`] for a flag that is neither true nor false, or an unknown addressing style.
     pub fn from_vars(
         vars: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {

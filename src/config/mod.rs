@@ -28,7 +28,7 @@ use crate::secret::Secret;
 use crate::url::{S3Location, Urls};
 use crate::variant::Variant;
 
-/// Everything a store is told, checked once.
+/// The configuration of a store, checked once.
 ///
 /// # Examples
 ///
@@ -242,7 +242,7 @@ impl CloudFrontConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum RetryPreset {
-    /// Somebody waits for the answer: 30 s.
+    /// For callers that wait for the answer: 30 s.
     #[default]
     WebRequest,
     /// A migration or a nightly job: 180 s.

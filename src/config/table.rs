@@ -195,7 +195,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         .code("local", "directory", &[]).or("`./uploads`"),
     row(&["LABLINK_STORAGE_BASE_URL"], "base URL of local files: a path or an http(s) URL", Takes::Text(|builder, given| builder.base_url = Some(given)))
         .code("with_base_url", "base_url", LOCAL).or("`/uploads`"),
-    row(&["LABLINK_STORAGE_FORMER_URLS"], "comma-separated base URLs that the store once had: their URLs are its own still", Takes::List(|builder, given| builder.former_urls = Some(given)))
+    row(&["LABLINK_STORAGE_FORMER_URLS"], "comma-separated base URLs that the store had before: their URLs still belong to it", Takes::List(|builder, given| builder.former_urls = Some(given)))
         .code("with_former_urls", "former_urls", ANYWHERE),
     row(&["LABLINK_STORAGE_SECRET"], "secret of local signed requests, 32 bytes at least", Takes::Secret(|builder, given| builder.secret = Some(given)))
         .code("with_secret", "secret", SIGNED).secret().or("not supported"),
@@ -395,7 +395,7 @@ impl Setting {
                 let value = found.ok_or_else(|| {
                     ConfigError::new(
                         name,
-                        format!("is none of {}", words.join(", ")),
+                        format!("is not one of {}", words.join(", ")),
                         format!("set it to one of {}, or leave it unset", words.join(", ")),
                     )
                 })?;

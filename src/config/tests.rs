@@ -326,7 +326,7 @@ fn addresses_that_the_store_once_had_are_its_own_still() {
     assert!(public(&config).starts_with("https://lab.s3.eu-central-1."));
 }
 
-/// The table of the crate's documentation is this one: a row for each, and none that is no setting.
+/// The table of the crate's documentation is this one: a row for each setting, and no other.
 #[test]
 fn the_documentation_has_every_setting() {
     let written = include_str!("../lib.rs");

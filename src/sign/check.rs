@@ -305,7 +305,7 @@ impl Policy {
             .ok_or(malformed("the policy has no conditions"))?
             .iter()
             .map(|value| {
-                parse_condition(value).ok_or(malformed("the policy has a condition that is none"))
+                parse_condition(value).ok_or(malformed("the policy has a malformed condition"))
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {

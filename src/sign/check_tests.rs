@@ -257,7 +257,7 @@ fn an_altered_policy_or_signature_is_refused() {
     });
 }
 
-/// A signature over a form is none over anything else, and the other way round.
+/// A signature over a form is not valid for anything else, and the other way round.
 #[test]
 fn a_get_signature_opens_no_form() {
     let signer = local();

@@ -28,10 +28,13 @@ pub use options::{
     PresignGetOptions, PresignPostOptions, PresignPutOptions, SignedCookiesOptions,
     SignedUrlOptions, UploadOptions,
 };
+#[cfg(feature = "ops")]
 pub(crate) use originals::CACHE_CONTROL as ORIGINAL_CACHE_CONTROL;
 pub use reference::KeyOrUrl;
+#[cfg(feature = "ops")]
 pub(crate) use remake::{Remake, Remaking};
 pub use stream::ObjectStream;
+#[cfg(feature = "ops")]
 pub(crate) use sweep::{Waiting, remove_each};
 
 use std::fmt;
@@ -52,10 +55,10 @@ use signer::{RequestSigner, Signers};
 use sources::Sources;
 use work::WorkPool;
 
-/// The place where an application puts its users' images.
+/// A store of an application's images.
 ///
-/// Cheap to clone, safe to share between tasks. Every operation has a deadline, and none of them ever
-/// leaves an object half there.
+/// It is cheap to clone and safe to share between tasks. Every operation has a deadline, and none
+/// leaves an object half stored.
 ///
 /// # Examples
 ///
@@ -215,7 +218,7 @@ impl ImageStore {
             Error::InvalidArgument {
                 name: "variant",
                 reason: format!(
-                    "{:?} is none of the store's variants ({})",
+                    "{:?} is not one of the store's variants ({})",
                     name.chars().take(40).collect::<String>(),
                     known.join(", ")
                 ),
@@ -240,7 +243,7 @@ impl ImageStore {
     ///
     /// # Errors
     ///
-    /// `ForeignUrl` for anything else. It never guesses.
+    /// `ForeignUrl` for every other URL.
     pub fn key_from_url(&self, url: &str) -> Result<ObjectKey> {
         Ok(self.inner.config.urls().key_from_url(url)?)
     }
@@ -296,11 +299,12 @@ impl ImageStore {
         Err(InvalidKey::new(path, "it is not a public key of this store").into())
     }
 
+    #[cfg(feature = "ops")]
     pub(crate) fn backend(&self) -> &Backend {
         &self.inner.backend
     }
 
-    #[cfg(feature = "s3")]
+    #[cfg(feature = "ops")]
     pub(crate) fn urls(&self) -> &crate::url::Urls {
         self.inner.config.urls()
     }

@@ -14,7 +14,7 @@ use crate::optimize::OptimizeOptions;
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct UploadOptions {
-    /// The name that the file had at its user's. It tells errors and spans apart; key, extension and
+    /// The file's name on the user's machine. It appears in errors and spans; key, extension and
     /// content type always come from the bytes.
     pub filename: Option<String>,
     /// Options for this one image, instead of the store's own.
@@ -29,7 +29,7 @@ impl From<()> for UploadOptions {
 }
 
 impl UploadOptions {
-    /// Sets the name that the file had at its user's.
+    /// Sets the file's name on the user's machine.
     #[must_use]
     pub fn with_filename(mut self, filename: impl Into<String>) -> Self {
         self.filename = Some(filename.into());

@@ -207,7 +207,7 @@ impl ImageStore {
             if max_bytes == 0 {
                 return Err(Error::InvalidArgument {
                     name: "max_bytes",
-                    reason: "it has to be at least 1".into(),
+                    reason: "must be at least 1".into(),
                 });
             }
             let format = declared_format(filename, options.content_type.as_deref())?;
@@ -268,7 +268,7 @@ impl ImageStore {
     /// # Errors
     ///
     /// `NotSupported` without a CloudFront domain and key; `InvalidKey` for a key that is not public;
-    /// `InvalidArgument` for an expiry of 0 or an address range that is none.
+    /// `InvalidArgument` for an expiry of 0 or an invalid address range.
     pub fn signed_url(
         &self,
         key: &ObjectKey,
@@ -336,8 +336,7 @@ impl ImageStore {
             .filter(|_| !options.expires_in.is_zero())
             .ok_or_else(|| Error::InvalidArgument {
                 name: "expires_in",
-                reason: "it has to be at least a second, and to end in a year with four digits"
-                    .into(),
+                reason: "must be at least a second, and end in a year with four digits".into(),
             })?;
         let mut policy = if resource.contains(['*', '?']) {
             CloudFrontPolicy::custom(resource, expires_at)
@@ -349,7 +348,7 @@ impl ImageStore {
                 .checked_add(starts_in)
                 .ok_or_else(|| Error::InvalidArgument {
                     name: "starts_in",
-                    reason: "it has to be before the end".into(),
+                    reason: "must be before the end".into(),
                 })?;
             policy = policy.with_starts_at(starts_at);
         }
@@ -394,7 +393,7 @@ fn check_length(length: u64, most: u64) -> Result<()> {
     if length == 0 {
         return Err(Error::InvalidArgument {
             name: "content_length",
-            reason: "it has to be at least 1".into(),
+            reason: "must be at least 1".into(),
         });
     }
     if length > most {

@@ -1,4 +1,4 @@
-//! From a direct upload that nobody has looked at to an image of the store.
+//! Promotion: from an unverified direct upload to an image of the store.
 
 use std::time::Instant;
 
@@ -49,7 +49,7 @@ impl ImageStore {
     /// # Errors
     ///
     /// `InvalidKey` for a key that is not pending in this store; `NotFound`; `InvalidImage`,
-    /// `UnsupportedFormat` or `LimitExceeded` for what is no acceptable image; `AlreadyExists` where the
+    /// `UnsupportedFormat` or `LimitExceeded` for an upload that is not an acceptable image; `AlreadyExists` where the
     /// image was promoted before with other options; and the kinds of the backend.
     pub async fn promote(&self, key: &ObjectKey) -> Result<StoredImage> {
         let span = tracing::info_span!("promote", %key, bytes = tracing::field::Empty, left = tracing::field::Empty);

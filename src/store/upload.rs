@@ -33,8 +33,8 @@ impl ImageStore {
     ///
     /// # Errors
     ///
-    /// `InvalidImage`, `UnsupportedFormat` or `LimitExceeded` for what cannot be stored as an image;
-    /// `Unavailable` when the server, or the turn to decode, was not to be had in time; `Timeout`; and the
+    /// `InvalidImage`, `UnsupportedFormat` or `LimitExceeded` for a file that cannot be stored as an image;
+    /// `Unavailable` when the server, or the turn to decode, was not available in time; `Timeout`; and the
     /// kinds of the backend.
     ///
     /// # Examples
@@ -80,6 +80,7 @@ impl ImageStore {
     /// Optimizes and stores under an id that the caller derives from what came in, so that the same call
     /// twice makes one image. With `unless_same`, an image that optimizing leaves as it is is not stored
     /// again. `bytes` are kept as its original, whatever the configuration, where they were one before.
+    #[cfg(feature = "ops")]
     pub(crate) async fn upload_as(
         &self,
         prefix: &str,
@@ -115,7 +116,7 @@ impl ImageStore {
         let options = optimize
             .cloned()
             .unwrap_or_else(|| inner.config.optimize().clone());
-        // What is too large or no image at all is refused without waiting for a turn.
+        // A file that is too large, or not an image at all, is refused without waiting for a turn.
         if bytes.len() as u64 > options.limits.max_bytes {
             return Err(OptimizeError::LimitExceeded {
                 what: "bytes",

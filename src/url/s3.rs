@@ -135,7 +135,7 @@ fn on_aws(location: &S3Location) -> Result<Bases, InvalidAddress> {
     if location.public_endpoint.is_some() {
         return Err(InvalidAddress::new(
             AddressSetting::PublicEndpoint,
-            "it is another address of a custom endpoint, and there is none",
+            "it needs a custom endpoint (AWS_ENDPOINT_URL_S3), and none is set",
         ));
     }
     check_region(region, |byte| {

@@ -39,7 +39,7 @@ fn photo() -> Vec<u8> {
     std::fs::read(path).expect("the photo")
 }
 
-/// `photo.jpg`, which is turned by its EXIF, `small.jpg`, and `words.jpg`, which is no image.
+/// `photo.jpg`, which is turned by its EXIF, `small.jpg`, and `words.jpg`, which is not an image.
 fn directory() -> TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     for (name, bytes) in [

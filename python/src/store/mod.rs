@@ -26,7 +26,7 @@ enum Recipe {
     Stays(&'static str),
 }
 
-/// The place where an application puts its users' images.
+/// A store of an application's images.
 ///
 /// Made by from_env, s3, local or memory. Threads may share one, and it may be used after a fork: every
 /// process gets a client of its own. Every operation has a deadline, and none leaves an object half there.

@@ -38,7 +38,7 @@ fn environment_module(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     PyModule::import(py, "lablink_storage._environment")
 }
 
-/// The entries of a mapping. The environment may hold bytes that are no text: they are passed over, unless
+/// The entries of a mapping. The environment may hold bytes that are not text: they are skipped, unless
 /// they are the value of a variable of ours.
 pub(crate) fn variables(mapping: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
     let mapping = mapping.cast::<PyMapping>()?;
@@ -47,13 +47,13 @@ pub(crate) fn variables(mapping: &Bound<'_, PyAny>) -> PyResult<Vec<(String, Str
         let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = entry.extract()?;
         let name = name
             .cast::<PyString>()
-            .map_err(|_| PyTypeError::new_err("env: a name is no str"))?;
+            .map_err(|_| PyTypeError::new_err("env: a name is not a str"))?;
         let Ok(name) = name.to_str() else {
             continue;
         };
         let value = value
             .cast::<PyString>()
-            .map_err(|_| PyTypeError::new_err(format!("env: the value of {name} is no str")))?;
+            .map_err(|_| PyTypeError::new_err(format!("env: the value of {name} is not a str")))?;
         match value.to_str() {
             Ok(value) => variables.push((name.to_owned(), value.to_owned())),
             Err(_) => {
@@ -328,7 +328,10 @@ impl ImageStore {
             }
             "s3" => Self::s3(class, py, &first, keywords),
             "local" => Self::local(class, py, &first, keywords),
-            _ => Err(invalid_argument("pickle", "it is not of this version")),
+            _ => Err(invalid_argument(
+                "pickle",
+                "it was pickled by another version",
+            )),
         }
     }
 }

@@ -426,7 +426,7 @@ impl ImageStore {
     /// Raises:
     ///     InvalidKeyError: not a pending key of this store.
     ///     NotFoundError: nothing was uploaded, or it was promoted before.
-    ///     InvalidImageError: what arrived is no acceptable image; it is left for the sweep.
+    ///     InvalidImageError: the upload is not an acceptable image; it is left for the sweep.
     ///
     /// Example:
     ///     >>> from lablink_storage import ImageStore

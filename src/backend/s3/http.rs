@@ -72,7 +72,7 @@ pub(super) fn client(
         StorageError::new(
             ErrorKind::Configuration,
             Operation::Open,
-            "no HTTPS client can be made",
+            "no HTTPS client could be created",
         )
         .with_hint("install the CA certificates (on Debian: apt-get install ca-certificates)")
         .with_source(Problem::of(&error))
@@ -189,7 +189,7 @@ impl Noting {
                 Ok(HttpResponse::from_parts(parts, empty.into()))
             }
             Err(NoPage::Foreign) => Err(foreign()),
-            Err(NoPage::Broken) => Err(broken("the listing is not whole")),
+            Err(NoPage::Broken) => Err(broken("the listing is incomplete")),
         }
     }
 

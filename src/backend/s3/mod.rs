@@ -49,7 +49,7 @@ impl S3 {
             StorageError::new(
                 ErrorKind::Configuration,
                 Operation::Open,
-                "the S3 client cannot be made",
+                "the S3 client could not be created",
             )
             .with_bucket(Some(bucket.bucket()))
             .with_source(error)
@@ -111,6 +111,7 @@ impl S3 {
         self.credentials.signer().await
     }
 
+    #[cfg_attr(not(feature = "ops"), allow(dead_code))]
     pub(super) async fn credentials_origin(
         &self,
     ) -> Result<(&'static str, Option<SystemTime>), CredentialsFailure> {

@@ -81,11 +81,11 @@ impl Examination<'_> {
                 "head",
                 super::Trouble::new(
                     format!(
-                        "{} bytes were written, the server tells of {}",
+                        "{} bytes were written, but the server says {}",
                         PROBE.len(),
                         info.size
                     ),
-                    "this server cannot be trusted with images; look into its log",
+                    "do not trust this server with images; see its log",
                 ),
             ),
             Ok(info) if info.content_type.as_deref() != Some("image/png") => self.findings.warning(
@@ -113,7 +113,7 @@ impl Examination<'_> {
             Ok(_) => self.findings.failure(
                 "get",
                 super::Trouble::new(
-                    "other bytes come back than were written",
+                    "the bytes that come back differ from those written",
                     "look for a proxy or an antivirus between here and the server",
                 ),
             ),

@@ -89,7 +89,7 @@ impl Examination<'_> {
             Ok(answer) if answer.status == 200 => self.findings.failure(
                 "public_url",
                 Trouble::new(
-                    "something else than the image comes back",
+                    "the answer is not the image",
                     "look for a proxy or a website configuration in front of the bucket",
                 ),
             ),

@@ -79,7 +79,7 @@ impl Examination<'_> {
                         if left < SOON {
                             self.findings.warning("credentials", Trouble::new(
                                 message,
-                                "signed URLs end with them: let the role renew them, or get new ones",
+                                "signed URLs expire with them: let the role renew them, or get new ones",
                             ));
                         } else {
                             self.findings.ok("credentials", message);
@@ -87,7 +87,7 @@ impl Examination<'_> {
                     }
                     _ => self
                         .findings
-                        .ok("credentials", format!("from {source}; they do not end")),
+                        .ok("credentials", format!("from {source}; they do not expire")),
                 }
                 true
             }
@@ -182,7 +182,7 @@ impl Examination<'_> {
             Some(error) if error.kind() == ErrorKind::Credentials => {
                 self.findings.failure("signature", (&error).into());
                 self.findings
-                    .skipped("bucket", "the server did not take the signature");
+                    .skipped("bucket", "the server refused the signature");
                 false
             }
             Some(error)
@@ -205,7 +205,7 @@ impl Examination<'_> {
                     ),
                 );
                 self.findings
-                    .skipped("bucket", "the server did not take the signature");
+                    .skipped("bucket", "the server refused the signature");
                 false
             }
             Some(error) => {
@@ -215,7 +215,7 @@ impl Examination<'_> {
                 ) {
                     self.findings.ok(
                         "signature",
-                        "the server knows the key and takes its signature",
+                        "the server knows the key and accepts its signature",
                     );
                 } else {
                     self.findings
@@ -227,7 +227,7 @@ impl Examination<'_> {
             None => {
                 self.findings.ok(
                     "signature",
-                    "the server knows the key and takes its signature",
+                    "the server knows the key and accepts its signature",
                 );
                 self.region(answer)
             }
@@ -271,12 +271,12 @@ impl Examination<'_> {
             }
             Some(region) => {
                 self.findings
-                    .ok("bucket", format!("{} is there, in {region}", s3.bucket()));
+                    .ok("bucket", format!("{} exists, in {region}", s3.bucket()));
                 true
             }
             None => {
                 self.findings
-                    .ok("bucket", format!("{} is there", s3.bucket()));
+                    .ok("bucket", format!("{} exists", s3.bucket()));
                 true
             }
         }

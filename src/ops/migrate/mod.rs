@@ -37,7 +37,7 @@ use url_map::UrlMapWriter;
 /// missing is copied. The memory in use does not grow with the number of objects.
 ///
 /// An object has the content type of its bytes; in a directory, where the name decides, it gets the
-/// extension. What is no image is left out unless [`all_files`](MigrateOptions::all_files) asks for it, and
+/// extension. Files that are not images are left out unless [`all_files`](MigrateOptions::all_files) asks for them, and
 /// so are pending uploads and hidden files (`.DS_Store`). The URL map has the old URLs in every spelling.
 ///
 /// Originals go to where the target keeps those of its images, after the images themselves, and stay private.
@@ -71,7 +71,7 @@ use url_map::UrlMapWriter;
 /// and [`outside_prefix`](MigrateOptions::outside_prefix) does not allow it; the kinds of the backend where the source cannot
 /// be listed or where the target takes no objects (credentials, rights, no bucket, a full disk), at the
 /// first one; `InvalidArgument` where the URL map cannot be written. An object that cannot be copied for
-/// reasons of its own is no error: it is in the report.
+/// reasons of its own is not an error: it is in the report.
 pub async fn migrate(
     source: &Place,
     target: &Place,
@@ -162,7 +162,7 @@ fn check(source: &Place, target: &Place, options: &MigrateOptions) -> Result<()>
     }
     let in_place = options.optimize && source.is(target);
     if source.overlaps(target) && !in_place {
-        return refused("source and target lie in one another".to_owned());
+        return refused("source and target overlap".to_owned());
     }
     Ok(())
 }

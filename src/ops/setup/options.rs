@@ -252,7 +252,7 @@ impl SetupOptions {
             return Err(invalid(
                 "kms-key",
                 key,
-                "no KMS key where images are replicated: there they would need a second key, which the replication has to be told of by hand",
+                "no KMS key where images are replicated: there they would need a second key, which has to be added to the replication by hand",
             ));
         }
         if (self.cloudfront || self.cloudfront_domain.is_some())
@@ -265,7 +265,7 @@ impl SetupOptions {
             return Err(invalid(
                 "cloudfront",
                 &self.region,
-                "no CloudFront in this part of AWS, or only one that has to be set up by hand",
+                "no CloudFront in this part of AWS, or only one that is set up by hand",
             ));
         }
         if let Some(account) = &self.account

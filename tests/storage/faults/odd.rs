@@ -52,7 +52,7 @@ async fn a_web_page_is_no_bucket() {
             let error = error.expect_err(what);
             assert_eq!(error.kind(), ErrorKind::Internal, "{what}: {error}");
             assert!(
-                error.to_string().contains("no S3 server"),
+                error.to_string().contains("not from an S3 server"),
                 "{what}: {error}"
             );
         }
