@@ -12,7 +12,7 @@ use crate::sign::sha256_hex;
 const MAX_SHARDS: u32 = 1 << 20;
 
 /// Options of a regeneration. By default it makes the configured variants that are missing, of all images.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct RegenerateOptions {
     /// The variants to make; empty for the configured ones that are not lazy.
@@ -40,24 +40,6 @@ pub struct RegenerateOptions {
     pub concurrency: Option<usize>,
     /// Once it is set, no more images are begun.
     pub stop: Arc<AtomicBool>,
-}
-
-impl Default for RegenerateOptions {
-    fn default() -> Self {
-        Self {
-            variants: Vec::new(),
-            all: false,
-            main: false,
-            prune: false,
-            force: false,
-            keys: None,
-            prefix: None,
-            shard: None,
-            dry_run: false,
-            concurrency: None,
-            stop: Arc::default(),
-        }
-    }
 }
 
 impl RegenerateOptions {
@@ -212,7 +194,7 @@ mod tests {
         for count in [1, 2, 3, 7] {
             let shards = (1..=count).map(|index| Shard::new(index, count).expect("valid"));
             let shards: Vec<Shard> = shards.collect();
-            let mut sizes = vec![0; shards.len()];
+            let mut sizes = vec![0_usize; shards.len()];
             for image in 0..1000 {
                 let stem = format!("components/{image}");
                 let having = shards
