@@ -291,7 +291,7 @@ fn kind_of_status(operation: Operation, answer: &Answer) -> ErrorKind {
         300..=399 if answer.region.is_some() => ErrorKind::NoSuchBucket,
         300..=399 => ErrorKind::Configuration,
         401 | 403 => ErrorKind::AccessDenied,
-        // A proxy that does not find the server says so, too: then nobody knows of the object.
+        // A proxy that does not find the server answers so, too: the object may exist all the same.
         404 if !answer.of_s3 => ErrorKind::Unavailable,
         404 if about_an_object => ErrorKind::NotFound,
         404 => ErrorKind::NoSuchBucket,

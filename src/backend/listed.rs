@@ -1,4 +1,4 @@
-//! Reading what a listing told of, without believing every answer.
+//! Reads objects of a listing, without believing every answer.
 
 use bytes::Bytes;
 use md5::{Digest, Md5};
@@ -19,7 +19,7 @@ pub(crate) struct Listed {
 }
 
 impl Backend {
-    /// Reads an object that a listing told of and compares what comes with it: the size, the entity tag
+    /// Reads an object of a listing and compares the two: the size, the entity tag
     /// and, where that is the MD5 of the bytes, the bytes. What does not fit is read once more.
     ///
     /// # Errors

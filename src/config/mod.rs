@@ -2,10 +2,14 @@
 
 mod address;
 mod bounds;
+mod build;
 mod builder;
 mod credentials;
+#[cfg(test)]
+mod endpoint_tests;
 mod env;
 mod error;
+mod fetch_hosts;
 mod options;
 mod pem;
 mod table;
@@ -18,6 +22,7 @@ mod wrong_tests;
 pub use builder::ConfigBuilder;
 pub use credentials::{CredentialsChain, CredentialsSource, StaticCredentials};
 pub use error::ConfigError;
+pub(crate) use fetch_hosts::FetchHosts;
 pub use table::{Reach, Setting, SettingKind, SettingValue};
 
 use std::path::{Path, PathBuf};
@@ -58,6 +63,12 @@ pub struct Config {
     pub(crate) optimize: OptimizeOptions,
     pub(crate) variants: Vec<Variant>,
     pub(crate) keep_original: bool,
+    #[cfg_attr(
+        not(feature = "fetch"),
+        expect(dead_code, reason = "for upload_from_url")
+    )]
+    pub(crate) fetch_hosts: FetchHosts,
+    pub(crate) inspector: Option<String>,
     pub(crate) fell_back: bool,
 }
 
@@ -406,6 +417,12 @@ impl Config {
     /// Returns whether what comes in is kept beside what is made of it.
     pub fn keep_original(&self) -> bool {
         self.keep_original
+    }
+
+    /// Returns the Python callable that inspects images, as `module:callable`. A store that has no inspector
+    /// refuses to publish while one is named.
+    pub fn inspector(&self) -> Option<&str> {
+        self.inspector.as_deref()
     }
 
     /// Returns the warning for the opening of a store for which nobody chose a backend, so that images go to

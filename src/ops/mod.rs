@@ -6,13 +6,15 @@
 //! | [`Setup`] | the documents and the script that make a healthy bucket |
 //! | [`regenerate`] | makes the variants that are missing, or all of them anew |
 //! | [`migrate`] | moves images from one place to another without loss |
-//! | [`sweep`] | finds and removes what nobody uses any more |
-//! | [`handle_event`] | promotes the direct uploads that an S3 event notification tells of |
+//! | `migrate_urls` | fetches the images that a column's URLs lead to |
+//! | [`sweep`] | finds and removes unused objects |
+//! | [`handle_event`] | promotes the direct uploads named in an S3 event notification |
 //!
 //! The command line and `flask storage …` are thin faces on these.
 
 mod doctor;
 mod events;
+mod lines;
 mod migrate;
 mod part;
 mod regenerate;
@@ -25,6 +27,7 @@ pub use events::{InvalidEvent, MAX_EVENT_BYTES, Notice, ObjectEvent, parse_event
 pub use migrate::{
     MigrateFailure, MigrateOptions, MigrateReport, Migrated, Place, UrlMap, UrlMapFormat, migrate,
 };
+pub use migrate::{UrlFailure, UrlMigrated, UrlOptions, UrlReport, migrate_urls};
 #[cfg(feature = "cli")]
 pub(crate) use regenerate::count_images;
 pub use regenerate::{

@@ -2,7 +2,10 @@
 
 mod builder;
 mod ensure;
+#[cfg(feature = "fetch")]
+mod from_url;
 mod image;
+mod inspect;
 mod objects;
 mod options;
 mod originals;
@@ -23,9 +26,10 @@ mod write;
 
 pub use builder::ImageStoreBuilder;
 pub use image::{ReceivedPost, Status, StoredImage, StoredVariant, SweepReport, SweptObject};
+pub use inspect::{InspectError, Inspecting, Inspection, Inspector, LoadInspector};
 pub use objects::Object;
 pub use options::{
-    PresignGetOptions, PresignPostOptions, PresignPutOptions, SignedCookiesOptions,
+    PresignGetOptions, PresignPostOptions, PresignPutOptions, PromoteOptions, SignedCookiesOptions,
     SignedUrlOptions, UploadOptions,
 };
 #[cfg(feature = "ops")]
@@ -92,6 +96,9 @@ struct Inner {
     work: WorkPool,
     sources: Sources,
     ensuring: Ensuring,
+    inspector: Option<Arc<dyn Inspector>>,
+    #[cfg(feature = "fetch")]
+    fetcher: crate::fetch::Fetcher,
 }
 
 impl Inner {
@@ -115,7 +122,7 @@ impl Inner {
 }
 
 impl ImageStore {
-    /// A store as the process's environment describes it; see the [configuration
+    /// Opens a store as the process's environment describes it; see the [configuration
     /// table](crate#configuration).
     ///
     /// ```
@@ -134,7 +141,7 @@ impl ImageStore {
         Self::from_config(Config::from_env()?)
     }
 
-    /// A store as `config` describes it.
+    /// Opens a store as `config` describes it.
     ///
     /// ```
     /// use lablink_storage::{Config, ErrorKind, ImageStore, ObjectKey};
@@ -154,7 +161,16 @@ impl ImageStore {
     /// `Configuration` where the backend cannot be made from it: a directory that cannot be created, a
     /// feature that this build lacks.
     pub fn from_config(config: Config) -> Result<Self> {
-        builder::open(config, None, Sources::default())
+        builder::open(config, None, Sources::default(), None)
+    }
+
+    /// As [`from_config`](Self::from_config), with an inspector, for faces that have a configuration already.
+    #[doc(hidden)]
+    pub fn from_config_inspected(
+        config: Config,
+        inspector: Option<Arc<dyn Inspector>>,
+    ) -> Result<Self> {
+        builder::open(config, None, Sources::default(), inspector)
     }
 
     /// Describes a store in code.
@@ -162,7 +178,7 @@ impl ImageStore {
         ImageStoreBuilder::default()
     }
 
-    /// The validated configuration.
+    /// Returns the validated configuration.
     pub fn config(&self) -> &Config {
         &self.inner.config
     }
@@ -174,7 +190,7 @@ impl ImageStore {
         self.inner.config.direct_upload()
     }
 
-    /// The URL under which anyone can fetch the image, if the bucket allows it. Pure: nothing is asked.
+    /// Returns the URL under which anyone can fetch the image, if the bucket allows it. No request is sent.
     ///
     /// A pending key never appears in a public URL: what comes out for it is the URL that the image will
     /// have once it is promoted.
@@ -182,7 +198,7 @@ impl ImageStore {
         self.inner.config.urls().public_url(key)
     }
 
-    /// The public URL of a variant. Pure: nothing is asked.
+    /// Returns the public URL of a variant. No request is sent.
     ///
     /// ```
     /// use lablink_storage::{ErrorKind, ImageStore, ObjectKey, OptimizeOptions, Variant};
@@ -226,7 +242,7 @@ impl ImageStore {
         })
     }
 
-    /// The key that a public URL of this store stands for: the inverse of [`public_url`](Self::public_url)
+    /// Returns the key that a public URL of this store stands for: the inverse of [`public_url`](Self::public_url)
     /// for every form in which the store may be addressed.
     ///
     /// ```
@@ -248,7 +264,7 @@ impl ImageStore {
         Ok(self.inner.config.urls().key_from_url(url)?)
     }
 
-    /// The key that is meant where a key or a URL may be given: what has a scheme or begins with `/` is a
+    /// Returns the key that a key or a URL stands for: a text with a scheme, or one that begins with `/`, is a
     /// URL.
     ///
     /// ```
@@ -274,7 +290,7 @@ impl ImageStore {
         Ok(key)
     }
 
-    /// The key that may be served under a public path: one below the store's prefix, that is neither a pending
+    /// Returns the key that may be served under a public path: one below the store's prefix, that is neither a pending
     /// upload nor an original.
     ///
     /// ```
@@ -356,7 +372,9 @@ fn failed(error: &Error, started: Instant) {
     let cause = (!causes.is_empty()).then_some(tracing::field::display(causes));
     let words = error.to_string();
     let error_words = one_line(&words);
-    tracing::warn!(milliseconds, kind = %error.kind(), error = %error_words, cause, "failed");
+    // Whoever answers a client shows it general words for these: the remedy stands here.
+    let hint = error.hint().filter(|_| error.kind().http_status() >= 500);
+    tracing::warn!(milliseconds, kind = %error.kind(), error = %error_words, cause, hint, "failed");
 }
 
 fn milliseconds(started: Instant) -> u64 {

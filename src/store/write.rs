@@ -180,7 +180,7 @@ impl Writing {
         let backend = self.inner.backend.until(deadline.reserve());
         match self.write(&backend, &mut rollback, &answer).await {
             Ok(image) => {
-                // Whole, but nobody will ever learn its key.
+                // It is whole, but nobody will ever learn its key.
                 if answer.send(Ok(image)).is_err() && self.existing == Existing::Refuse {
                     warn_of(&self.take_back(rollback).await);
                 }
@@ -373,6 +373,7 @@ impl Writing {
             e_tag: main.e_tag,
             sha256: sha256.clone(),
             placeholder: image.placeholder.clone(),
+            dhash: image.dhash.clone(),
             variants,
             source: image.source.clone(),
             original: self.original.clone(),

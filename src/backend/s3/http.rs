@@ -14,10 +14,10 @@ use object_store::client::{
     HttpResponseBody, HttpService,
 };
 
-use super::super::call::{Broken, Call, Failure, Problem};
-use super::super::error::{Operation, StorageError};
 use super::listing::{self, NoPage};
 use super::{answer, headers};
+use crate::backend::call::{Broken, Call, Failure, Problem};
+use crate::backend::error::{Operation, StorageError};
 use crate::config::CaBundle;
 use crate::kind::ErrorKind;
 

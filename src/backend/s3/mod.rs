@@ -31,7 +31,7 @@ pub(super) struct S3 {
     credentials: Arc<Provider>,
 }
 
-/// object_store's client prints its configuration, which is nobody's business.
+/// object_store's client prints its configuration, secrets included.
 struct AmazonS3Opaque(Arc<AmazonS3>);
 
 impl std::fmt::Debug for AmazonS3Opaque {

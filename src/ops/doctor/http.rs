@@ -1,4 +1,4 @@
-//! Requests as anybody could make them: unsigned, and answered with whatever comes.
+//! Unsigned requests, as anybody could make them.
 
 use std::time::Duration;
 

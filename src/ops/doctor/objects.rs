@@ -1,4 +1,4 @@
-//! Put, head, get, list and delete with a probe, on whatever backend.
+//! Puts, heads, gets, lists and deletes a probe, on every backend.
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -24,7 +24,7 @@ pub(super) const NAMES: [&str; 6] = ["put", "head", "get", "list", "create_only"
 const LISTED: usize = 2000;
 
 impl Examination<'_> {
-    /// Writes a probe under the pending prefix, where nobody is served from, and reads it back in every
+    /// Writes a probe under the pending prefix, which is never served, and reads it back in every
     /// way. It answers with the probe's key, which stays until [`remove_probes`](Self::remove_probes).
     pub(super) async fn objects(&mut self) -> Option<ObjectKey> {
         let key = ObjectKey::for_pending(self.prefix(), Uuid::new_v4(), ImageFormat::Png);

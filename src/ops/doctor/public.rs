@@ -36,7 +36,7 @@ impl Examination<'_> {
         self.presigned_post(http).await;
     }
 
-    /// Pending uploads are anybody's bytes: nobody may be served from there.
+    /// Pending uploads may be anything: none may be served.
     async fn pending_private(&mut self, http: &Http, key: &ObjectKey) {
         let url = self.store.urls().object_url(key);
         match http.get(&url).await {

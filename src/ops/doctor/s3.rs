@@ -17,7 +17,7 @@ use crate::sign::Presign;
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>, RequestTimeTooSkewed).
 const MAX_SKEW: u64 = 15 * 60;
 
-/// From here on it is worth a word.
+/// From this many seconds on it is reported.
 const NOTABLE_SKEW: u64 = 30;
 
 /// Credentials that end this soon make short-lived signed URLs.
@@ -99,7 +99,7 @@ impl Examination<'_> {
         }
     }
 
-    /// One unsigned request tells of the clock and of the endpoint.
+    /// Checks the clock and the endpoint with one unsigned request.
     async fn endpoint(&mut self, http: &Http) -> Option<Answer> {
         let url = self.store.urls().bucket_url();
         let host = host_of(&url);

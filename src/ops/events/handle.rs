@@ -1,4 +1,4 @@
-//! Promoting what a notification tells of.
+//! Promotes the uploads of a notification.
 
 use std::collections::HashSet;
 
@@ -62,7 +62,7 @@ pub enum EventOutcome {
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct EventReport {
-    /// One outcome for each thing that it told, in its order.
+    /// One outcome for each of its objects, in its order.
     pub outcomes: Vec<EventOutcome>,
 }
 
@@ -74,7 +74,7 @@ impl EventReport {
     }
 }
 
-/// Promotes the pending uploads that an S3 event notification tells of: bare, or wrapped by SNS, SQS or
+/// Promotes the pending uploads named in an S3 event notification: bare, or wrapped by SNS, SQS or
 /// both.
 ///
 /// Handling the same notification again does no harm. Nothing in it is trusted: what is not a pending key

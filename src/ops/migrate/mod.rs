@@ -1,6 +1,7 @@
 //! Images from one place to another, without loss.
 
 mod copy;
+mod from_urls;
 mod kind;
 mod obstacle;
 mod old_urls;
@@ -10,6 +11,7 @@ mod report;
 mod spellings;
 mod url_map;
 
+pub use from_urls::{UrlFailure, UrlMigrated, UrlOptions, UrlReport, migrate_urls};
 pub use place::Place;
 pub use report::{MigrateFailure, MigrateOptions, MigrateReport, Migrated};
 pub use url_map::{UrlMap, UrlMapFormat};
@@ -31,7 +33,7 @@ use url_map::UrlMapWriter;
 /// Copies every object of `source` to `target`, or optimizes it on the way, and tells `each` as it goes.
 ///
 /// Keys keep what follows the place's prefix; optimized images get new ones, the same in every run over the
-/// same bytes. What is read is compared with what the listing told of it, and every object is read back and
+/// same bytes. What is read is compared with the listing, and every object is read back and
 /// compared by size and SHA-256. Nothing is deleted at the source and nothing overwritten at the target.
 /// After an interruption, run it again: what is there already is compared and left alone, and only what is
 /// missing is copied. The memory in use does not grow with the number of objects.

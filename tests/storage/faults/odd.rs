@@ -97,19 +97,6 @@ async fn what_proxies_leave_out_is_not_missed() {
     }
 }
 
-/// Every SDK of AWS asks again when S3 says that it waited for the bytes in vain.
-#[tokio::test]
-async fn a_request_timeout_is_tried_again() {
-    let server = Faulty::start(|request, before| {
-        (is_put(request) && before == 0).then(|| Fault::error(400, "RequestTimeout"))
-    })
-    .await;
-    within(5, upload(&open(config(&server))))
-        .await
-        .expect("uploaded");
-    assert_eq!(count(&server, "PUT"), 2);
-}
-
 /// Bytes that are not those of the entity tag are asked for again, and never handed out.
 #[tokio::test]
 async fn damaged_bytes_are_never_handed_out() {
