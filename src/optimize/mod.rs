@@ -97,9 +97,13 @@ pub struct SourceInfo {
 pub(crate) fn dimensions(bytes: &[u8]) -> Result<(ImageFormat, u32, u32), OptimizeError> {
     guard::guarded(|| {
         let options = OptimizeOptions::default();
-        let header = header::Header::read(bytes, &options, &budget::Budget::new(&options))?;
-        let (width, height) = header.upright().size(header.width, header.height);
-        Ok((header.format, width, height))
+        let source = source::Source::open(bytes, &options, &budget::Budget::new(&options))?;
+        let facts = source.file.facts();
+        let (width, height) = match source.orientation() {
+            5.. => (facts.height, facts.width),
+            _ => (facts.width, facts.height),
+        };
+        Ok((source.format, width, height))
     })
 }
 
