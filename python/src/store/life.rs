@@ -5,10 +5,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use super::ImageStore;
+use crate::asynchronous::answer;
 use crate::error::{guard, invalid_argument, storage};
 use crate::options::{key, optional_text, text};
 use crate::results;
-use crate::runtime::wait;
 
 #[pymethods]
 impl ImageStore {
@@ -41,16 +41,27 @@ impl ImageStore {
         name: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
-            let (client, key) = (self.client(py)?, self.key(py, key)?);
+            let (client, key) = (self.client(py)?.clone(), self.key(py, key)?);
             let name = text("name", name)?;
-            let variant = wait(py, client.ensure_variant(&key, &name))?.map_err(storage)?;
-            results::stored_variant(py, &variant)
+            let work = async move { client.ensure_variant(&key, &name).await };
+            answer(py, work, |py, variant| {
+                results::stored_variant(py, &variant)
+            })
         })
     }
 
     /// The URL that a route redirects to for a variant, which is made if it is not there.
-    fn _serve_variant(&self, py: Python<'_>, key: &str, name: &str) -> PyResult<String> {
-        guard(|| wait(py, self.client(py)?.serve_variant(key, name))?.map_err(storage))
+    fn _serve_variant<'py>(
+        &self,
+        py: Python<'py>,
+        key: String,
+        name: String,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        guard(|| {
+            let client = self.client(py)?.clone();
+            let work = async move { client.serve_variant(&key, &name).await };
+            answer(py, work, |py, url| Ok(PyString::new(py, &url).into_any()))
+        })
     }
 
     /// Promotes the direct uploads that an S3 event notification tells of: bare, or wrapped by SNS, SQS or both.
@@ -79,20 +90,24 @@ impl ImageStore {
         event: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
-            let json = py.import("json")?;
-            let document = match event.is_instance_of::<PyString>() {
+            let document: String = match event.is_instance_of::<PyString>() {
                 true => text("event", event)?,
-                false => json.call_method1("dumps", (event,))?.extract()?,
+                false => py
+                    .import("json")?
+                    .call_method1("dumps", (event,))?
+                    .extract()?,
             };
-            let client = self.client(py)?;
-            let report = wait(py, handle_event(client, document.as_bytes()))?;
-            let report = report.map_err(|invalid| storage(invalid.into()))?;
-            let outcomes = serde_json::to_string(&report.outcomes)
-                .map_err(|error| invalid_argument("event", &error.to_string()))?;
-            let answer = PyDict::new(py);
-            answer.set_item("ok", report.is_done())?;
-            answer.set_item("outcomes", json.call_method1("loads", (outcomes,))?)?;
-            Ok(answer.into_any())
+            let client = self.client(py)?.clone();
+            let work = async move { Ok(handle_event(&client, document.as_bytes()).await?) };
+            answer(py, work, |py, report| {
+                let outcomes = serde_json::to_string(&report.outcomes)
+                    .map_err(|error| invalid_argument("event", &error.to_string()))?;
+                let told = PyDict::new(py);
+                told.set_item("ok", report.is_done())?;
+                let outcomes = py.import("json")?.call_method1("loads", (outcomes,))?;
+                told.set_item("outcomes", outcomes)?;
+                Ok(told.into_any())
+            })
         })
     }
 
@@ -156,9 +171,11 @@ impl ImageStore {
             }
             options.prefix = optional_text("prefix", prefix)?;
             options.shard = shard.map(shard_of).transpose()?;
-            let client = self.client(py)?;
-            let report = wait(py, regenerate(client, &options))?.map_err(storage)?;
-            results::regenerate_report(py, &report)
+            let client = self.client(py)?.clone();
+            let work = async move { regenerate(&client, &options).await };
+            answer(py, work, |py, report| {
+                results::regenerate_report(py, &report)
+            })
         })
     }
 }

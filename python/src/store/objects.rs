@@ -171,7 +171,8 @@ impl ImageStore {
         })
     }
 
-    /// What came in as this image, byte for byte, where the store keeps originals (keep_original=True).
+    /// Returns the original of an image, byte for byte as it came in, where the store keeps them
+    /// (keep_original=True).
     ///
     /// Args:
     ///     key: key or public URL of the image.
@@ -190,11 +191,10 @@ impl ImageStore {
         &self,
         py: Python<'py>,
         key: &Bound<'_, PyAny>,
-    ) -> PyResult<Bound<'py, PyBytes>> {
+    ) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
-            let (client, key) = (self.client(py)?, self.key(py, key)?);
-            let object = wait(py, client.original(&key))?.map_err(storage)?;
-            Ok(PyBytes::new(py, &object.bytes))
+            let (client, key) = (self.client(py)?.clone(), self.key(py, key)?);
+            answer(py, async move { client.original(&key).await }, bytes_of)
         })
     }
 

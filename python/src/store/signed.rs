@@ -109,9 +109,11 @@ impl ImageStore {
             if let Some(name) = optional_text("download_as", download_as)? {
                 options = options.with_download_as(name);
             }
-            let (client, key) = (self.client(py)?, self.key(py, key)?);
-            let request = wait(py, client.presigned_original(&key, options))?.map_err(storage)?;
-            results::presigned_request(py, &request)
+            let (client, key) = (self.client(py)?.clone(), self.key(py, key)?);
+            let work = async move { client.presigned_original(&key, options).await };
+            answer(py, work, |py, request| {
+                results::presigned_request(py, &request)
+            })
         })
     }
 
