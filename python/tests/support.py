@@ -164,7 +164,7 @@ def upload_in_worker(store: ImageStore) -> tuple[int, str]:
     return os.getpid(), store.upload(photo(200, 150)).key
 
 
-def make_app(tmp_path: Path, guard: Any = False, **config: Any) -> Flask:
+def make_app(tmp_path: Path, guard: Any = False, variant_guard: Any = None, **config: Any) -> Flask:
     app = Flask("lab")
     app.config.update(
         LABLINK_STORAGE_DIR=tmp_path / "uploads",
@@ -173,7 +173,7 @@ def make_app(tmp_path: Path, guard: Any = False, **config: Any) -> Flask:
         LABLINK_STORAGE_VARIANTS={"thumb": {"max_width": 100}},
     )
     app.config.update(config)
-    LablinkStorage(app, guard=guard)
+    LablinkStorage(app, guard=guard, variant_guard=variant_guard)
     return app
 
 

@@ -98,7 +98,10 @@ pub(super) async fn get(context: &Context, arguments: Get) -> Result<Outcome> {
         }
     }
     let waiting = output.waiting(key.as_str());
-    let object = store.get(&key).await?;
+    let object = match arguments.original {
+        true => store.original(&key).await?,
+        false => store.get(&key).await?,
+    };
     drop(waiting);
     match &arguments.output {
         None => output.raw(&object.bytes)?,

@@ -77,6 +77,9 @@ pub(super) async fn run(context: &Context, arguments: Migrate) -> Result<Outcome
         report.left_out,
         report.failed
     ))?;
+    if report.originals > 0 {
+        output.note(format_args!("{} originals {verb}", report.originals));
+    }
     for (key, reason) in &report.left_out_keys {
         output.note(format_args!("{key}: left out: {reason}"));
     }

@@ -17,6 +17,7 @@ mod output;
 mod pages;
 mod parse;
 mod presign;
+mod regenerate;
 mod setup;
 mod sweep;
 
@@ -150,6 +151,7 @@ fn dispatch(context: &Context, command: Command) -> Result<Outcome> {
             Command::Presign(arguments) => presign::run(context, arguments).await,
             Command::Doctor(arguments) => doctor::run(context, arguments).await,
             Command::Migrate(arguments) => migrate::run(context, arguments).await,
+            Command::Regenerate(arguments) => regenerate::run(context, arguments).await,
             Command::Sweep(arguments) => sweep::run(context, arguments).await,
             Command::HandleEvent(arguments) => handle_event::run(context, arguments).await,
             Command::Optimize(arguments) => optimize::run(context, *arguments).await,

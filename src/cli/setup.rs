@@ -49,14 +49,14 @@ fn options(config: &Config, arguments: &Arguments) -> Result<SetupOptions> {
     options.tags.extend(arguments.tag.iter().cloned());
     options.versioning = arguments.versioning;
     options.pending_days = arguments.pending_days;
-    options.archive = arguments.archive.map(|class| {
-        let days = arguments.archive_after;
-        match class {
-            ArchiveClass::IntelligentTiering => Archive::IntelligentTiering(days),
-            ArchiveClass::GlacierIr => Archive::GlacierInstant(days),
-            ArchiveClass::Glacier => Archive::Glacier(days),
-        }
-    });
+    let days = arguments.archive_after;
+    let archive = |class| match class {
+        ArchiveClass::IntelligentTiering => Archive::IntelligentTiering(days),
+        ArchiveClass::GlacierIr => Archive::GlacierInstant(days),
+        ArchiveClass::Glacier => Archive::Glacier(days),
+    };
+    options.archive = arguments.archive.map(archive);
+    options.archive_originals = arguments.archive_originals.map(archive);
     if let Some(key) = &arguments.kms_key {
         options.kms_key = Some(key.clone());
     }

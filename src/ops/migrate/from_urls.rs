@@ -240,7 +240,9 @@ async fn try_to_take(store: &ImageStore, text: &str, dry_run: bool) -> Result<Ur
         });
     }
     let fetched = store.fetch(text, None).await?;
-    let stored = store.upload_as(prefix, id, fetched.bytes, false).await?;
+    let stored = store
+        .upload_as(prefix, id, fetched.bytes, false, false)
+        .await?;
     let image = stored.ok_or_else(|| Error::internal("an image was not stored"))?;
     Ok(UrlMigrated::Stored {
         url,
