@@ -20,7 +20,7 @@ import lablink_storage
 from lablink_storage import ImageStore, StorageError
 from lablink_storage.flask import LablinkStorage
 
-from support import SECRET, Server, make_app, opened, photo, store_of
+from support import SECRET, Server, catches_everything, make_app, opened, photo, store_of
 
 # --- status, upload-url, promote
 
@@ -197,20 +197,6 @@ def test_a_guard_of_the_applications(tmp_path: Path) -> None:
     assert client.get("/api/s3/status", headers=right).status_code == 200
     # Published images stay open.
     assert client.get("/uploads/components/missing.jpg").status_code == 404
-
-
-def catches_everything(view: Callable[..., Any]) -> Callable[..., Any]:
-    """As LabLink's own guards are: what the view raises counts as a failed login."""
-    import functools
-
-    @functools.wraps(view)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return view(*args, **kwargs)
-        except Exception as error:
-            return {"error": "Authentication required", "message": str(error)}, 401
-
-    return guarded
 
 
 @pytest.mark.parametrize(

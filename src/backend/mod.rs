@@ -34,6 +34,8 @@ pub use error::StorageError;
 pub use object::ObjectInfo;
 pub(crate) use object::PutOptions;
 pub(crate) use presigner::Presigner;
+#[cfg(feature = "cli")]
+pub(crate) use s3::trusted;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

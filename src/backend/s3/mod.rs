@@ -1,6 +1,7 @@
 //! S3, on AWS or any server that speaks its protocol.
 
 mod answer;
+mod certificates;
 mod credentials;
 mod headers;
 mod http;
@@ -9,6 +10,8 @@ mod listing;
 pub(super) use credentials::CredentialsFailure;
 pub(super) use headers::{Told, md5_hex};
 pub(super) use listing::Page;
+
+pub(crate) use certificates::trusted;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
