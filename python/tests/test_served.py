@@ -253,10 +253,9 @@ def memory(process: int, what: str) -> int:
     return int(line.split()[1]) * 1024
 
 
+@pytest.mark.parametrize("site", ["gunicorn"], indirect=True)
 @pytest.mark.parametrize("kind", REFUSED)
 def test_a_refused_body_costs_little_of_a_worker(site: Site, kind: str) -> None:
-    if "/lab" in site.address:
-        pytest.skip("what nginx does with bodies is its own")
     (worker,) = Path(f"/proc/{site.master}/task/{site.master}/children").read_text("ascii").split()
     content_type, start, repeated, status = REFUSED[kind]
     length = 30 * MB
