@@ -40,7 +40,7 @@ fn sign(key: &str, seconds: &str) -> Result<(), Box<dyn Error>> {
     let key = ObjectKey::parse(key)?;
     let lives = seconds
         .parse()
-        .map_err(|_| format!("{seconds:?} is no number of seconds"))?;
+        .map_err(|_| format!("{seconds:?} is not a number of seconds"))?;
     let expires_at = SystemTime::now()
         .checked_add(Duration::from_secs(lives))
         .ok_or("that is too long")?;

@@ -1,4 +1,4 @@
-//! Lets whoever runs a command upload one file straight to the store, without any credentials.
+//! Prints a command that uploads one file straight to the store, without any credentials.
 //!
 //! ```text
 //! cargo run --example presigned_post -- photo.jpg

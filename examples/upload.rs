@@ -1,4 +1,4 @@
-//! Optimizes photos and stores them with whatever the environment says; with nothing set, as files under
+//! Optimizes photos and stores them where the environment says; with nothing set, as files under
 //! `./uploads`.
 //!
 //! ```text
@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use lablink_storage::{Error, ImageStore, StoredImage, UploadOptions};
 
 const USAGE: &str = "\
-Optimizes photos and stores them with whatever the environment says.
+Optimizes photos and stores them where the environment says.
 
 Usage:
   cargo run --release --example upload -- PHOTO…

@@ -14,7 +14,7 @@ use crate::variant::InvalidVariant;
 /// A result whose error is this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Anything that can go wrong, with its [`kind`](Self::kind) to match on and a [`hint`](Self::hint) that
+/// Any error of this crate, with its [`kind`](Self::kind) to match on and a [`hint`](Self::hint) that
 /// says what to do.
 ///
 /// No message, hint or `Debug` output ever holds a secret, a token or a signed query.
@@ -51,6 +51,32 @@ pub enum Error {
     #[cfg(feature = "store")]
     #[error(transparent)]
     Storage(#[from] crate::backend::StorageError),
+    /// An image that could not be fetched from its URL.
+    #[cfg(feature = "fetch")]
+    #[error(transparent)]
+    Fetch(#[from] crate::fetch::FetchError),
+    /// An inspector rejected the image.
+    #[error("the image was rejected: {reason}")]
+    #[non_exhaustive]
+    Rejected {
+        /// The inspector's words.
+        reason: String,
+    },
+    /// The inspector failed, and so nobody knows whether the image may be published.
+    #[error("the image could not be inspected")]
+    #[non_exhaustive]
+    InspectionFailed {
+        /// The cause.
+        #[source]
+        problem: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The inspector did not answer in time.
+    #[error("the image was not inspected within {allowed:?}")]
+    #[non_exhaustive]
+    InspectionTimeout {
+        /// The time it had.
+        allowed: Duration,
+    },
     /// An argument is outside its range.
     #[error("invalid argument {name}: {reason}")]
     #[non_exhaustive]
@@ -120,6 +146,11 @@ impl Error {
             Self::PolicyViolation(_) => ErrorKind::PolicyViolation,
             #[cfg(feature = "store")]
             Self::Storage(error) => error.kind(),
+            #[cfg(feature = "fetch")]
+            Self::Fetch(error) => error.kind(),
+            Self::Rejected { .. } => ErrorKind::Rejected,
+            Self::InspectionFailed { .. } => ErrorKind::Unavailable,
+            Self::InspectionTimeout { .. } => ErrorKind::Timeout,
             Self::InvalidArgument { .. } => ErrorKind::InvalidArgument,
             Self::NotSupported { .. } => ErrorKind::NotSupported,
             Self::Busy { .. } => ErrorKind::Unavailable,
@@ -135,7 +166,7 @@ impl Error {
                 "use a key that this store gave out: 1 to 1024 bytes, segments joined by '/'"
             }
             Self::ForeignUrl(_) => {
-                "use a URL that this store gave out; an address that the store once had goes into LABLINK_STORAGE_FORMER_URLS"
+                "use a URL that this store gave out; add an address that the store had before to LABLINK_STORAGE_FORMER_URLS"
             }
             Self::Optimize(error) => optimize_hint(error),
             Self::Sign(error) => match error {
@@ -143,19 +174,25 @@ impl Error {
                 SignError::InvalidSecret { .. } => {
                     "give the secret or private key that belongs here"
                 }
-                SignError::Crypto => "try again, with another key if it stays so",
+                SignError::Crypto => "try again; if it fails again, use another key",
             },
             Self::PolicyViolation(_) => {
                 "ask for a new form and send the file as it says, the file field last"
             }
             #[cfg(feature = "store")]
             Self::Storage(error) => return error.hint(),
+            #[cfg(feature = "fetch")]
+            Self::Fetch(error) => error.hint(),
+            Self::Rejected { .. } => "send another image",
+            Self::InspectionFailed { .. } | Self::InspectionTimeout { .. } => {
+                "try again shortly; nothing was stored, because an inspector has to agree first"
+            }
             Self::InvalidArgument { .. } => "correct the argument",
             Self::NotSupported { remedy, .. } => remedy,
             Self::Busy { .. } => {
                 "try again shortly; LABLINK_STORAGE_MAX_DECODES allows more decodes at once"
             }
-            Self::Internal { .. } => "look into the log",
+            Self::Internal { .. } => "see the log",
         };
         Some(hint.to_owned())
     }
@@ -181,6 +218,8 @@ impl Error {
         match self {
             #[cfg(feature = "store")]
             Self::Storage(error) => error.is_retryable(),
+            #[cfg(feature = "fetch")]
+            Self::Fetch(error) => error.is_retryable(),
             _ => matches!(self.kind(), ErrorKind::Unavailable | ErrorKind::Timeout),
         }
     }
@@ -207,7 +246,7 @@ impl Error {
 fn optimize_hint(error: &OptimizeError) -> &'static str {
     match error {
         OptimizeError::InvalidImage { .. } => {
-            "send the whole file as the camera or program wrote it"
+            "send the whole file, as the camera or program wrote it"
         }
         OptimizeError::UnsupportedFormat {
             name: "HEIC" | "AVIF" | "TIFF" | "BMP",

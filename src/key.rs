@@ -11,11 +11,10 @@ use uuid::Uuid;
 
 use crate::format::ImageFormat;
 
-/// First segment of the keys of direct uploads that nobody has verified yet.
+/// First segment of the keys of direct uploads that have not been verified yet.
 pub(crate) const PENDING: &str = "pending";
 
 /// First segment of the keys of originals, which are kept beside what was made of them.
-#[cfg(feature = "store")]
 pub(crate) const ORIGINALS: &str = "originals";
 
 /// Extension of what a deletion leaves among the pending uploads, so that nothing is promoted to the key

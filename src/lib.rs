@@ -1,11 +1,11 @@
-//! The place where an application puts its users' images: checked, turned upright, resized, re-encoded, and
+//! Stores the images that an application's users upload: checked, turned upright, resized, re-encoded, and
 //! stored on S3, on local disk or in memory, with public, CloudFront and presigned URLs.
 //!
 //! - `ImageStore` uploads, fetches, lists, deletes, presigns and promotes; `ImageStore::from_env()` opens the
 //!   one that the environment describes, `ImageStore::builder()` one described in code.
 //! - [`optimize()`] alone makes an image fit for the web, without storage or an async runtime.
 //! - [`Urls`] leads from a key to its URL and back; [`sign`] signs without I/O.
-//! - [`ops`] sets a bucket up, finds what is wrong with it, moves images and sweeps leftovers.
+//! - `ops` sets a bucket up, finds what is wrong with it, moves images and sweeps leftovers.
 //! - [`Error`] has a [`kind`](Error::kind) to match on and a [`hint`](Error::hint) that says what to do.
 //!
 //! # Features
@@ -15,8 +15,11 @@
 //! | `s3` | yes | Amazon S3 and S3-compatible servers |
 //! | `local` | yes | files in a directory |
 //! | `webp` | yes | lossy WebP through libwebp, built by a C compiler alone |
+//! | `fetch` | by `s3` | `upload_from_url`, for stores without S3
 //! | `store` | by `s3` or `local` | `ImageStore` with the memory backend and stores of the caller's own |
-//! | `cli` | no | the command line, as a module and as the `lablink-storage` binary |
+//! | `axum` | no | the routes of an image store, for services on axum |
+//! | `ops` | no | setting a bucket up, doctor, migrating, sweeping, events |
+//! | `cli` | no | the command line, as a module and as the `lablink-storage` binary; turns `ops` and `webp` on |
 //!
 //! Without any of them the optimizer, URLs and signing stand alone, with no tokio.
 //!
@@ -61,7 +64,7 @@
 //! | `LABLINK_STORAGE_PREFIX` | key prefix; in code it may be empty | `components` |
 //! | `LABLINK_STORAGE_DIR` | directory of local files | `./uploads` |
 //! | `LABLINK_STORAGE_BASE_URL` | base URL of local files: a path or an http(s) URL | `/uploads` |
-//! | `LABLINK_STORAGE_FORMER_URLS` | comma-separated base URLs that the store once had: their URLs are its own still | unset |
+//! | `LABLINK_STORAGE_FORMER_URLS` | comma-separated base URLs that the store had before: their URLs still belong to it | unset |
 //! | `LABLINK_STORAGE_SECRET` | secret of local signed requests, 32 bytes at least | not supported |
 //! | `LABLINK_STORAGE_FSYNC` | local writes are flushed to the disk before they count as done | `false` |
 //! | `LABLINK_STORAGE_MEMORY` | `true`: the memory backend, for tests of whole applications | `false` |
@@ -75,14 +78,30 @@
 //! | `LABLINK_STORAGE_MAX_DECODES` | images decoded at once in a process | the cores, 4 at most |
 //! | `LABLINK_STORAGE_DECODE_WAIT` | how long a caller waits for its turn to decode, in seconds | `10` |
 //! | `LABLINK_STORAGE_MAX_UPLOAD_BYTES` | largest direct upload, in bytes | `10485760` |
+//! | `LABLINK_STORAGE_FETCH_HOSTS` | hosts that `upload_from_url` may ask, comma-separated: `photos.example.org`, `*.example.org`, or `*` | none |
+//! | `LABLINK_STORAGE_INSPECTOR` | the Python callable that looks at each image before it is published, as `module:callable`; Rust takes an `Inspector` | none |
 
-// What it has to say goes to `tracing` and is quiet unless somebody subscribes.
+// Messages go to `tracing`; the crate never prints.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+/// The Rust of the README and of docs/ runs as tests.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod pages {
+    macro_rules! page {
+        ($name:ident, $path:literal) => {
+            #[doc = include_str!($path)]
+            struct $name;
+        };
+    }
+    page!(Readme, "../README.md");
+    page!(Errors, "../docs/errors.md");
+    page!(Formats, "../docs/formats.md");
+    page!(Logging, "../docs/logging.md");
+    page!(ReplacingAnImage, "../docs/replacing-an-image.md");
+}
 
+#[cfg(feature = "axum")]
+pub mod axum;
 #[cfg(feature = "store")]
 mod backend;
 mod causes;
@@ -90,10 +109,14 @@ mod causes;
 #[allow(clippy::print_stdout, clippy::print_stderr)]
 pub mod cli;
 mod config;
+mod digest;
 mod error;
+#[cfg(feature = "fetch")]
+mod fetch;
 mod format;
 mod key;
 mod kind;
+#[cfg(feature = "ops")]
 pub mod ops;
 pub mod optimize;
 mod secret;
@@ -115,6 +138,8 @@ pub use config::{
     SettingKind, SettingValue, StaticCredentials,
 };
 pub use error::{Error, Result};
+#[cfg(feature = "fetch")]
+pub use fetch::FetchError;
 pub use format::{ImageFormat, Unrecognized};
 pub use key::{InvalidKey, ObjectKey};
 pub use kind::ErrorKind;
@@ -124,15 +149,16 @@ pub use object_store;
 #[doc(hidden)]
 pub use optimize::silence_caught_panics;
 pub use optimize::{
-    Animation, Fit, Gravity, Limits, OptimizeError, OptimizeOptions, OptimizedImage, OutputFormat,
-    SourceInfo, optimize, optimize_with_variants,
+    Animation, Fit, Gravity, InvalidGravity, Limits, OptimizeError, OptimizeOptions,
+    OptimizedImage, OutputFormat, Picture, SourceInfo, optimize, optimize_with_variants,
 };
 pub use secret::Secret;
 pub use sign::{PolicyViolation, PresignedPost, PresignedRequest, SignError, SignedCookies};
 #[cfg(feature = "store")]
 pub use store::{
-    ImageStore, ImageStoreBuilder, KeyOrUrl, Object, ObjectStream, PresignGetOptions,
-    PresignPostOptions, PresignPutOptions, ReceivedPost, SignedCookiesOptions, SignedUrlOptions,
-    Status, StoredImage, StoredVariant, SweepReport, SweptObject, UploadOptions,
+    ImageStore, ImageStoreBuilder, InspectError, Inspecting, Inspection, Inspector, KeyOrUrl,
+    Object, ObjectStream, PresignGetOptions, PresignPostOptions, PresignPutOptions, PromoteOptions,
+    ReceivedPost, SignedCookiesOptions, SignedUrlOptions, Status, StoredImage, StoredVariant,
+    SweepReport, SweptObject, UploadOptions,
 };
 pub use variant::{InvalidVariant, Variant, variant_key, variant_parent, variants_of};

@@ -93,7 +93,7 @@ fn is_name(name: &str) -> bool {
 ///
 /// # Errors
 ///
-/// [`InvalidKey`] where `name` is no variant's name, or `parent` has no variants: its stem is not the
+/// [`InvalidKey`] where `name` is not a variant's name, or `parent` has no variants: its stem is not the
 /// UUID that an upload gets, it has no extension, or it is still pending.
 pub fn variant_key(parent: &ObjectKey, name: &str) -> Result<ObjectKey, InvalidKey> {
     let invalid = |reason| InvalidKey::new(parent.as_str(), reason);
@@ -104,7 +104,7 @@ pub fn variant_key(parent: &ObjectKey, name: &str) -> Result<ObjectKey, InvalidK
     }
     let (folder, extension) = variants_of(parent)
         .zip(parent.extension())
-        .ok_or_else(|| invalid("it has no variants: only the keys that uploads get have"))?;
+        .ok_or_else(|| invalid("only the keys of uploads have variants"))?;
     ObjectKey::parse(format!("{folder}{name}.{extension}"))
 }
 

@@ -104,7 +104,7 @@ def _demo(app: Flask, name: str) -> str | None:
 
 def _http_error(error: HTTPException) -> tuple[dict[str, str | None], int]:
     words = {
-        404: "There is no such page.",
+        404: "This page does not exist.",
         405: "This address does not take that kind of request.",
         413: f"The file is too large: at most {MAX_PHOTO_BYTES // 1024 // 1024} MB.",
     }

@@ -64,7 +64,7 @@ def remove(component: int) -> dict[str, Any]:
     connection = database.connection()
     row = connection.execute("SELECT * FROM components WHERE id = ?", (component,)).fetchone()
     if row is None:
-        raise NotFoundError("There is no such component.")
+        raise NotFoundError("This component does not exist.")
     # The photo first: if that fails, the component still knows where it is.
     if row["image_url"]:
         try:

@@ -32,7 +32,7 @@ def storage_commands(store: ImageStore, environment: Mapping[str, str] | None) -
     @group.command("status")
     @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
     def status(as_json: bool) -> None:
-        """Tell whether the store answers. Exit code 0 if it does, 1 if not."""
+        """Check that the store answers. Exit code 0 if it does, 1 if not."""
         found = store.status()
         if as_json:
             click.echo(json.dumps(found.to_dict()))

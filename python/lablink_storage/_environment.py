@@ -18,10 +18,10 @@ def _reaching(reach: str) -> tuple[str, ...]:
 
 
 PUBLIC = _reaching("store")
-"""What may be carried to another process or shown."""
+"""Settings that may be carried to another process or shown."""
 
 CREDENTIALS = _reaching("secret")
-"""What every process has to get from its own environment."""
+"""Settings that every process takes from its own environment."""
 
 ALL = PUBLIC + CREDENTIALS + _reaching("machine")
 
@@ -72,7 +72,7 @@ def carried(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def gives_secret(variables: Mapping[str, str]) -> bool:
-    """Whether a credential among them is not this process's own: no other process would have it."""
+    """Returns whether a credential among them is not this process's own: no other process would have it."""
     given = ((name, variables.get(name)) for name in CREDENTIALS)
     return any(value and value != os.environ.get(name) for name, value in given)
 

@@ -27,7 +27,7 @@ class StorageError(Exception):
     http_status: ClassVar[int] = 502
 
     _is_logged = False
-    """Whether the store has written a line about it already."""
+    """True if the store has written a line about it already."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class ForeignUrlError(StorageError, ValueError):
 
 
 class InvalidImageError(StorageError, ValueError):
-    """Bytes that are no image, or a damaged one."""
+    """Bytes that are not an image, or a damaged one."""
 
     code = "invalid_image"
     http_status = 400
@@ -106,6 +106,13 @@ class PolicyViolationError(StorageError):
 
     code = "policy_violation"
     http_status = 403
+
+
+class RejectedError(StorageError, ValueError):
+    """An image that an inspector rejected. An inspector raises it, with the reason for whoever sent the image."""
+
+    code = "rejected"
+    http_status = 422
 
 
 class NotFoundError(StorageError, FileNotFoundError):

@@ -1,4 +1,4 @@
-"""Where the local backend's routes are, when the application does not sit at the root of its host."""
+"""Finds the local backend's routes when the application is not at the root of its host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the calls answer with: plain, immutable, picklable values."""
+"""Results of the calls: plain, immutable, picklable values."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ def _timestamp(moment: datetime) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceInfo:
-    """What an image was before it was optimized."""
+    """The facts of an image before it was optimized."""
 
     format: str
     """MIME type of what came in."""
     size: int
     """Bytes of the encoded input."""
+    sha256: str = ""
+    """SHA-256 of the encoded input, in lower-case hexadecimal: the same file has the same."""
     width: int
     """Width in pixels as stored, before orientation."""
     height: int
@@ -32,7 +34,7 @@ class SourceInfo:
     frames_dropped: int
     """Frames that are not in the result."""
     metadata_stripped: bool
-    """Whether metadata (EXIF, XMP, a profile, trailing bytes) was there and dropped."""
+    """True if metadata (EXIF, XMP, a profile, trailing bytes) was there and dropped."""
     damaged: float = 0.0
     """Share of the picture that was lost to damage inside the file, 0 to 1."""
 
@@ -82,10 +84,12 @@ class StoredImage:
     """SHA-256 of the stored bytes, in lower-case hexadecimal."""
     placeholder: str
     """A ThumbHash (https://evanw.github.io/thumbhash/) in base64: a blurred preview in 30 characters."""
+    dhash: str = ""
+    """A difference hash, 64 bits in hexadecimal: of pictures that look the same, few bits differ."""
     variants: Mapping[str, StoredVariant]
     """The variants stored beside it, by name."""
     source: SourceInfo
-    """What came in."""
+    """The image that came in."""
 
     def to_dict(self) -> dict[str, Any]:
         """The same as a dict that JSON takes."""
@@ -110,13 +114,33 @@ class OptimizedImage:
     """``"jpeg"``, ``"png"``, ``"webp"`` or ``"gif"``."""
     placeholder: str
     """A ThumbHash in base64."""
+    dhash: str = ""
+    """A difference hash, 64 bits in hexadecimal: of pictures that look the same, few bits differ."""
     source: SourceInfo
-    """What came in."""
+    """The image that came in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """An image that is about to be stored, as an inspector sees it."""
+
+    data: bytes = field(repr=False)
+    """The bytes as they came in."""
+    picture: bytes = field(repr=False)
+    """The whole picture as PNG: upright, in sRGB, at most 512 pixels a side."""
+    source: SourceInfo
+    """The facts: format, size, SHA-256, dimensions."""
+    dhash: str
+    """A difference hash of the picture, 64 bits in hexadecimal."""
+    filename: str | None
+    """The name that the file had, where the caller gave one."""
+    context: Any
+    """The caller's word on this image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectInfo:
-    """What is known about a stored object."""
+    """The properties of a stored object."""
 
     key: str
     size: int
@@ -138,12 +162,12 @@ class ObjectInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """Whether the store works, in words that can be shown."""
+    """The state of the store, in words that can be shown."""
 
     enabled: bool
-    """Whether images go to S3."""
+    """True if images go to S3."""
     accessible: bool
-    """Whether the backend answered."""
+    """True if the backend answered."""
     backend: str
     """``"s3"``, ``"local"`` or ``"memory"``."""
     bucket: str | None
@@ -151,9 +175,9 @@ class Status:
     message: str
     """One sentence for a person."""
     error: str | None
-    """What went wrong, where something did."""
+    """The error, if there was one."""
     hint: str | None
-    """What to do about it."""
+    """The remedy."""
 
     def to_dict(self) -> dict[str, Any]:
         """The same as a dict that JSON takes."""
@@ -162,7 +186,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresignedRequest:
-    """A request that somebody without credentials may make. Whoever has it can use it: do not log it."""
+    """A request for a client without credentials. Whoever has it can use it: do not log it."""
 
     method: str
     url: str = field(repr=False)
@@ -185,7 +209,7 @@ class PresignedRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresignedPost:
-    """A form with which somebody without credentials may upload one file. Do not log it."""
+    """A form with which a client without credentials uploads one file. Do not log it."""
 
     url: str = field(repr=False)
     """Where the form goes."""

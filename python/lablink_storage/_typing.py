@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from datetime import timedelta
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict, Union
 
 __all__ = [
+    "AsyncBinaryFile",
+    "AsyncImageInput",
     "BinaryFile",
     "Duration",
+    "Gravity",
     "ImageInput",
     "LimitOptions",
     "OptimizeOptions",
@@ -22,8 +25,32 @@ class BinaryFile(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
+class AsyncBinaryFile(Protocol):
+    """A file object whose ``read`` is awaited: Starlette's ``UploadFile``, aiofiles."""
+
+    def read(self, size: int, /) -> Awaitable[bytes]: ...
+
+
 ImageInput: TypeAlias = Union[bytes, bytearray, memoryview, "os.PathLike[str]", BinaryFile]
+AsyncImageInput: TypeAlias = ImageInput | AsyncBinaryFile | AsyncIterator[bytes]
 Duration: TypeAlias = int | float | timedelta
+Gravity: TypeAlias = (
+    Literal[
+        "center",
+        "north",
+        "northeast",
+        "east",
+        "southeast",
+        "south",
+        "southwest",
+        "west",
+        "northwest",
+        "attention",
+    ]
+    | tuple[float, float]
+    | list[float]
+)
+"""Which part of an image stays when it is cropped."""
 
 
 class LimitOptions(TypedDict, total=False):
@@ -46,18 +73,16 @@ class LimitOptions(TypedDict, total=False):
 
 
 class OptimizeOptions(TypedDict, total=False):
-    """How an image is to be treated. Defaults in brackets."""
+    """Options for optimizing an image. Defaults in brackets."""
 
     max_width: int
     """Width of the box in pixels [1200]."""
     max_height: int
     """Height of the box in pixels [1200]."""
     fit: Literal["inside", "contain", "cover"]
-    """How the image is fitted to the box ["inside"]; none of them enlarges."""
-    gravity: Literal[
-        "center", "north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest"
-    ]
-    """Which part stays when "cover" crops ["center"]."""
+    """Way to fit the image to the box ["inside"]; none of them enlarges."""
+    gravity: Gravity
+    """Part that stays when "cover" crops ["center"]: a name, or a point from the left and the top, 0 to 1."""
     quality: int
     """Encoder quality, 1 to 100 [85]."""
     format: Literal["jpeg", "webp", "png", "auto"]
@@ -69,7 +94,7 @@ class OptimizeOptions(TypedDict, total=False):
     lossless: bool
     """Lossless WebP [False]."""
     animation: Literal["first_frame", "reject"]
-    """What becomes of animations ["first_frame"]."""
+    """Treatment of animations ["first_frame"]."""
     keep_copyright: bool
     """Keep the copyright notice and the artist [False]."""
     accept_truncated: bool
@@ -77,4 +102,4 @@ class OptimizeOptions(TypedDict, total=False):
     max_damage: float
     """Share of the picture that may be lost to damage inside the file, 0 to 1 [0.05]."""
     limits: LimitOptions | Mapping[str, Any]
-    """What a file may cost."""
+    """Limits on the cost of a file."""

@@ -51,7 +51,7 @@ _log = logging.getLogger(__name__)
 
 
 class UploadForm(TypedDict):
-    """What the front end needs to upload straight to the bucket."""
+    """The values with which the front end uploads straight to the bucket."""
 
     url: str
     fields: dict[str, str]
@@ -114,7 +114,7 @@ _last_error: ContextVar[Exception | None] = ContextVar("lablink_storage_last_err
 
 
 def last_error() -> Exception | None:
-    """Why the latest call in this thread (or task) answered ``None`` or ``False``.
+    """Returns why the latest call in this thread (or task) answered ``None`` or ``False``.
 
     Returns:
         The exception, mostly a :class:`lablink_storage.StorageError` with its ``hint`` and ``http_status``;
@@ -160,7 +160,7 @@ def _caught(otherwise: Any, problem: str) -> Callable[[Callable[_P, _T]], Callab
 
 
 def is_s3_enabled() -> bool:
-    """Whether ``AWS_S3_BUCKET`` is set.
+    """Returns whether ``AWS_S3_BUCKET`` is set.
 
     Example:
         >>> from lablink_storage.s3_utils import is_s3_enabled
@@ -276,7 +276,7 @@ def get_image_url(s3_key: str | None) -> str | None:
         s3_key: the key of an image, such as ``components/board.jpg``.
 
     Returns:
-        The URL, or ``None`` where S3 is off or the key is none. Whether there is an image is not asked.
+        The URL, or ``None`` where S3 is off or the key is not valid. Nothing checks that the image exists.
 
     Example:
         >>> from lablink_storage.s3_utils import get_image_url
@@ -303,7 +303,7 @@ def optimize_image(
         A file object that stands at its beginning.
 
     Raises:
-        InvalidImageError: the bytes are no acceptable image. They are never handed on.
+        InvalidImageError: the bytes are not an acceptable image. They are never passed on.
         InvalidArgumentError: an option is outside its range.
 
     Example:

@@ -54,7 +54,7 @@ pub(crate) fn read(object: &Bound<'_, PyAny>, most: u64) -> PyResult<Bytes> {
     )))
 }
 
-/// The name that the file had at its user's: what a werkzeug `FileStorage` says, or the path's last part.
+/// The file's name on the user's machine: that of a werkzeug `FileStorage`, or the path's last part.
 pub(crate) fn name_of(object: &Bound<'_, PyAny>) -> Option<String> {
     for attribute in ["filename", "name"] {
         if let Ok(Some(name)) = object.getattr_opt(attribute)
@@ -80,7 +80,7 @@ fn read_path(path: &Path, most: usize) -> PyResult<Vec<u8>> {
         )));
     }
     if !metadata.is_file() {
-        return Err(invalid_argument("file", "the path is no regular file"));
+        return Err(invalid_argument("file", "the path is not a regular file"));
     }
     let size = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
     if size > most {
@@ -154,6 +154,6 @@ fn read_chunk<'py>(file: &Bound<'py, PyAny>, size: usize) -> PyResult<Bound<'py,
         ));
     }
     Err(PyTypeError::new_err(
-        "the file object gives text: open it in binary mode, 'rb'",
+        "the file object returns text: open it in binary mode, 'rb'",
     ))
 }

@@ -68,10 +68,10 @@ impl Context<'_> {
     fn transport(&self, how: Broken, problem: Problem, call: &Call) -> StorageError {
         let (kind, words) = match how {
             Broken::Silent => (ErrorKind::Timeout, "the server did not answer in time"),
-            Broken::Off => (ErrorKind::Unavailable, "the connection broke off"),
+            Broken::Off => (ErrorKind::Unavailable, "the connection was lost"),
             Broken::NoTls => (
                 ErrorKind::Unavailable,
-                "there is no TLS connection with the server",
+                "no TLS connection with the server could be made",
             ),
             Broken::Unreachable => (ErrorKind::Unavailable, "the server cannot be reached"),
         };
@@ -96,7 +96,7 @@ impl Context<'_> {
     }
 
     fn foreign(&self, call: &Call) -> StorageError {
-        let words = "what answered is no S3 server: a web page, a console, or a proxy's own answer";
+        let words = "the answer is not from an S3 server, but a web page, a console, or a proxy's own answer";
         let hint = match self.backend.endpoint() {
             Some(endpoint) => format!(
                 "check that {endpoint} is the address of the S3 server itself, and not of its console"
@@ -107,10 +107,9 @@ impl Context<'_> {
     }
 
     fn damaged(&self, call: &Call) -> StorageError {
-        let words =
-            "the bytes that came are not those that the server has stored, by their entity tag";
+        let words = "the received bytes do not match the ETag of the stored object";
         self.error(ErrorKind::Unavailable, words, call).with_hint(
-            "try again; if it stays so, look at the proxy before the server, and its disks",
+            "try again; if it happens again, check the proxy in front of the server, and the server's disks",
         )
     }
 
@@ -129,9 +128,10 @@ impl Context<'_> {
         let io_kind = io_error.map(io::Error::kind);
         let (kind, words) = match &error {
             Error::NotFound { .. } => (ErrorKind::NotFound, "there is no such object"),
-            Error::AlreadyExists { .. } | Error::Precondition { .. } => {
-                (ErrorKind::AlreadyExists, "there is such an object already")
-            }
+            Error::AlreadyExists { .. } | Error::Precondition { .. } => (
+                ErrorKind::AlreadyExists,
+                "an object with this key exists already",
+            ),
             Error::PermissionDenied { .. } => (ErrorKind::AccessDenied, "access denied"),
             Error::Unauthenticated { .. } => (ErrorKind::Credentials, "not authenticated"),
             Error::NotImplemented { .. } | Error::NotSupported { .. } => {
@@ -291,7 +291,7 @@ fn kind_of_status(operation: Operation, answer: &Answer) -> ErrorKind {
         300..=399 if answer.region.is_some() => ErrorKind::NoSuchBucket,
         300..=399 => ErrorKind::Configuration,
         401 | 403 => ErrorKind::AccessDenied,
-        // A proxy that does not find the server says so, too: then nobody knows of the object.
+        // A proxy that does not find the server answers so, too: the object may exist all the same.
         404 if !answer.of_s3 => ErrorKind::Unavailable,
         404 if about_an_object => ErrorKind::NotFound,
         404 => ErrorKind::NoSuchBucket,
@@ -309,11 +309,11 @@ fn words_of(kind: ErrorKind, answer: &Answer) -> String {
     let status = answer.status;
     match (kind, answer.code.as_deref()) {
         (ErrorKind::NotFound, _) => "there is no such object".to_owned(),
-        (ErrorKind::AlreadyExists, _) => "there is such an object already".to_owned(),
+        (ErrorKind::AlreadyExists, _) => "an object with this key exists already".to_owned(),
         (ErrorKind::NoSuchBucket, Some("NoSuchBucket")) => "there is no such bucket".to_owned(),
         (ErrorKind::NoSuchBucket, _) => match &answer.region {
             Some(region) => format!("the bucket is in region {region}"),
-            None => "the bucket is not there, or in another region".to_owned(),
+            None => "the bucket does not exist, or is in another region".to_owned(),
         },
         (_, Some("QuotaExceeded" | "XMinioAdminBucketQuotaExceeded")) => {
             "the quota of the bucket or of its owner is used up".to_owned()
@@ -324,7 +324,7 @@ fn words_of(kind: ErrorKind, answer: &Answer) -> String {
         }
         (ErrorKind::LimitExceeded, _) => format!("it is too large for the server, status {status}"),
         (ErrorKind::Unavailable, None) if status == 404 => {
-            "a proxy before the server answered that there is nothing, status 404".to_owned()
+            "a proxy in front of the server answered with status 404".to_owned()
         }
         (ErrorKind::AccessDenied, _) => "access denied".to_owned(),
         (ErrorKind::Credentials, Some("RequestTimeTooSkewed")) => {
@@ -339,14 +339,14 @@ fn words_of(kind: ErrorKind, answer: &Answer) -> String {
         (ErrorKind::Credentials, Some("SignatureDoesNotMatch")) => {
             "the signature does not match".to_owned()
         }
-        (ErrorKind::Credentials, _) => "the server does not take the credentials".to_owned(),
+        (ErrorKind::Credentials, _) => "the server refuses the credentials".to_owned(),
         (ErrorKind::Unavailable, _) => {
             format!("the server is overloaded or out of order, status {status}")
         }
         (ErrorKind::Configuration, _) if (300..400).contains(&status) => {
             match &answer.redirect_host {
                 Some(host) => format!("the server redirects to {host:?}, which is not followed"),
-                None => "the server redirects to nowhere".to_owned(),
+                None => "the server redirects without an address".to_owned(),
             }
         }
         _ => format!("the server refused, status {status}"),

@@ -113,7 +113,7 @@ impl Backend {
         if matches!(code, None | Some(Some("NoSuchKey"))) {
             self.inner.answered.store(true, Ordering::Relaxed);
         }
-        // Of a listing, what is no page is the next object of one.
+        // The items of a listing between its pages are objects.
         if context.operation != Operation::List || call.tries() > 0 || outcome.is_err() {
             tracing::debug!(
                 operation = context.operation.as_str(),

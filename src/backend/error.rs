@@ -189,7 +189,7 @@ impl StorageError {
     pub fn hint(&self) -> Option<String> {
         self.0.hint.clone().or_else(|| {
             let general = match self.0.kind {
-                ErrorKind::NotFound => "check the key: there is no such object, or no longer",
+                ErrorKind::NotFound => "check the key: the object does not exist, or no longer",
                 ErrorKind::AlreadyExists => {
                     "choose another key: what is stored is never overwritten"
                 }
@@ -202,7 +202,7 @@ impl StorageError {
                 ErrorKind::Timeout => {
                     "try again; for slow links or large batches raise LABLINK_STORAGE_DEADLINE"
                 }
-                ErrorKind::Internal => "look into the log, at the error's source",
+                ErrorKind::Internal => "see the error's source in the log",
                 _ => return None,
             };
             Some(general.to_owned())

@@ -60,11 +60,11 @@ fn credentials(answer: &Answer) -> String {
         (_, Some(ahead)) if code == "RequestTimeTooSkewed" || ahead.abs() > MAX_SKEW => {
             let direction = if ahead > 0 { "ahead" } else { "behind" };
             format!(
-                "this machine's clock is {} s {direction}: set it right, with NTP",
+                "this machine's clock is {} s {direction}: set it with NTP",
                 ahead.abs()
             )
         }
-        ("RequestTimeTooSkewed", None) => "set this machine's clock right, with NTP".to_owned(),
+        ("RequestTimeTooSkewed", None) => "set this machine's clock with NTP".to_owned(),
         ("SignatureDoesNotMatch", _) => {
             let clock = match answer.clock_ahead {
                 Some(_) => "the clock is right, so the secret is wrong: ",

@@ -52,10 +52,7 @@ impl Backend {
                 stream::once(async move { passed_over.load(Ordering::Relaxed) }).filter_map(
                     |passed_over| async move {
                         if passed_over > 0 {
-                            tracing::warn!(
-                                passed_over,
-                                "keys were passed over that no image can have"
-                            );
+                            tracing::warn!(passed_over, "skipped keys that no image can have");
                         }
                         None
                     },

@@ -1,4 +1,4 @@
-//! Reading what a listing told of, without believing every answer.
+//! Reads objects of a listing, without believing every answer.
 
 use bytes::Bytes;
 use md5::{Digest, Md5};
@@ -19,7 +19,7 @@ pub(crate) struct Listed {
 }
 
 impl Backend {
-    /// Reads an object that a listing told of and compares what comes with it: the size, the entity tag
+    /// Reads an object of a listing and compares the two: the size, the entity tag
     /// and, where that is the MD5 of the bytes, the bytes. What does not fit is read once more.
     ///
     /// # Errors
@@ -41,14 +41,14 @@ impl Backend {
                 .with_key(Some(&listed.key))
                 .with_bucket(self.bucket())
                 .with_hint(
-                    "run it again; if it stays so, the server or something before it gives other bytes",
+                    "run it again; if it happens again, the server or a proxy in front of it changes the bytes",
                 )
         };
         let length = bytes.len() as u64;
         if length != listed.size {
             let size = listed.size;
             return Err(differs(format!(
-                "{length} bytes came, and the listing tells of {size}"
+                "{length} bytes were received, but the listing says {size}"
             )));
         }
         let is_same = is_same(listed.e_tag.as_deref(), info.e_tag.as_deref());
@@ -58,10 +58,10 @@ impl Backend {
             // With its entity tag came bytes that the HTTP layer has compared with it, unless it is no MD5
             // at all: the object is encrypted with a key of its own.
             (Some(false), None | Some(false)) => Err(differs(
-                "other bytes came than the listing's ETag is of".to_owned(),
+                "the received bytes do not match the ETag of the listing".to_owned(),
             )),
             (None, Some(false)) => Err(differs(
-                "its ETag is not the one that the listing told".to_owned(),
+                "its ETag differs from the one in the listing".to_owned(),
             )),
             _ => Ok(Listed {
                 proven: matches == Some(true) || self.name() == "local",

@@ -7,6 +7,8 @@
 // The HTTP layer of S3 is what writes the record.
 #[cfg_attr(not(feature = "s3"), allow(dead_code))]
 mod call;
+#[cfg(feature = "fetch")]
+mod certificates;
 mod classify;
 mod deadline;
 #[cfg(feature = "local")]
@@ -14,6 +16,7 @@ mod directory;
 mod error;
 mod hint;
 mod list;
+#[cfg(feature = "ops")]
 mod listed;
 #[cfg(feature = "local")]
 mod local;
@@ -28,14 +31,16 @@ mod tests;
 #[cfg(feature = "local")]
 mod walk;
 
+#[cfg(feature = "fetch")]
+pub(crate) use certificates::systems;
+#[cfg(feature = "s3")]
+pub(crate) use certificates::trusted;
 pub(crate) use deadline::Deadline;
 pub(crate) use error::Operation;
 pub use error::StorageError;
 pub use object::ObjectInfo;
 pub(crate) use object::PutOptions;
 pub(crate) use presigner::Presigner;
-#[cfg(feature = "cli")]
-pub(crate) use s3::trusted;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -50,7 +55,7 @@ use crate::kind::ErrorKind;
 /// Longest that a look at the backend's health takes.
 const HEALTH_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Storage, whatever it is. Cheap to clone.
+/// Storage of any kind. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Backend {
     inner: Arc<Inner>,

@@ -204,11 +204,11 @@ impl Backend {
             Ok(_) => Err(StorageError::new(
                 ErrorKind::Unavailable,
                 Operation::Delete,
-                "the server said that it was removed, and still has it",
+                "the server answered that the object was removed, but still has it",
             )
             .with_key(Some(key))
             .with_bucket(self.bucket())
-            .with_hint("try again; if it stays so, look at the proxy before the server")),
+            .with_hint("try again; if it happens again, check the proxy in front of the server")),
             Err(error)
                 if [ErrorKind::NotFound, ErrorKind::AccessDenied].contains(&error.kind()) =>
             {
@@ -391,6 +391,6 @@ fn names_size(found: &GetResult) -> bool {
 fn truncated(expected: u64, got: usize) -> Error {
     Error::Generic {
         store: "object store",
-        source: Problem::new(format!("{got} of {expected} bytes came")).into(),
+        source: Problem::new(format!("received {got} of {expected} bytes")).into(),
     }
 }

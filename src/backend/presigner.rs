@@ -40,13 +40,13 @@ impl Presigner for Backend {
                     "the {} backend has no AWS credentials to sign with",
                     self.name()
                 ),
-                "store on S3 for this",
+                "use a store on S3 for this",
             )),
         }
     }
 }
 
-#[cfg(feature = "s3")]
+#[cfg(feature = "ops")]
 impl Backend {
     /// Returns the source of the present credentials, and when they expire.
     ///
@@ -64,7 +64,7 @@ impl Backend {
             _ => Err(StorageError::not_supported(
                 Operation::Sign,
                 "there are no credentials",
-                "store on S3 for this",
+                "use a store on S3 for this",
             )),
         }
     }

@@ -74,12 +74,12 @@ impl Backend {
             StorageError::new(
                 ErrorKind::Unavailable,
                 Operation::Put,
-                "the server said that it was stored, and has other bytes",
+                "the server answered that the object was stored, but has other bytes",
             )
             .with_key(Some(key))
             .with_bucket(self.bucket())
             .with_hint(
-                "try again; if it stays so, look at the proxy before the server, and its disks",
+                "try again; if it happens again, check the proxy in front of the server, and the server's disks",
             )
         };
         let call = self.call().reading(bytes.len() as u64).with_any_e_tag();

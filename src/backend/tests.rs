@@ -229,7 +229,7 @@ async fn deleting_leaves_no_empty_directories_and_takes_no_full_ones() {
             .await
             .expect("put");
     }
-    // A directory is no object.
+    // A directory is not an object.
     backend.delete(&key("p/a")).await.expect("nothing to do");
     backend.delete(&key("p/a/1.png")).await.expect("deleted");
     assert_eq!(listed(&backend, "p").await, ["p/a/2.png"]);
@@ -272,7 +272,7 @@ async fn links_that_leave_the_root_are_refused() {
     assert_eq!(error.expect_err("refused").kind(), ErrorKind::AccessDenied);
     assert_eq!(fs::read_dir(&outside).expect("there").count(), 1);
     assert_eq!(listed(&backend, "").await, ["inner/a.png"]);
-    // One that stays inside is none of the store's either.
+    // One that stays inside is not the store's either.
     let error = backend.get(&key("b.png"), 99).await.expect_err("a link");
     assert_eq!(error.kind(), ErrorKind::AccessDenied);
     assert!(error.hint().expect("a hint").contains("link"));

@@ -124,7 +124,7 @@ fn is_staging(name: &str) -> bool {
     })
 }
 
-/// The objects under `directory`, with keys relative to `root`. File names that are no part of a key
+/// The objects under `directory`, with keys relative to `root`. File names that are not part of a key
 /// are passed over.
 pub(super) fn list(root: PathBuf, directory: PathBuf) -> BoxStream<'static, Result<ObjectMeta>> {
     struct State {

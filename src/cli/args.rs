@@ -15,7 +15,7 @@ use super::optimize_flags::OptimizeFlags;
     max_term_width = 100,
     subcommand_required = true,
     arg_required_else_help = true,
-    after_help = "The store is described by the environment, and by a .env file for what the environment lacks:\n\
+    after_help = "The environment describes the store; a .env file adds what the environment lacks:\n\
         AWS_S3_BUCKET turns S3 on, otherwise images are files under LABLINK_STORAGE_DIR (./uploads).\n\n\
         Exit code: 0 done, 1 it failed, 2 wrong usage, 130 ended by Ctrl-C.\n\n\
         Examples:\n  \
@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     /// Show no progress
     #[arg(long, short, global = true)]
     pub(super) quiet: bool,
-    /// Read this file instead of .env; what the environment sets goes first
+    /// Read this file instead of .env; the environment takes precedence
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) env_file: Option<PathBuf>,
     #[command(subcommand)]
@@ -56,7 +56,7 @@ pub(super) enum Command {
     Ls(Ls),
     /// Remove images, their variants included
     #[command(
-        after_help = "Example:\n  lablink-storage rm components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg\n\nRemoving what is not there is no error."
+        after_help = "Example:\n  lablink-storage rm components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg\n\nRemoving an image that does not exist succeeds."
     )]
     Rm(Rm),
     /// Print the public URL of a key
@@ -69,9 +69,9 @@ pub(super) enum Command {
         after_help = "Example:\n  lablink-storage promote pending/components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg"
     )]
     Promote(Key),
-    /// Tell whether the store answers
+    /// Check that the store answers
     #[command(
-        after_help = "Example:\n  lablink-storage status --json\n\nExit code 1 when it does not answer. doctor finds out why."
+        after_help = "Example:\n  lablink-storage status --json\n\nExit code 1 if it does not answer; doctor finds the reason."
     )]
     Status,
     /// Sign a request that a browser makes on its own
@@ -87,7 +87,7 @@ pub(super) enum Command {
         after_help = "Examples:\n  lablink-storage doctor\n  lablink-storage doctor --origin https://lab.example.org --json | jq -e .ok\n\nIt writes one small object under the pending prefix and one under the prefix, and removes both."
     )]
     Doctor(Doctor),
-    /// Write what a bucket needs: as documents, or as a script of AWS CLI commands
+    /// Print what sets a bucket up: documents, or a script of AWS CLI commands
     #[command(after_help = "Examples:\n  \
         lablink-storage setup --origin https://lab.example.org --script > setup.sh && bash setup.sh\n  \
         lablink-storage setup --origin https://lab.example.org --output aws/\n  \
@@ -99,18 +99,19 @@ pub(super) enum Command {
         lablink-storage migrate ./uploads s3://lablink-images/components --dry-run\n  \
         lablink-storage migrate ./uploads s3://lablink-images/components --url-map map.sql --table components --column image_url\n  \
         lablink-storage migrate s3://old-bucket/components s3://new-bucket/components --optimize --url-map map.csv\n  \
-        lablink-storage migrate s3://lablink-images/components s3://lablink-images/components --optimize --url-map map.sql\n\n\
+        lablink-storage migrate s3://lablink-images/components s3://lablink-images/components --optimize --url-map map.sql\n  \
+        psql -Atc 'SELECT image_url FROM components' | lablink-storage migrate --from-urls - --url-map map.sql\n\n\
         Run it again after an interruption: only what is missing is copied.\n\
         Nothing is ever deleted at the source, and nothing overwritten at the target.")]
     Migrate(Migrate),
-    /// Find what nobody uses any more: old pending uploads, leftovers, orphans
+    /// Find unused objects: old pending uploads, leftovers, orphans
     #[command(after_help = "Examples:\n  \
         lablink-storage sweep\n  \
         lablink-storage sweep --older-than 7d --delete\n  \
         psql -Atc 'SELECT image_url FROM components' | lablink-storage sweep --used - --delete\n\n\
         Nothing is removed without --delete.")]
     Sweep(Sweep),
-    /// Promote the direct uploads that an S3 event notification tells of
+    /// Promote the direct uploads named in an S3 event notification
     #[command(after_help = "Examples:\n  \
         aws sqs receive-message --queue-url URL | lablink-storage handle-event -\n  \
         lablink-storage handle-event event.json --json\n\n\
@@ -279,7 +280,7 @@ pub(super) enum ArchiveClass {
     IntelligentTiering,
     /// S3 Glacier Instant Retrieval: instant, cheap to keep, dear to read
     GlacierIr,
-    /// S3 Glacier Flexible Retrieval: has to be restored before it can be read
+    /// S3 Glacier Flexible Retrieval: must be restored before it can be read
     Glacier,
 }
 
@@ -315,7 +316,7 @@ pub(super) struct Setup {
     /// Keep old versions for 30 days
     #[arg(long)]
     pub(super) versioning: bool,
-    /// Days until a pending upload that nobody promoted is removed
+    /// Days until a pending upload that was not promoted is removed
     #[arg(long, value_name = "DAYS", default_value_t = 1)]
     pub(super) pending_days: u32,
     /// Storage class that images move to
@@ -338,13 +339,18 @@ pub(super) struct Setup {
 #[derive(Debug, Args)]
 pub(super) struct Migrate {
     /// A directory, or s3://bucket/prefix
-    pub(super) source: String,
+    #[arg(required_unless_present = "from_urls")]
+    pub(super) source: Option<String>,
     /// A directory, or s3://bucket/prefix
-    pub(super) target: String,
+    #[arg(required_unless_present = "from_urls")]
+    pub(super) target: Option<String>,
+    /// Fetch the images of these URLs, one a line, into the store
+    #[arg(long, value_name = "FILE|-", conflicts_with_all = ["source", "target", "optimize", "old_base_url", "quick", "all_files", "outside_prefix"])]
+    pub(super) from_urls: Option<PathBuf>,
     /// Optimize images on the way, under new keys
     #[arg(long)]
     pub(super) optimize: bool,
-    /// Only say what would be done
+    /// Show what would be done, and write nothing
     #[arg(long)]
     pub(super) dry_run: bool,
     /// Write old and new URLs to this file, as CSV or SQL by its extension
@@ -359,10 +365,10 @@ pub(super) struct Migrate {
     /// Base of the old URLs, where it is not the one that follows from SOURCE
     #[arg(long, value_name = "URL")]
     pub(super) old_base_url: Option<String>,
-    /// Take an object of the same size at the target for the same, without reading both again
+    /// Treat an object of the same size at the target as the same, without reading both
     #[arg(long)]
     pub(super) quick: bool,
-    /// Copy what is no image, too; without it such files are named and left out
+    /// Copy files that are not images, too; without it they are named and left out
     #[arg(long, conflicts_with = "optimize")]
     pub(super) all_files: bool,
     /// Migrate to a place outside the store's prefix, where images are not public, listed or found by URL
@@ -407,7 +413,7 @@ fn url_map(text: &str) -> Result<PathBuf, String> {
     let file = PathBuf::from(text);
     match file.extension().and_then(std::ffi::OsStr::to_str) {
         Some("csv" | "sql") => Ok(file),
-        _ => Err("its name has to end in .csv or .sql".to_owned()),
+        _ => Err("its name must end in .csv or .sql".to_owned()),
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) async fn put(context: &Context, arguments: Put) -> Result<Outcome> {
     let output = context.output;
     let inputs = expand(&arguments.files, |other| {
         output.note(format_args!(
-            "{}: passed over, no image by its name",
+            "{}: skipped: its name is not that of an image",
             other.display()
         ));
     })?;

@@ -25,7 +25,7 @@ pub(super) async fn run(context: &Context, arguments: Optimize) -> Result<Outcom
         .over(context.config()?.optimize().clone())?;
     let inputs = expand(&arguments.files, |other| {
         output.note(format_args!(
-            "{}: passed over, no image by its name",
+            "{}: skipped: its name is not that of an image",
             other.display()
         ));
     })?;

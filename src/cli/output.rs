@@ -90,7 +90,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// A closed stdout is no failure to report: nobody reads it any more.
+/// A closed stdout is not a failure: nobody reads it any more.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
@@ -172,7 +172,7 @@ impl Output {
         out.flush()
     }
 
-    /// Words for a person. That nobody reads them is no failure.
+    /// Words for a person. It is not a failure that nobody reads them.
     pub(super) fn note(self, text: impl Display) {
         let _ = writeln!(io::stderr().lock(), "{text}");
     }

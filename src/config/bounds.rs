@@ -8,7 +8,7 @@ use super::error::ConfigError;
 use crate::optimize::OptimizeOptions;
 use crate::variant::Variant;
 
-/// Largest direct upload unless told otherwise.
+/// Default limit of a direct upload.
 const DEFAULT_MAX_UPLOAD: u64 = 10 << 20;
 
 /// Most bytes that S3 takes in one PUT or POST.

@@ -2,10 +2,14 @@
 
 mod address;
 mod bounds;
+mod build;
 mod builder;
 mod credentials;
+#[cfg(test)]
+mod endpoint_tests;
 mod env;
 mod error;
+mod fetch_hosts;
 mod options;
 mod pem;
 mod table;
@@ -18,6 +22,7 @@ mod wrong_tests;
 pub use builder::ConfigBuilder;
 pub use credentials::{CredentialsChain, CredentialsSource, StaticCredentials};
 pub use error::ConfigError;
+pub(crate) use fetch_hosts::FetchHosts;
 pub use table::{Reach, Setting, SettingKind, SettingValue};
 
 use std::path::{Path, PathBuf};
@@ -28,7 +33,7 @@ use crate::secret::Secret;
 use crate::url::{S3Location, Urls};
 use crate::variant::Variant;
 
-/// Everything a store is told, checked once.
+/// The configuration of a store, checked once.
 ///
 /// # Examples
 ///
@@ -57,6 +62,12 @@ pub struct Config {
     pub(crate) max_upload_bytes: u64,
     pub(crate) optimize: OptimizeOptions,
     pub(crate) variants: Vec<Variant>,
+    #[cfg_attr(
+        not(feature = "fetch"),
+        expect(dead_code, reason = "for upload_from_url")
+    )]
+    pub(crate) fetch_hosts: FetchHosts,
+    pub(crate) inspector: Option<String>,
     pub(crate) fell_back: bool,
 }
 
@@ -241,7 +252,7 @@ impl CloudFrontConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum RetryPreset {
-    /// Somebody waits for the answer: 30 s.
+    /// For callers that wait for the answer: 30 s.
     #[default]
     WebRequest,
     /// A migration or a nightly job: 180 s.
@@ -400,6 +411,12 @@ impl Config {
     /// The versions that are written beside every image.
     pub fn variants(&self) -> &[Variant] {
         &self.variants
+    }
+
+    /// Returns the Python callable that inspects images, as `module:callable`. A store that has no inspector
+    /// refuses to publish while one is named.
+    pub fn inspector(&self) -> Option<&str> {
+        self.inspector.as_deref()
     }
 
     /// Returns the warning for the opening of a store for which nobody chose a backend, so that images go to

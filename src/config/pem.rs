@@ -63,7 +63,7 @@ fn cloudfront_key(id: &Given<String>, key: Given<Secret>) -> Result<CloudFrontKe
         )),
         Err(_) => Err(ConfigError::new(
             id.name,
-            "is no id of a public key",
+            "is not the id of a public key",
             "set it to the id of the public key in CloudFront, such as K2JCJMDEHXQW5F",
         )),
     }
@@ -118,7 +118,10 @@ fn read_file(
         .and_then(|file| read(file.take(most + 1)))
         .map_err(|error| unreadable(format!("cannot be read: {error}")))?;
     if size as u64 > most {
-        let problem = format!("is no PEM file of this kind: it is over {} KiB", most >> 10);
+        let problem = format!(
+            "is not a PEM file of this kind: it is larger than {} KiB",
+            most >> 10
+        );
         return Err(unreadable(problem));
     }
     Ok(())

@@ -195,7 +195,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         .code("local", "directory", &[]).or("`./uploads`"),
     row(&["LABLINK_STORAGE_BASE_URL"], "base URL of local files: a path or an http(s) URL", Takes::Text(|builder, given| builder.base_url = Some(given)))
         .code("with_base_url", "base_url", LOCAL).or("`/uploads`"),
-    row(&["LABLINK_STORAGE_FORMER_URLS"], "comma-separated base URLs that the store once had: their URLs are its own still", Takes::List(|builder, given| builder.former_urls = Some(given)))
+    row(&["LABLINK_STORAGE_FORMER_URLS"], "comma-separated base URLs that the store had before: their URLs still belong to it", Takes::List(|builder, given| builder.former_urls = Some(given)))
         .code("with_former_urls", "former_urls", ANYWHERE),
     row(&["LABLINK_STORAGE_SECRET"], "secret of local signed requests, 32 bytes at least", Takes::Secret(|builder, given| builder.secret = Some(given)))
         .code("with_secret", "secret", SIGNED).secret().or("not supported"),
@@ -234,6 +234,10 @@ pub(super) const SETTINGS: &[Setting] = &[
         .code("with_decode_wait", "decode_wait", ANYWHERE).or("`10`"),
     row(&["LABLINK_STORAGE_MAX_UPLOAD_BYTES"], "largest direct upload, in bytes", Takes::Count(|builder, given| builder.max_upload_bytes = Some(given)))
         .code("with_max_upload_bytes", "max_upload_bytes", ANYWHERE).or("`10485760`"),
+    row(&["LABLINK_STORAGE_FETCH_HOSTS"], "hosts that `upload_from_url` may ask, comma-separated: `photos.example.org`, `*.example.org`, or `*`", Takes::List(|builder, given| builder.fetch_hosts = Some(given)))
+        .code("with_fetch_hosts", "fetch_hosts", ANYWHERE).or("none"),
+    row(&["LABLINK_STORAGE_INSPECTOR"], "the Python callable that looks at each image before it is published, as `module:callable`; Rust takes an `Inspector`", Takes::Text(|builder, given| builder.inspector = Some(given)))
+        .code("", "inspector", ANYWHERE).or("none"),
 ];
 
 const fn row(variables: &'static [&'static str], doc: &'static str, takes: Takes) -> Setting {
@@ -393,7 +397,7 @@ impl Setting {
                 let value = found.ok_or_else(|| {
                     ConfigError::new(
                         name,
-                        format!("is none of {}", words.join(", ")),
+                        format!("is not one of {}", words.join(", ")),
                         format!("set it to one of {}, or leave it unset", words.join(", ")),
                     )
                 })?;

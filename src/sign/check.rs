@@ -97,7 +97,7 @@ pub struct AcceptedPost {
 ///
 /// Pure: it serves a policy meant for S3 as well as one of the local backend, and sends nothing. Like
 /// S3 it judges the field `Content-Type`, not what the file's part or its bytes claim: for that there
-/// is `promote`. A field that is given twice is refused, since nobody knows which one counts.
+/// is `promote`. A field that is given twice is refused, since it is not clear which one counts.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -305,7 +305,7 @@ impl Policy {
             .ok_or(malformed("the policy has no conditions"))?
             .iter()
             .map(|value| {
-                parse_condition(value).ok_or(malformed("the policy has a condition that is none"))
+                parse_condition(value).ok_or(malformed("the policy has a malformed condition"))
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {

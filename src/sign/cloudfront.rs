@@ -86,10 +86,7 @@ impl CloudFrontPolicy {
         if let Some(starts_at) = self.starts_at {
             let starts = epoch("starts_at", starts_at)?;
             if starts >= expires {
-                return Err(SignError::argument(
-                    "starts_at",
-                    "it has to be before the end",
-                ));
+                return Err(SignError::argument("starts_at", "must be before the end"));
             }
             condition.push_str(&format!(
                 ",\"DateGreaterThan\":{{\"AWS:EpochTime\":{starts}}}"
@@ -133,13 +130,13 @@ impl CloudFrontSigner {
     /// # Errors
     ///
     /// [`SignError::InvalidSecret`] saying what the key is instead; [`SignError::InvalidArgument`] for
-    /// an id that is none.
+    /// an invalid id.
     pub fn new(key_pair_id: impl Into<String>, private_key: &Secret) -> Result<Self, SignError> {
         let key_pair_id = key_pair_id.into();
         if key_pair_id.is_empty() || !key_pair_id.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return Err(SignError::argument(
                 "key_pair_id",
-                "it has to be an id like K2JCJMDEHXQW5F",
+                "must be an id like K2JCJMDEHXQW5F",
             ));
         }
         Ok(Self {
@@ -171,7 +168,7 @@ impl CloudFrontSigner {
     /// # Errors
     ///
     /// [`SignError::InvalidArgument`]: a URL with characters that none has or already signed, a time
-    /// before 1970, an address that is none.
+    /// before 1970, an invalid address.
     pub fn signed_url(&self, url: &str, policy: &CloudFrontPolicy) -> Result<String, SignError> {
         check_url("url", url)?;
         if !policy.custom && policy.resource != url {
@@ -293,7 +290,7 @@ fn check_url(name: &'static str, url: &str) -> Result<(), SignError> {
     }
     Err(SignError::argument(
         name,
-        "it has to be an absolute percent-encoded URL without a fragment, and not signed already",
+        "must be an absolute percent-encoded URL without a fragment, and not signed already",
     ))
 }
 
@@ -304,7 +301,7 @@ fn network(address: &str) -> Result<String, SignError> {
         (Ok(IpAddr::V4(ip)), Ok(bits @ 0..=32)) => Ok(format!("{ip}/{bits}")),
         _ => Err(SignError::argument(
             "source_ip",
-            "it has to be an IPv4 address or network like 192.0.2.0/24",
+            "must be an IPv4 address or network like 192.0.2.0/24",
         )),
     }
 }

@@ -37,10 +37,10 @@ pub fn content_disposition(file_name: &str) -> Result<String, SignError> {
         .collect();
     let name = name.trim();
     if name.is_empty() || matches!(name, "." | "..") {
-        return invalid("it has to be a file name");
+        return invalid("must be a file name");
     }
     if name.chars().count() > MAX_CHARACTERS {
-        return invalid("it has to have at most 200 characters");
+        return invalid("must have at most 200 characters");
     }
     // RFC 6266 appendix D: in the quoted form avoid what browsers read differently, `%`, `"` and `\`.
     let fallback: String = name

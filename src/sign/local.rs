@@ -74,7 +74,7 @@ impl LocalSigner {
         if secret.expose().len() < MIN_SECRET {
             return Err(SignError::InvalidSecret {
                 what: "HMAC secret",
-                reason: format!("it has to have at least {MIN_SECRET} bytes"),
+                reason: format!("must have at least {MIN_SECRET} bytes"),
             });
         }
         Ok(Self {
@@ -220,7 +220,7 @@ impl LocalSigner {
             .parse()
             .ok()
             .and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)))
-            .ok_or(PolicyViolation::malformed("the expiry is no time"))?;
+            .ok_or(PolicyViolation::malformed("the expiry is not a time"))?;
         if now >= expires_at {
             return Err(PolicyViolation::Expired);
         }

@@ -3,7 +3,7 @@
 //!
 //! Time, credentials, regions and hosts are arguments; nothing here reads a clock, an environment or a
 //! network. [`PostPolicy`] yields the conditions and the ordered form fields together, [`check_post`]
-//! holds a form against its policy as S3 would, whoever signed it.
+//! checks a form against its policy as S3 would, whoever signed it.
 //!
 //! Specifications: [SigV4], [query strings], [POST policies], [CloudFront].
 //!

@@ -20,7 +20,7 @@ pub(super) const LOCAL_SIGNATURE: &str = "x-lablink-signature";
 /// The end of a key that S3 replaces with the uploaded file's name.
 const FILE_NAME: &str = "${filename}";
 
-/// One thing that has to be true of a form.
+/// A condition on a form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Condition {
@@ -47,7 +47,7 @@ pub enum Condition {
     },
 }
 
-/// A browser form in the making: every field comes with the condition that pins it, so that none is
+/// A browser form under construction: every field comes with the condition that pins it, so that none is
 /// forgotten ("Extra input fields") and none contradicts the policy.
 ///
 /// Sign it with [`SigV4::presign_post`](super::SigV4::presign_post) or
@@ -219,7 +219,7 @@ impl PostPolicy {
                 return invalid("a field is given twice");
             }
             if is("success_action_status") && !["200", "201", "204"].contains(&value.as_str()) {
-                return invalid("success_action_status has to be 200, 201 or 204");
+                return invalid("success_action_status must be 200, 201 or 204");
             }
         }
         for condition in &self.conditions {

@@ -85,7 +85,7 @@ impl Presign {
             // S3 signs runs of spaces as one: do not sign what may not be what is sent.
             let value = value.trim_matches(' ');
             if value.is_empty() || !is_header_value(value) || value.contains("  ") {
-                return invalid("a header's value has to be printable ASCII without double spaces");
+                return invalid("a header's value must be printable ASCII without double spaces");
             }
             headers.push((name.to_ascii_lowercase(), value.to_owned()));
         }
@@ -104,7 +104,7 @@ impl Presign {
         {
             return Err(SignError::argument(
                 "download_as",
-                "only a GET has an answer to be saved",
+                "only the answer to a GET can be saved",
             ));
         }
         if let Some(name) = &self.download_as {
@@ -114,7 +114,7 @@ impl Presign {
             if content_type.is_empty() || !is_header_value(content_type) {
                 return Err(SignError::argument(
                     "response_content_type",
-                    "it has to be a content type like image/png",
+                    "must be a content type like image/png",
                 ));
             }
             query.push((CONTENT_TYPE, content_type.clone()));
@@ -151,7 +151,7 @@ impl<'a> Target<'a> {
             })
             .ok_or(SignError::argument(
                 "url",
-                "it has to be an absolute http(s) URL with a path and no query",
+                "must be an absolute http(s) URL with a path and no query",
             ))
     }
 }

@@ -35,7 +35,7 @@ impl PrivateKey {
                     .map(|key| Self::EcdsaP256(Box::new(key)))
                     .map_err(|_| rejected("it is neither an RSA key of 2048 bits nor an ECDSA key on the curve P-256")),
             },
-            _ => Err(rejected("it is of no known kind")),
+            _ => Err(rejected("its kind is not known")),
         }
     }
 
@@ -97,7 +97,7 @@ fn decode(pem: &str) -> Result<(&'static str, Zeroizing<Vec<u8>>), SignError> {
         };
         let (body, _) = rest
             .split_once(&format!("-----END {label}-----"))
-            .ok_or_else(|| rejected("it has a beginning and no end"))?;
+            .ok_or_else(|| rejected("it has no end"))?;
         if body.contains("ENCRYPTED") {
             return Err(rejected(ENCRYPTED));
         }

@@ -34,7 +34,7 @@ impl fmt::Display for Method {
     }
 }
 
-/// A request that whoever holds it may make until it expires.
+/// A request that anyone who has it can make until it expires.
 ///
 /// The URL carries the signature and maybe a session token, so `Debug` shows it without its query.
 #[derive(Clone, PartialEq, Eq, Serialize)]

@@ -22,7 +22,7 @@ impl Timestamp {
             .map(Self)
             .ok_or(SignError::argument(
                 "time",
-                "it has to be in the years 1970 to 9999",
+                "must be in the years 1970 to 9999",
             ))
     }
 
@@ -73,7 +73,7 @@ pub(super) fn s3_expiry(expires_in: Duration) -> Result<Duration, SignError> {
     if expires_in > MAX_S3_EXPIRY || expires_in.as_secs() == 0 {
         return Err(SignError::argument(
             "expires_in",
-            "it has to be 1 second to 7 days",
+            "must be 1 second to 7 days",
         ));
     }
     Ok(Duration::from_secs(expires_in.as_secs()))

@@ -1,7 +1,10 @@
 //! [`ImageStore`]: the only room that knows both pixels and storage.
 
 mod builder;
+#[cfg(feature = "fetch")]
+mod from_url;
 mod image;
+mod inspect;
 mod objects;
 mod options;
 mod presign;
@@ -20,13 +23,15 @@ mod write;
 
 pub use builder::ImageStoreBuilder;
 pub use image::{ReceivedPost, Status, StoredImage, StoredVariant, SweepReport, SweptObject};
+pub use inspect::{InspectError, Inspecting, Inspection, Inspector, LoadInspector};
 pub use objects::Object;
 pub use options::{
-    PresignGetOptions, PresignPostOptions, PresignPutOptions, SignedCookiesOptions,
+    PresignGetOptions, PresignPostOptions, PresignPutOptions, PromoteOptions, SignedCookiesOptions,
     SignedUrlOptions, UploadOptions,
 };
 pub use reference::KeyOrUrl;
 pub use stream::ObjectStream;
+#[cfg(feature = "ops")]
 pub(crate) use sweep::{Waiting, remove_each};
 
 use std::fmt;
@@ -46,10 +51,10 @@ use signer::{RequestSigner, Signers};
 use sources::Sources;
 use work::WorkPool;
 
-/// The place where an application puts its users' images.
+/// A store of an application's images.
 ///
-/// Cheap to clone, safe to share between tasks. Every operation has a deadline, and none of them ever
-/// leaves an object half there.
+/// It is cheap to clone and safe to share between tasks. Every operation has a deadline, and none
+/// leaves an object half stored.
 ///
 /// # Examples
 ///
@@ -82,6 +87,9 @@ struct Inner {
     signers: Signers,
     work: WorkPool,
     sources: Sources,
+    inspector: Option<Arc<dyn Inspector>>,
+    #[cfg(feature = "fetch")]
+    fetcher: crate::fetch::Fetcher,
 }
 
 impl Inner {
@@ -105,7 +113,7 @@ impl Inner {
 }
 
 impl ImageStore {
-    /// A store as the process's environment describes it; see the [configuration
+    /// Opens a store as the process's environment describes it; see the [configuration
     /// table](crate#configuration).
     ///
     /// ```
@@ -124,7 +132,7 @@ impl ImageStore {
         Self::from_config(Config::from_env()?)
     }
 
-    /// A store as `config` describes it.
+    /// Opens a store as `config` describes it.
     ///
     /// ```
     /// use lablink_storage::{Config, ErrorKind, ImageStore, ObjectKey};
@@ -144,7 +152,16 @@ impl ImageStore {
     /// `Configuration` where the backend cannot be made from it: a directory that cannot be created, a
     /// feature that this build lacks.
     pub fn from_config(config: Config) -> Result<Self> {
-        builder::open(config, None, Sources::default())
+        builder::open(config, None, Sources::default(), None)
+    }
+
+    /// As [`from_config`](Self::from_config), with an inspector, for faces that have a configuration already.
+    #[doc(hidden)]
+    pub fn from_config_inspected(
+        config: Config,
+        inspector: Option<Arc<dyn Inspector>>,
+    ) -> Result<Self> {
+        builder::open(config, None, Sources::default(), inspector)
     }
 
     /// Describes a store in code.
@@ -152,7 +169,7 @@ impl ImageStore {
         ImageStoreBuilder::default()
     }
 
-    /// The validated configuration.
+    /// Returns the validated configuration.
     pub fn config(&self) -> &Config {
         &self.inner.config
     }
@@ -164,7 +181,7 @@ impl ImageStore {
         self.inner.config.direct_upload()
     }
 
-    /// The URL under which anyone can fetch the image, if the bucket allows it. Pure: nothing is asked.
+    /// Returns the URL under which anyone can fetch the image, if the bucket allows it. No request is sent.
     ///
     /// A pending key never appears in a public URL: what comes out for it is the URL that the image will
     /// have once it is promoted.
@@ -172,7 +189,7 @@ impl ImageStore {
         self.inner.config.urls().public_url(key)
     }
 
-    /// The public URL of a variant. Pure: nothing is asked.
+    /// Returns the public URL of a variant. No request is sent.
     ///
     /// ```
     /// use lablink_storage::{ErrorKind, ImageStore, ObjectKey, OptimizeOptions, Variant};
@@ -201,7 +218,7 @@ impl ImageStore {
             return Err(Error::InvalidArgument {
                 name: "variant",
                 reason: format!(
-                    "{:?} is none of the store's variants ({})",
+                    "{:?} is not one of the store's variants ({})",
                     name.chars().take(40).collect::<String>(),
                     known.join(", ")
                 ),
@@ -210,7 +227,7 @@ impl ImageStore {
         Ok(self.public_url(&variant_key(key, name)?))
     }
 
-    /// The key that a public URL of this store stands for: the inverse of [`public_url`](Self::public_url)
+    /// Returns the key that a public URL of this store stands for: the inverse of [`public_url`](Self::public_url)
     /// for every form in which the store may be addressed.
     ///
     /// ```
@@ -227,12 +244,12 @@ impl ImageStore {
     ///
     /// # Errors
     ///
-    /// `ForeignUrl` for anything else. It never guesses.
+    /// `ForeignUrl` for every other URL.
     pub fn key_from_url(&self, url: &str) -> Result<ObjectKey> {
         Ok(self.inner.config.urls().key_from_url(url)?)
     }
 
-    /// The key that is meant where a key or a URL may be given: what has a scheme or begins with `/` is a
+    /// Returns the key that a key or a URL stands for: a text with a scheme, or one that begins with `/`, is a
     /// URL.
     ///
     /// ```
@@ -254,7 +271,7 @@ impl ImageStore {
         Ok(self.inner.config.urls().parse_key_or_url(key_or_url)?)
     }
 
-    /// The key that may be served under a public path: one below the store's prefix, that is neither a pending
+    /// Returns the key that may be served under a public path: one below the store's prefix, that is neither a pending
     /// upload nor an original.
     ///
     /// ```
@@ -279,11 +296,12 @@ impl ImageStore {
         Err(InvalidKey::new(path, "it is not a public key of this store").into())
     }
 
+    #[cfg(feature = "ops")]
     pub(crate) fn backend(&self) -> &Backend {
         &self.inner.backend
     }
 
-    #[cfg(feature = "s3")]
+    #[cfg(feature = "ops")]
     pub(crate) fn urls(&self) -> &crate::url::Urls {
         self.inner.config.urls()
     }
@@ -335,7 +353,9 @@ fn failed(error: &Error, started: Instant) {
     let cause = (!causes.is_empty()).then_some(tracing::field::display(causes));
     let words = error.to_string();
     let error_words = one_line(&words);
-    tracing::warn!(milliseconds, kind = %error.kind(), error = %error_words, cause, "failed");
+    // Whoever answers a client shows it general words for these: the remedy stands here.
+    let hint = error.hint().filter(|_| error.kind().http_status() >= 500);
+    tracing::warn!(milliseconds, kind = %error.kind(), error = %error_words, cause, hint, "failed");
 }
 
 fn milliseconds(started: Instant) -> u64 {

@@ -14,11 +14,30 @@ use crate::optimize::OptimizeOptions;
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct UploadOptions {
-    /// The name that the file had at its user's. It tells errors and spans apart; key, extension and
+    /// The file's name on the user's machine. It appears in errors and spans; key, extension and
     /// content type always come from the bytes.
     pub filename: Option<String>,
     /// Options for this one image, instead of the store's own.
     pub optimize: Option<OptimizeOptions>,
+    /// The caller's word on this image for the store's [`Inspector`](crate::Inspector), such as who sends it.
+    pub context: Option<serde_json::Value>,
+}
+
+/// Options of one promotion.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct PromoteOptions {
+    /// The caller's word on this image for the store's [`Inspector`](crate::Inspector), such as who sends it.
+    pub context: Option<serde_json::Value>,
+}
+
+impl PromoteOptions {
+    /// Sets the word for the store's inspector.
+    #[must_use]
+    pub fn with_context(mut self, context: impl Into<serde_json::Value>) -> Self {
+        self.context = Some(context.into());
+        self
+    }
 }
 
 /// The store's own options.
@@ -29,10 +48,17 @@ impl From<()> for UploadOptions {
 }
 
 impl UploadOptions {
-    /// Sets the name that the file had at its user's.
+    /// Sets the file's name on the user's machine.
     #[must_use]
     pub fn with_filename(mut self, filename: impl Into<String>) -> Self {
         self.filename = Some(filename.into());
+        self
+    }
+
+    /// Sets the word for the store's inspector.
+    #[must_use]
+    pub fn with_context(mut self, context: impl Into<serde_json::Value>) -> Self {
+        self.context = Some(context.into());
         self
     }
 

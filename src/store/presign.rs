@@ -18,7 +18,7 @@ use crate::sign::{
 };
 
 impl ImageStore {
-    /// A GET of the object that works until it expires, for buckets that are not public.
+    /// Signs a GET of the object that works until it expires, for buckets that are not public.
     ///
     /// On S3 it is signed for the bucket's regional host, whatever the CDN. Local and memory stores sign
     /// with their secret, and the application's route asks [`verify_get`](Self::verify_get).
@@ -56,7 +56,7 @@ impl ImageStore {
         options: PresignGetOptions,
     ) -> Result<PresignedRequest> {
         traced(tracing::info_span!("presigned_get", %key), async {
-            // Pending uploads are nobody's to see before they have been looked at.
+            // Pending uploads are private until they have been verified.
             if key.is_pending() || !key.is_under(self.inner.prefix()) {
                 let reason = "it is outside the store's prefix, or a pending upload";
                 return Err(InvalidKey::new(key.as_str(), reason).into());
@@ -78,10 +78,10 @@ impl ImageStore {
         .await
     }
 
-    /// A PUT of one image of a given type that works until it expires; on S3 only.
+    /// Signs a PUT of one image of a given type that works until it expires; on S3 only.
     ///
     /// Content type, cache control and, where it is given, the length are signed, and `If-None-Match: *`
-    /// where the store is create-only: send the headers exactly as given. Unless told otherwise it writes
+    /// where the store is create-only: send the headers exactly as given. By default it writes
     /// a pending key, for [`promote`](Self::promote). Name the length of what strangers may send.
     ///
     /// ```
@@ -155,7 +155,7 @@ impl ImageStore {
         .await
     }
 
-    /// A form with which a browser uploads one image of a given type and a bounded size: straight to the
+    /// Signs a form with which a browser uploads one image of a given type and a bounded size: straight to the
     /// bucket on S3, else to the application's own route, which hands it to
     /// [`receive_post`](Self::receive_post).
     ///
@@ -202,7 +202,7 @@ impl ImageStore {
             if max_bytes == 0 {
                 return Err(Error::InvalidArgument {
                     name: "max_bytes",
-                    reason: "it has to be at least 1".into(),
+                    reason: "must be at least 1".into(),
                 });
             }
             let format = declared_format(filename, options.content_type.as_deref())?;
@@ -234,7 +234,7 @@ impl ImageStore {
         .await
     }
 
-    /// The image's CloudFront URL, signed: it works until it expires on a distribution that asks for
+    /// Signs the image's CloudFront URL, which works until it expires on a distribution that asks for
     /// signatures.
     ///
     /// ```
@@ -263,7 +263,7 @@ impl ImageStore {
     /// # Errors
     ///
     /// `NotSupported` without a CloudFront domain and key; `InvalidKey` for a key that is not public;
-    /// `InvalidArgument` for an expiry of 0 or an address range that is none.
+    /// `InvalidArgument` for an expiry of 0 or an invalid address range.
     pub fn signed_url(
         &self,
         key: &ObjectKey,
@@ -282,7 +282,7 @@ impl ImageStore {
         })
     }
 
-    /// Cookies that open all of the store's images on CloudFront, or a part of them, until they expire.
+    /// Signs cookies that open all of the store's images on CloudFront, or a part of them, until they expire.
     ///
     /// ```
     /// # use base64::Engine as _;
@@ -334,8 +334,7 @@ impl ImageStore {
             .filter(|_| !options.expires_in.is_zero())
             .ok_or_else(|| Error::InvalidArgument {
                 name: "expires_in",
-                reason: "it has to be at least a second, and to end in a year with four digits"
-                    .into(),
+                reason: "must be at least a second, and end in a year with four digits".into(),
             })?;
         let mut policy = if resource.contains(['*', '?']) {
             CloudFrontPolicy::custom(resource, expires_at)
@@ -347,7 +346,7 @@ impl ImageStore {
                 .checked_add(starts_in)
                 .ok_or_else(|| Error::InvalidArgument {
                     name: "starts_in",
-                    reason: "it has to be before the end".into(),
+                    reason: "must be before the end".into(),
                 })?;
             policy = policy.with_starts_at(starts_at);
         }
@@ -361,6 +360,9 @@ impl ImageStore {
     /// will have, which is what `promote` keeps, whatever its own configuration.
     fn direct_key(&self, format: ImageFormat, pending: bool) -> Result<ObjectKey> {
         let id = self.inner.sources.new_id();
+        if !pending {
+            self.inner.refuse_unseen()?;
+        }
         let key = if pending {
             let promised = promised_format(self.inner.config.optimize().format, format);
             ObjectKey::for_pending(self.inner.prefix(), id, promised)?
@@ -392,7 +394,7 @@ fn check_length(length: u64, most: u64) -> Result<()> {
     if length == 0 {
         return Err(Error::InvalidArgument {
             name: "content_length",
-            reason: "it has to be at least 1".into(),
+            reason: "must be at least 1".into(),
         });
     }
     if length > most {
@@ -406,14 +408,14 @@ fn check_length(length: u64, most: u64) -> Result<()> {
     Ok(())
 }
 
-/// Returns the format of a pending upload: the one of its key, which its form promised. A GIF is promised to
-/// nobody.
+/// Returns the format of a pending upload: the one of its key, which its form promised. A format that is read
+/// alone is promised to nobody.
 pub(super) fn promoted_format(wanted: OutputFormat, promised: ImageFormat) -> OutputFormat {
     match promised {
         ImageFormat::Jpeg => OutputFormat::Jpeg,
         ImageFormat::Png => OutputFormat::Png,
         ImageFormat::WebP => OutputFormat::WebP,
-        ImageFormat::Gif => wanted,
+        _ => wanted,
     }
 }
 

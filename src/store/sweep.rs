@@ -20,14 +20,14 @@ const MARKER_AGE: Duration = Duration::from_secs(TOMBSTONE_DAYS as u64 * 86_400)
 /// The kind of an object under the pending prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Waiting {
-    /// A direct upload that nobody promoted.
+    /// A direct upload that was not promoted.
     Upload,
     /// The marker of a deleted image.
     Marker,
 }
 
 impl ImageStore {
-    /// Finds the pending uploads that nobody promoted within `older_than`, and the local backend's
+    /// Finds the pending uploads that were not promoted within `older_than`, and the local backend's
     /// unfinished writes of that age, and removes them unless it is a dry run. The markers that deletions
     /// leave go with them after 8 days.
     ///

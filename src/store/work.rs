@@ -110,6 +110,10 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use tokio::task::JoinHandle;
+
+    use crate::kind::ErrorKind;
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn never_more_than_its_size_at_once() {
         let pool = WorkPool::new(2, Duration::from_secs(30));
@@ -149,10 +153,7 @@ mod tests {
         let pool = WorkPool::new(1, Duration::from_secs(30));
         let first = pool.run(|| thread::current().id()).await.expect("ran");
         let error = pool.run(|| panic!("on purpose")).await.map(|(): ()| ());
-        assert_eq!(
-            error.expect_err("a panic").kind(),
-            crate::ErrorKind::Internal
-        );
+        assert_eq!(error.expect_err("a panic").kind(), ErrorKind::Internal);
         let after = pool.run(|| thread::current().id()).await.expect("ran");
         assert_eq!(after, first);
     }
@@ -177,24 +178,26 @@ mod tests {
         end.recv_timeout(Duration::from_secs(30)).expect("it ends");
     }
 
+    /// A caller whose work runs until it is released.
+    async fn busy(pool: &WorkPool) -> (JoinHandle<Result<()>>, mpsc::Sender<()>) {
+        let (release, held) = mpsc::channel();
+        let (started, running) = oneshot::channel();
+        let pool = pool.clone();
+        let work = move || {
+            started.send(()).ok();
+            held.recv().ok();
+        };
+        let caller = tokio::spawn(async move { pool.run(work).await });
+        running.await.expect("started");
+        (caller, release)
+    }
+
     #[tokio::test]
     async fn a_caller_that_waits_too_long_is_told_to_try_again() {
         let pool = WorkPool::new(1, Duration::from_millis(20));
-        let (release, held) = std::sync::mpsc::channel::<()>();
-        let (started, running) = tokio::sync::oneshot::channel();
-        let first = tokio::spawn({
-            let pool = pool.clone();
-            async move {
-                pool.run(move || {
-                    started.send(()).ok();
-                    held.recv().ok();
-                })
-                .await
-            }
-        });
-        running.await.expect("started");
+        let (first, release) = busy(&pool).await;
         let error = pool.run(|| ()).await.expect_err("no turn");
-        assert_eq!(error.kind(), crate::ErrorKind::Unavailable);
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
         assert!(error.is_retryable());
         release.send(()).expect("the first still runs");
         first.await.expect("joined").expect("ran");
@@ -204,19 +207,7 @@ mod tests {
     #[tokio::test]
     async fn a_caller_that_goes_away_keeps_its_turn_until_the_work_ends() {
         let pool = WorkPool::new(1, Duration::from_millis(20));
-        let (release, held) = std::sync::mpsc::channel::<()>();
-        let (started, running) = tokio::sync::oneshot::channel();
-        let caller = tokio::spawn({
-            let pool = pool.clone();
-            async move {
-                pool.run(move || {
-                    started.send(()).ok();
-                    held.recv().ok();
-                })
-                .await
-            }
-        });
-        running.await.expect("started");
+        let (caller, release) = busy(&pool).await;
         caller.abort();
         assert!(caller.await.expect_err("aborted").is_cancelled());
         assert!(pool.run(|| ()).await.is_err(), "its memory is still in use");

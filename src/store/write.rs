@@ -6,7 +6,7 @@
 //! 2. the main object;
 //! 3. where others may write the same image, a look at each variant: one that failed may have removed it
 //!    meanwhile. It puts it back if it sees the main object, and this call looks after its main object is
-//!    there: whichever comes second mends it;
+//!    there: whichever comes second repairs it;
 //! 4. for a promotion, a look at the image's tombstone.
 //!
 //! A deletion ([`ImageStore::delete`]) goes the other way round: it leaves the tombstone
@@ -57,6 +57,7 @@ pub(super) enum Existing {
     /// A new upload has a new key: this would be somebody else's object.
     Refuse,
     /// Another caller may be writing the same image: fine where the bytes are the same.
+    #[cfg_attr(not(feature = "ops"), allow(dead_code))]
     Same,
     /// The same for a promotion of this pending upload, unless its image was deleted.
     Promoted(ObjectKey),
@@ -161,7 +162,7 @@ impl Writing {
         let backend = self.inner.backend.until(deadline.reserve());
         match self.write(&backend, &mut rollback, &answer).await {
             Ok(image) => {
-                // Whole, but nobody will ever learn its key.
+                // It is whole, but nobody will ever learn its key.
                 if answer.send(Ok(image)).is_err() && self.existing == Existing::Refuse {
                     warn_of(&self.take_back(rollback).await);
                 }
@@ -254,13 +255,13 @@ impl Writing {
                 if self.existing != Existing::Refuse
                     && error.kind() == ErrorKind::AlreadyExists =>
             {
-                // ETags are no content hashes everywhere (SSE-KMS, file systems): compare the bytes.
+                // ETags are not content hashes everywhere (SSE-KMS, file systems): compare the bytes.
                 match backend.get(&part.key, part.bytes.len() as u64).await {
                     Ok((info, bytes)) if bytes == part.bytes => Ok(Placed {
                         e_tag: info.e_tag,
                         created: false,
                     }),
-                    // It was there, and is no more: a promotion that failed has taken it back.
+                    // It was there and is gone: a promotion that failed has taken it back.
                     Err(absent) if absent.kind() == ErrorKind::NotFound => {
                         let outcome = backend.put(&part.key, part.bytes.clone(), &options).await?;
                         Ok(Placed {
@@ -347,6 +348,7 @@ impl Writing {
             e_tag: main.e_tag,
             sha256: sha256.clone(),
             placeholder: image.placeholder.clone(),
+            dhash: image.dhash.clone(),
             variants,
             source: image.source.clone(),
         }
@@ -390,6 +392,6 @@ pub(super) fn gone(pending: &ObjectKey) -> Error {
         "its image has been deleted",
     )
     .with_key(Some(pending))
-    .with_hint("ask for a new form: one whose image was deleted makes no other")
+    .with_hint("ask for a new form: the image of this one was deleted")
     .into()
 }

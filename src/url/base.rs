@@ -74,8 +74,7 @@ impl Base {
 
     /// `http://` or `https://`, a host, perhaps a port and a path.
     pub(super) fn parse_http(url: &str) -> Result<Self, &'static str> {
-        const FORM: &str =
-            "it has to be http:// or https://, a host, and at most a port and a path";
+        const FORM: &str = "must be http:// or https://, a host, and at most a port and a path";
         if url.contains(['?', '#']) {
             return Err("it must not have a query or a fragment");
         }
@@ -99,7 +98,7 @@ impl Base {
     pub(super) fn parse_local(url: &str) -> Result<Self, &'static str> {
         if !url.starts_with('/') {
             return Self::parse_http(url)
-                .map_err(|_| "it has to be a path like /uploads or an http(s) URL");
+                .map_err(|_| "must be a path like /uploads or an http(s) URL");
         }
         if url.contains(['?', '#']) {
             return Err("it must not have a query or a fragment");
@@ -122,8 +121,7 @@ impl Base {
 
     /// The CDN's host: a bare domain or an `https` URL.
     pub(super) fn parse_cdn(domain: &str) -> Result<Self, &'static str> {
-        const FORM: &str =
-            "it has to be a domain like d111111abcdef8.cloudfront.net or an https URL";
+        const FORM: &str = "must be a domain like d111111abcdef8.cloudfront.net or an https URL";
         let base = if super::is_url(domain) && domain.contains("://") {
             Self::parse_http(domain)
         } else {
@@ -131,7 +129,7 @@ impl Base {
         }
         .map_err(|_| FORM)?;
         if base.scheme != Scheme::Https {
-            return Err("it has to be https: images are not served in the clear");
+            return Err("must be https: images are not served unencrypted");
         }
         Ok(base.with_scheme(Scheme::AnyHttp))
     }
@@ -312,7 +310,7 @@ pub(super) fn decode(encoded: &str) -> Result<String, &'static str> {
     let digit = |byte: Option<u8>| {
         byte.and_then(|byte| char::from(byte).to_digit(16))
             .and_then(|digit| u8::try_from(digit).ok())
-            .ok_or("it has a '%' that begins no escape")
+            .ok_or("it has a '%' that does not begin an escape")
     };
     let mut decoded = Vec::with_capacity(encoded.len());
     let mut bytes = encoded.bytes();
@@ -321,7 +319,7 @@ pub(super) fn decode(encoded: &str) -> Result<String, &'static str> {
             b'%' => digit(bytes.next())? << 4 | digit(bytes.next())?,
             b'+' => return Err("it has a raw '+', which some servers read as a space"),
             b'"' | b'<' | b'>' | b'[' | b']' | b'^' | b'`' | b'{' | b'|' | b'}' => {
-                return Err("it has a character that no URL has");
+                return Err("it has a character that URLs cannot have");
             }
             _ => byte,
         });

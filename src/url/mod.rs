@@ -1,6 +1,6 @@
 //! From a key to its URL and back, for every form that a bucket, a CDN or a directory can have.
 //!
-//! [`Urls`] is a plain value: it knows where the objects are reached, asks nobody and keeps no state.
+//! [`Urls`] is a plain value: it knows where the objects are reached, sends no request and keeps no state.
 //! Every address is a *base*, a scheme, a host and a path; the URL of a key is the base, `/` and the
 //! key percent-encoded. Reading a URL compares the raw text with the bases that the store may have
 //! been addressed by, and decodes once; nothing is normalised first, so nothing can be smuggled.
@@ -19,10 +19,7 @@ pub(crate) use partition::Partition;
 
 use base::Base;
 
-use crate::key::{ObjectKey, PENDING};
-
-/// The first segment of keys that are never public.
-const ORIGINALS: &str = "originals";
+use crate::key::{ORIGINALS, ObjectKey, PENDING};
 
 /// Longest URL of an upload, in characters, that is promised for AWS: it has to fit a 255-character
 /// database column.

@@ -135,7 +135,7 @@ fn on_aws(location: &S3Location) -> Result<Bases, InvalidAddress> {
     if location.public_endpoint.is_some() {
         return Err(InvalidAddress::new(
             AddressSetting::PublicEndpoint,
-            "it is another address of a custom endpoint, and there is none",
+            "it needs a custom endpoint (AWS_ENDPOINT_URL_S3), and none is set",
         ));
     }
     check_region(region, |byte| {
@@ -152,24 +152,7 @@ fn on_aws(location: &S3Location) -> Result<Bases, InvalidAddress> {
 
     let regional = format!("s3.{region}.{suffix}");
     let dual_stack = format!("s3.dualstack.{region}.{suffix}");
-    let mut hosts = vec![regional.clone(), dual_stack.clone()];
-    if is_commercial(region) {
-        hosts.push("s3.amazonaws.com".to_owned());
-    }
-    // Regions once stood behind a dash, and older URLs have them so.
-    if suffix == "amazonaws.com" {
-        hosts.push(format!("s3-{region}.{suffix}"));
-    }
-    if region == "us-east-1" {
-        hosts.push("s3-external-1.amazonaws.com".to_owned());
-    }
-    let mut known = Vec::new();
-    for host in &hosts {
-        if fits_a_host(bucket) {
-            known.push(Base::aws(&format!("{bucket}.{host}"), ""));
-        }
-        known.push(Base::aws(host, bucket));
-    }
+    let mut known = known_bases(bucket, region, [&regional, &dual_stack]);
     // Acceleration takes names without a dot, of the commercial regions.
     let accelerated = |host: &str| Base::aws(&format!("{bucket}.{host}"), "");
     let fast = "s3-accelerate.amazonaws.com";
@@ -186,21 +169,21 @@ fn on_aws(location: &S3Location) -> Result<Bases, InvalidAddress> {
                 "transfer acceleration needs virtual-hosted addressing, a bucket name without dots, and a region that has it",
             ));
         }
-        accelerated(if location.dual_stack {
+        let host = if location.dual_stack {
             fast_dual_stack
         } else {
             fast
-        })
+        };
+        accelerated(host)
     } else {
         let host = if location.dual_stack {
             dual_stack
         } else {
             regional
         };
-        if path_style {
-            Base::aws(&host, bucket)
-        } else {
-            Base::aws(&format!("{bucket}.{host}"), "")
+        match path_style {
+            true => Base::aws(&host, bucket),
+            false => Base::aws(&format!("{bucket}.{host}"), ""),
         }
     };
     let object = object.with_scheme(Scheme::Https);
@@ -210,6 +193,30 @@ fn on_aws(location: &S3Location) -> Result<Bases, InvalidAddress> {
         known,
         path_style,
     })
+}
+
+/// Returns every base under which a bucket on AWS may be or have been addressed, acceleration aside.
+fn known_bases(bucket: &str, region: &str, hosts: [&str; 2]) -> Vec<Base> {
+    let mut hosts = hosts.map(str::to_owned).to_vec();
+    if is_commercial(region) {
+        hosts.push("s3.amazonaws.com".to_owned());
+    }
+    // Regions once stood behind a dash, and older URLs have them so.
+    let suffix = Partition::of(region).dns_suffix;
+    if suffix == "amazonaws.com" {
+        hosts.push(format!("s3-{region}.{suffix}"));
+    }
+    if region == "us-east-1" {
+        hosts.push("s3-external-1.amazonaws.com".to_owned());
+    }
+    let mut known = Vec::new();
+    for host in &hosts {
+        if fits_a_host(bucket) {
+            known.push(Base::aws(&format!("{bucket}.{host}"), ""));
+        }
+        known.push(Base::aws(host, bucket));
+    }
+    known
 }
 
 /// Returns whether the region belongs to the partition that the global host `s3.amazonaws.com` serves: a bucket

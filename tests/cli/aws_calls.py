@@ -18,7 +18,7 @@ PLACEHOLDERS = ("ACCOUNT_ID", "DISTRIBUTION_ID", "ACCESS_CONTROL_ID")
 
 
 def unknown_words(value, shape, where="input"):
-    """Strings that are none of those which the model lists."""
+    """Strings that the model does not list."""
     if shape.type_name == "structure":
         for name, member in value.items():
             yield from unknown_words(member, shape.members[name], f"{where}.{name}")

@@ -102,7 +102,11 @@ async fn what_is_wrong_with_a_distribution_is_named() {
         ),
         (Origin::Unreachable, "502", "does not reach its origin"),
         (Origin::Refused, "403", "a domain of the distribution"),
-        (Origin::Page, "something else", "custom error pages"),
+        (
+            Origin::Page,
+            "does not answer with the image",
+            "custom error pages",
+        ),
     ];
     for (origin, said, remedy) in cases {
         let distribution = Distribution::serve("localhost", origin, None).await;

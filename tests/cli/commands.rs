@@ -127,7 +127,7 @@ fn json_is_one_document_on_stdout() {
     let back = std::fs::read(shell.path("back.jpg")).expect("written");
     assert_eq!(back.len() as u64, image["size"].as_u64().expect("a size"));
     assert!(back.starts_with(&[0xff, 0xd8, 0xff]));
-    // What is no file is written to, not replaced.
+    // A target that is not a regular file is written to, not replaced.
     let shown = shell.run(&["get", &key, "-o", "/dev/stdout"]).ok();
     assert!(shown.out.contains("JFIF"), "{}", shown.out);
     let full = shell.run(&["get", &key, "-o", "/dev/full"]);

@@ -289,7 +289,7 @@ fn doctor_has_colours_on_a_terminal() {
     assert!(plain.contains("ok      put"), "{plain:?}");
 }
 
-/// An object that breaks the listing off is no reason for half a document.
+/// A listing that breaks off still gives a whole document.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_listing_that_breaks_off_is_still_one_document() {
     use crate::common::faulty::{Fault, Faulty};

@@ -1,4 +1,4 @@
-//! What `migrate` believes, names and leaves out: answers that lie, files that are no images, places where
+//! What `migrate` believes, names and leaves out: answers that lie, files that are not images, places where
 //! nothing is public, names in every spelling.
 
 use std::path::Path;
@@ -76,7 +76,7 @@ async fn an_answer_that_is_not_the_object_is_never_copied() {
         ("half in parts", &parts, half),
         ("flipped", &digest, flipped),
         ("page", &digest, page.clone()),
-        // Nothing tells of the bytes but that they are no image.
+        // Nothing proves the bytes, and they are not an image.
         ("page in parts", &parts, page),
     ] {
         let listed = listing(&[("components/board.jpg", photo.len() as u64, e_tag)]);

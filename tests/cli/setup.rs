@@ -210,12 +210,12 @@ fn other_receivers_regions_and_domains() {
     assert!(called.contains("create-distribution"), "{called}");
 }
 
-/// What the README leaves to the AWS CLI are commands that it takes.
+/// The AWS CLI takes the commands that the documentation shows.
 #[test]
-fn the_commands_of_the_readme() {
-    let readme = include_str!("../../README.md");
-    let (_, section) = readme
-        .split_once("## What is left to the AWS CLI")
+fn the_commands_of_the_documentation() {
+    let page = include_str!("../../docs/setup-and-doctor.md");
+    let (_, section) = page
+        .split_once("## What the AWS CLI does")
         .expect("the section");
     let (_, block) = section.split_once("```sh\n").expect("its commands");
     let (block, _) = block.split_once("```").expect("their end");

@@ -166,7 +166,7 @@ pub fn finish(mut command: Command, stdin: &[u8]) -> Done {
         .spawn()
         .expect("it starts");
     if let Some(mut input) = child.stdin.take() {
-        // A command that refuses before it reads is no failure of the test.
+        // A command may refuse before it reads.
         let _ = input.write_all(stdin);
     }
     let output = child.wait_with_output().expect("it ends");

@@ -44,7 +44,7 @@ fn orphans_go_only_when_asked_and_never_the_used_ones() {
     let real = [&sweep[..], &["--delete"]].concat();
     let removed = shell.run_with_stdin(&real, used.as_bytes()).ok().json();
     assert_eq!((removed["removed"].as_u64(), left(&shell)), (Some(1), 11));
-    // A young image is no orphan: its row may be on the way.
+    // A young image is not an orphan: its row may be on the way.
     let young = ["sweep", "--older-than", "1h", "--used", "-", "--json"];
     let young = shell.run_with_stdin(&young, urls[1].as_bytes()).ok().json();
     assert_eq!(young["orphans"].as_array().map(Vec::len), Some(0));
@@ -136,11 +136,11 @@ fn an_image_and_its_variants_stay_or_go_together() {
         format!("components/{gone}/thumb.jpg"),
         // Its image is long gone.
         format!("components/{stray}/thumb.jpg"),
-        // A folder with an image in it is no image with a variant.
+        // A folder with an image in it is not an image with a variant.
         "components/boards/6.jpg".to_owned(),
         // Not verified yet, and nobody's image.
         format!("pending/components/{kept}.jpg"),
-        // Another prefix's images are none of this store's.
+        // Another prefix's images are not this store's.
         "elsewhere/a.jpg".to_owned(),
     ] {
         shell.write(&format!("uploads/{key}"), &images::jpeg(8, 8));

@@ -77,7 +77,7 @@ fn png(width: u16, height: u16, color: png::ColorType, pixels: &[u8]) -> Vec<u8>
     bytes
 }
 
-/// What is no image, by the name of what it is.
+/// Files that are not images, by their names.
 pub fn not_images() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("empty", Vec::new()),

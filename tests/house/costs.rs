@@ -1,4 +1,4 @@
-//! The README's table of costs, from the prices and sizes that stand beside it.
+//! The table of docs/costs.md follows from the prices and sizes on the page.
 
 /// The number between two texts.
 fn number(text: &str, before: &str, after: &str) -> f64 {
@@ -16,9 +16,8 @@ fn number(text: &str, before: &str, after: &str) -> f64 {
 
 #[test]
 fn the_table_of_costs_follows_from_prices_and_sizes() {
-    let readme = include_str!("../../README.md").replace('\n', " ");
-    let (_, section) = readme.split_once("## What it costs").expect("the section");
-    let (section, _) = section.split_once("## ").expect("its end");
+    let page = include_str!("../../docs/costs.md").replace('\n', " ");
+    let section = page.as_str();
     let gigabyte = 1024_f64.powi(3);
     let uploaded = number(section, "0.5 to 4.1 MB:", "bytes on average") / gigabyte;
     let optimized = number(section, "as uploaded,", "after optimizing") / gigabyte;

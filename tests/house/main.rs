@@ -1,6 +1,7 @@
-//! The rules of the house: imports only go down, what the manifest and the README promise is true.
+//! The rules of the house: imports only go down, what the manifest and the documentation promise is true.
 
 mod costs;
 mod dependencies;
 mod floors;
-mod paths;
+mod links;
+mod modules;

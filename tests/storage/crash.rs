@@ -44,7 +44,7 @@ pub fn noise(side: usize) -> Vec<u8> {
 pub fn refined(builder: ImageStoreBuilder) -> ImageStore {
     let thumb = OptimizeOptions::default().with_max_size(100, 100);
     builder
-        // A busy machine is no reason to give up.
+        // A busy machine takes its time.
         .with_decode_wait(Duration::from_secs(600))
         .with_deadline(Duration::from_secs(600))
         .with_optimize(

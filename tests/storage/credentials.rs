@@ -187,7 +187,7 @@ async fn credentials_are_renewed_before_they_end_and_kept_while_that_fails() {
     assert_eq!(imds.requests().len(), asked);
 }
 
-/// One passing fault of a source is none: a token service is throttled and restarted like any other.
+/// One passing fault of a source does no harm: a token service is throttled and restarted like any other.
 #[tokio::test]
 async fn a_passing_fault_of_a_source_is_tried_again() {
     let s3 = Faulty::start(|_, _| None).await;

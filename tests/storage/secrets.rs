@@ -286,7 +286,7 @@ fn in_configurations_that_are_right_and_wrong() {
     };
     for (changed, (name, value)) in all.iter().enumerate() {
         let wrong = ["", value, "with space and / and \n"];
-        // A secret that is put where none belongs is none any more.
+        // A secret in the place of another value is not a secret any more.
         let secret = name.contains("SECRET") || name.contains("TOKEN") || name.contains("PRIVATE");
         let wrong_secrets = [
             SECRET_KEY,

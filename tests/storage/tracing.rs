@@ -256,7 +256,7 @@ async fn a_path_writes_no_line_of_its_own() {
         images::jpeg(64, 48),
         UploadOptions::default().with_filename("a\nERROR b"),
     );
-    let error = upload.await.expect_err("a file is no directory");
+    let error = upload.await.expect_err("a file is not a directory");
     assert_eq!(error.kind(), ErrorKind::Configuration);
     store.status().await;
     assert!(!logs.text().contains('\x1b'), "{}", logs.text());

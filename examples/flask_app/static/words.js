@@ -9,7 +9,7 @@ export class Trouble extends Error {}
 /** The server no longer takes the token: it is too old, or its account is another now. */
 export class LoginEnded extends Trouble {
   constructor() {
-    super("Your login has ended: log in again.");
+    super("Your login has expired. Please log in again.");
   }
 }
 
@@ -38,13 +38,13 @@ export function inWords(status, body) {
     invalid_image: "The photo is damaged and cannot be read. Please choose another one.",
     limit_exceeded: `The photo is too large: at most ${megabytes} MB.`,
     policy_violation: "The storage did not accept the upload. Please try again.",
-    not_found: "It is no longer there. Please reload the page.",
+    not_found: "It does not exist any more. Please reload the page.",
     unavailable: "The storage is busy. Please try again in a moment.",
     timeout: "The storage took too long. Please try again in a moment.",
   };
   const detail = ["unsupported_format", "limit_exceeded"].includes(body?.error) ? ` (${body.message})` : "";
   if (body?.error in words) return words[body.error] + detail;
-  if (status >= 500) return "The server has trouble storing images. Please try again later.";
+  if (status >= 500) return "The server cannot store images at the moment. Please try again later.";
   return body?.message || `The server refused the request (${status}).`;
 }
 

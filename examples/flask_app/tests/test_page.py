@@ -221,7 +221,7 @@ def test_a_login_that_has_ended_is_said_where_it_can_be_seen(
     else:
         end_login(page, lab, how)
         add(page, name, way, file)
-    expect(ended).to_have_text("Your login has ended: log in again.")
+    expect(ended).to_have_text("Your login has expired. Please log in again.")
     expect(ended).to_be_in_viewport()
     page.set_viewport_size({"width": 1180, "height": 860})
 
@@ -240,7 +240,7 @@ def test_only_the_storages_trouble_is_the_badges(page: Page, lab: Lab) -> None:
     badge = page.locator("#badge")
     end_login(page, lab, "expired")
     page.reload()
-    expect(page.locator("#login .message")).to_have_text("Your login has ended: log in again.")
+    expect(page.locator("#login .message")).to_have_text("Your login has expired. Please log in again.")
     expect(badge).not_to_have_class(re.compile("trouble"))
 
     def answers(status: int, body: dict[str, object]) -> None:
@@ -249,7 +249,7 @@ def test_only_the_storages_trouble_is_the_badges(page: Page, lab: Lab) -> None:
 
     answers(502, {"error": "bad_gateway", "message": "no", "hint": None})
     log_in(page)
-    expect(page.locator("#list-message")).to_contain_text("The server has trouble")
+    expect(page.locator("#list-message")).to_contain_text("The server cannot store images")
     expect(badge).not_to_have_class(re.compile("trouble"))
     answers(500, {"enabled": True, "error": "the bucket did not answer", "message": "not accessible"})
     page.reload()

@@ -208,7 +208,7 @@ def test_a_component_that_somebody_else_has_deleted(page: Page) -> None:
         identity,
     )
     page.get_by_role("button", name="Delete Gone").click()
-    expect(page.locator("#list-message")).to_contain_text("no longer there")
+    expect(page.locator("#list-message")).to_contain_text("does not exist any more")
     expect(card).to_have_count(0)
 
 

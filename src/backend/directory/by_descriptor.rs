@@ -16,15 +16,15 @@ const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC);
 
 #[derive(Debug)]
-pub(in super::super) struct Directory(OwnedFd);
+pub(in crate::backend) struct Directory(OwnedFd);
 
 impl Directory {
     /// Opens the root. Links on its path are the operator's own and are followed.
-    pub(in super::super) fn open(path: &Path) -> io::Result<Self> {
+    pub(in crate::backend) fn open(path: &Path) -> io::Result<Self> {
         Ok(Self(rustix::fs::open(path, DIRECTORY, Mode::empty())?))
     }
 
-    pub(in super::super) fn enter(&self, name: &str) -> io::Result<Self> {
+    pub(in crate::backend) fn enter(&self, name: &str) -> io::Result<Self> {
         let flags = DIRECTORY | OFlags::NOFOLLOW;
         let opened = rustix::fs::openat(&self.0, name, flags, Mode::empty());
         opened
@@ -33,7 +33,7 @@ impl Directory {
     }
 
     /// Makes a directory, unless it is there.
-    pub(in super::super) fn make(&self, name: &str, private: bool) -> io::Result<()> {
+    pub(in crate::backend) fn make(&self, name: &str, private: bool) -> io::Result<()> {
         let mode = Mode::from_raw_mode(if private { 0o700 } else { 0o777 });
         match rustix::fs::mkdirat(&self.0, name, mode) {
             Err(errno) if errno != Errno::EXIST => Err(errno.into()),
@@ -41,14 +41,14 @@ impl Directory {
         }
     }
 
-    pub(in super::super) fn create(&self, name: &str, private: bool) -> io::Result<File> {
+    pub(in crate::backend) fn create(&self, name: &str, private: bool) -> io::Result<File> {
         let mode = Mode::from_raw_mode(if private { 0o600 } else { 0o666 });
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         Ok(rustix::fs::openat(&self.0, name, flags, mode)?.into())
     }
 
     /// Opens a regular file; what else there may be is as good as nothing.
-    pub(in super::super) fn read(&self, name: &str) -> io::Result<(File, Metadata)> {
+    pub(in crate::backend) fn read(&self, name: &str) -> io::Result<(File, Metadata)> {
         // Opening a pipe would wait for its other end.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file: File = match rustix::fs::openat(&self.0, name, flags, Mode::empty()) {
@@ -64,7 +64,7 @@ impl Directory {
         }
     }
 
-    pub(in super::super) fn kind_of(&self, name: &str) -> io::Result<EntryKind> {
+    pub(in crate::backend) fn kind_of(&self, name: &str) -> io::Result<EntryKind> {
         let stat = rustix::fs::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?;
         Ok(match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => EntryKind::File,
@@ -74,15 +74,15 @@ impl Directory {
         })
     }
 
-    pub(in super::super) fn remove(&self, name: &str) -> io::Result<()> {
+    pub(in crate::backend) fn remove(&self, name: &str) -> io::Result<()> {
         Ok(rustix::fs::unlinkat(&self.0, name, AtFlags::empty())?)
     }
 
-    pub(in super::super) fn remove_directory(&self, name: &str) -> io::Result<()> {
+    pub(in crate::backend) fn remove_directory(&self, name: &str) -> io::Result<()> {
         Ok(rustix::fs::unlinkat(&self.0, name, AtFlags::REMOVEDIR)?)
     }
 
-    pub(in super::super) fn replace(&self, from: &str, to: &str) -> io::Result<()> {
+    pub(in crate::backend) fn replace(&self, from: &str, to: &str) -> io::Result<()> {
         Ok(rustix::fs::renameat(&self.0, from, &self.0, to)?)
     }
 
@@ -108,7 +108,7 @@ impl Directory {
         Ok(())
     }
 
-    pub(in super::super) fn sync(&self) -> io::Result<()> {
+    pub(in crate::backend) fn sync(&self) -> io::Result<()> {
         Ok(rustix::fs::fsync(&self.0)?)
     }
 

@@ -8,17 +8,17 @@ use std::path::{Path, PathBuf};
 use super::{EntryKind, is_link};
 
 #[derive(Debug)]
-pub(in super::super) struct Directory(PathBuf);
+pub(in crate::backend) struct Directory(PathBuf);
 
 impl Directory {
-    pub(in super::super) fn open(path: &Path) -> io::Result<Self> {
+    pub(in crate::backend) fn open(path: &Path) -> io::Result<Self> {
         match fs::metadata(path)?.is_dir() {
             true => Ok(Self(path.to_owned())),
             false => Err(ErrorKind::NotADirectory.into()),
         }
     }
 
-    pub(in super::super) fn enter(&self, name: &str) -> io::Result<Self> {
+    pub(in crate::backend) fn enter(&self, name: &str) -> io::Result<Self> {
         match self.kind_of(name)? {
             EntryKind::Directory => Ok(Self(self.0.join(name))),
             EntryKind::Link => Err(is_link(name)),
@@ -26,19 +26,19 @@ impl Directory {
         }
     }
 
-    pub(in super::super) fn make(&self, name: &str, _private: bool) -> io::Result<()> {
+    pub(in crate::backend) fn make(&self, name: &str, _private: bool) -> io::Result<()> {
         match fs::create_dir(self.0.join(name)) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
             _ => Ok(()),
         }
     }
 
-    pub(in super::super) fn create(&self, name: &str, _private: bool) -> io::Result<File> {
+    pub(in crate::backend) fn create(&self, name: &str, _private: bool) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).open(self.0.join(name))
     }
 
-    pub(in super::super) fn read(&self, name: &str) -> io::Result<(File, Metadata)> {
+    pub(in crate::backend) fn read(&self, name: &str) -> io::Result<(File, Metadata)> {
         match self.kind_of(name)? {
             EntryKind::File => {}
             EntryKind::Link => return Err(is_link(name)),
@@ -49,7 +49,7 @@ impl Directory {
         Ok((file, metadata))
     }
 
-    pub(in super::super) fn kind_of(&self, name: &str) -> io::Result<EntryKind> {
+    pub(in crate::backend) fn kind_of(&self, name: &str) -> io::Result<EntryKind> {
         let metadata = fs::symlink_metadata(self.0.join(name))?;
         Ok(match metadata.file_type() {
             kind if kind.is_file() => EntryKind::File,
@@ -59,15 +59,15 @@ impl Directory {
         })
     }
 
-    pub(in super::super) fn remove(&self, name: &str) -> io::Result<()> {
+    pub(in crate::backend) fn remove(&self, name: &str) -> io::Result<()> {
         fs::remove_file(self.0.join(name))
     }
 
-    pub(in super::super) fn remove_directory(&self, name: &str) -> io::Result<()> {
+    pub(in crate::backend) fn remove_directory(&self, name: &str) -> io::Result<()> {
         fs::remove_dir(self.0.join(name))
     }
 
-    pub(in super::super) fn replace(&self, from: &str, to: &str) -> io::Result<()> {
+    pub(in crate::backend) fn replace(&self, from: &str, to: &str) -> io::Result<()> {
         fs::rename(self.0.join(from), self.0.join(to))
     }
 
@@ -88,7 +88,7 @@ impl Directory {
     }
 
     /// Directories cannot be opened as files on Windows, and need not be.
-    pub(in super::super) fn sync(&self) -> io::Result<()> {
+    pub(in crate::backend) fn sync(&self) -> io::Result<()> {
         Ok(())
     }
 }

@@ -101,7 +101,7 @@ fn is_lacking(error: &io::Error) -> bool {
     }
 }
 
-/// The claim of a name: as a staging file's, it is no key's, and a sweep removes it.
+/// The claim of a name: like a staging file's name it is never a key, and a sweep removes it.
 fn claim_name(name: &str) -> String {
     let digest = crate::sign::sha256_hex(name.as_bytes());
     let id = Uuid::try_parse(&digest[..32]).unwrap_or_default();

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use http::HeaderMap;
 use http::header::{DATE, HeaderName, LOCATION};
 
-use super::super::call::Answer;
+use crate::backend::call::Answer;
 
 /// Longest part of an answer that is repeated in an error, in characters.
 const MAX_WORDS: usize = 300;

@@ -11,11 +11,11 @@ use crate::sign::hex;
 
 /// Facts of an answer that object_store does not pass on; they are among the extensions of its results.
 #[derive(Debug, Clone, Default)]
-pub(in super::super) struct Told {
+pub(in crate::backend) struct Told {
     /// The MD5 of the bytes, where the entity tag is one.
-    pub(in super::super) md5: Option<String>,
+    pub(in crate::backend) md5: Option<String>,
     /// True if the size of the object is known.
-    pub(in super::super) sized: bool,
+    pub(in crate::backend) sized: bool,
 }
 
 /// Returns whether this may be the answer of an S3 server: anything else that answers 200 (a console, a page
@@ -95,7 +95,7 @@ fn md5_of(headers: &HeaderMap) -> Option<String> {
     is_md5.then_some(tag)
 }
 
-pub(in super::super) fn md5_hex(bytes: &[u8]) -> String {
+pub(in crate::backend) fn md5_hex(bytes: &[u8]) -> String {
     hex(&Md5::digest(bytes))
 }
 

@@ -14,10 +14,10 @@ use object_store::client::{
     HttpResponseBody, HttpService,
 };
 
-use super::super::call::{Broken, Call, Failure, Problem};
-use super::super::error::{Operation, StorageError};
 use super::listing::{self, NoPage};
-use super::{answer, certificates, headers};
+use super::{answer, headers};
+use crate::backend::call::{Broken, Call, Failure, Problem};
+use crate::backend::error::{Operation, StorageError};
 use crate::config::CaBundle;
 use crate::kind::ErrorKind;
 
@@ -50,7 +50,7 @@ pub(super) fn client(
     needs_tls: bool,
     authority: Option<&CaBundle>,
 ) -> Result<reqwest::Client, StorageError> {
-    let trusted = certificates::trusted(authority)?;
+    let trusted = crate::backend::trusted(authority)?;
     let builder = || {
         let builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -70,7 +70,7 @@ pub(super) fn client(
         StorageError::new(
             ErrorKind::Configuration,
             Operation::Open,
-            "no HTTPS client can be made",
+            "no HTTPS client could be created",
         )
         .with_hint("install the CA certificates (on Debian: apt-get install ca-certificates)")
         .with_source(Problem::of(&error))
@@ -170,7 +170,7 @@ impl Noting {
                 Ok(HttpResponse::from_parts(parts, empty.into()))
             }
             Err(NoPage::Foreign) => Err(foreign()),
-            Err(NoPage::Broken) => Err(broken("the listing is not whole")),
+            Err(NoPage::Broken) => Err(broken("the listing is incomplete")),
         }
     }
 

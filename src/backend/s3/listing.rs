@@ -16,12 +16,12 @@ use crate::key::ObjectKey;
 
 /// One page of a listing.
 #[derive(Debug, Clone, Default)]
-pub(in super::super) struct Page {
-    pub(in super::super) objects: Vec<ObjectMeta>,
+pub(in crate::backend) struct Page {
+    pub(in crate::backend) objects: Vec<ObjectMeta>,
     /// Number of keys that were skipped because no key of this crate can be like them.
-    pub(in super::super) passed_over: u64,
+    pub(in crate::backend) passed_over: u64,
     /// Token of the next page; `None` after the last.
-    pub(in super::super) next: Option<String>,
+    pub(in crate::backend) next: Option<String>,
 }
 
 /// The reason why an answer is not a page.

@@ -1,7 +1,6 @@
 //! S3, on AWS or any server that speaks its protocol.
 
 mod answer;
-mod certificates;
 mod credentials;
 mod headers;
 mod http;
@@ -10,8 +9,6 @@ mod listing;
 pub(super) use credentials::CredentialsFailure;
 pub(super) use headers::{Told, md5_hex};
 pub(super) use listing::Page;
-
-pub(crate) use certificates::trusted;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -34,7 +31,7 @@ pub(super) struct S3 {
     credentials: Arc<Provider>,
 }
 
-/// object_store's client prints its configuration, which is nobody's business.
+/// object_store's client prints its configuration, secrets included.
 struct AmazonS3Opaque(Arc<AmazonS3>);
 
 impl std::fmt::Debug for AmazonS3Opaque {
@@ -52,7 +49,7 @@ impl S3 {
             StorageError::new(
                 ErrorKind::Configuration,
                 Operation::Open,
-                "the S3 client cannot be made",
+                "the S3 client could not be created",
             )
             .with_bucket(Some(bucket.bucket()))
             .with_source(error)
@@ -114,6 +111,7 @@ impl S3 {
         self.credentials.signer().await
     }
 
+    #[cfg_attr(not(feature = "ops"), allow(dead_code))]
     pub(super) async fn credentials_origin(
         &self,
     ) -> Result<(&'static str, Option<SystemTime>), CredentialsFailure> {

@@ -94,7 +94,7 @@ impl Examination<'_> {
         let hint = match answer.status {
             200..=299 => {
                 return Trouble::new(
-                    "CloudFront answers with something else than the image",
+                    "CloudFront does not answer with the image",
                     format!("{origin}; look for custom error pages and functions, too"),
                 );
             }

@@ -1,4 +1,4 @@
-//! Requests as anybody could make them: unsigned, and answered with whatever comes.
+//! Unsigned requests, as anybody could make them.
 
 use std::time::Duration;
 
@@ -111,7 +111,7 @@ pub(super) fn connection_hint(problem: &str, setting: &str) -> String {
             "the server's certificate is not trusted here: install its CA, or correct {setting}"
         )
     } else if lower.contains("dns") || lower.contains("resolve") {
-        format!("the host name is not known: correct {setting}, or mend the resolver")
+        format!("the host name is not known: correct {setting}, or repair the DNS resolver")
     } else if lower.contains("refused") {
         format!("nothing listens there: start the server, or correct {setting}")
     } else {

@@ -56,7 +56,7 @@ impl Examination<'_> {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 self.findings.ok(
                     "directory",
-                    format!("{shown} is not there yet; the first upload makes it"),
+                    format!("{shown} does not exist yet; the first upload creates it"),
                 );
                 true
             }

@@ -2,7 +2,6 @@
 
 mod cloudfront;
 mod http;
-#[cfg(feature = "local")]
 mod local;
 mod objects;
 mod public;
@@ -67,7 +66,6 @@ pub async fn doctor(store: &ImageStore, options: &DoctorOptions) -> Diagnosis {
     examination.configuration();
     match store.backend().name() {
         "s3" => examination.s3().await,
-        #[cfg(feature = "local")]
         "local" => examination.local().await,
         _ => {
             examination.objects().await;
@@ -141,7 +139,7 @@ impl<'a> Examination<'a> {
 
 fn too_slow() -> Trouble {
     Trouble::new(
-        format!("it was not done within {} s", STEP.as_secs()),
+        format!("it took longer than {} s", STEP.as_secs()),
         "the server is slow or throttles, or something between drops packets: try again, and look at its load",
     )
 }

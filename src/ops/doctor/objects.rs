@@ -1,4 +1,4 @@
-//! Put, head, get, list and delete with a probe, on whatever backend.
+//! Puts, heads, gets, lists and deletes a probe, on every backend.
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -24,7 +24,7 @@ pub(super) const NAMES: [&str; 6] = ["put", "head", "get", "list", "create_only"
 const LISTED: usize = 2000;
 
 impl Examination<'_> {
-    /// Writes a probe under the pending prefix, where nobody is served from, and reads it back in every
+    /// Writes a probe under the pending prefix, which is never served, and reads it back in every
     /// way. It answers with the probe's key, which stays until [`remove_probes`](Self::remove_probes).
     pub(super) async fn objects(&mut self) -> Option<ObjectKey> {
         let key = ObjectKey::for_pending(self.prefix(), Uuid::new_v4(), ImageFormat::Png);
@@ -81,11 +81,11 @@ impl Examination<'_> {
                 "head",
                 super::Trouble::new(
                     format!(
-                        "{} bytes were written, the server tells of {}",
+                        "{} bytes were written, but the server says {}",
                         PROBE.len(),
                         info.size
                     ),
-                    "this server cannot be trusted with images; look into its log",
+                    "do not trust this server with images; see its log",
                 ),
             ),
             Ok(info) if info.content_type.as_deref() != Some("image/png") => self.findings.warning(
@@ -113,7 +113,7 @@ impl Examination<'_> {
             Ok(_) => self.findings.failure(
                 "get",
                 super::Trouble::new(
-                    "other bytes come back than were written",
+                    "the bytes that come back differ from those written",
                     "look for a proxy or an antivirus between here and the server",
                 ),
             ),

@@ -30,7 +30,7 @@ impl Examination<'_> {
         self.presigned_post(http).await;
     }
 
-    /// Pending uploads are anybody's bytes: nobody may be served from there.
+    /// Pending uploads may be anything: none may be served.
     async fn pending_private(&mut self, http: &Http, key: &ObjectKey) {
         let url = self.store.urls().object_url(key);
         match http.get(&url).await {
@@ -83,7 +83,7 @@ impl Examination<'_> {
             Ok(answer) if answer.status == 200 => self.findings.failure(
                 "public_url",
                 Trouble::new(
-                    "something else than the image comes back",
+                    "the answer is not the image",
                     "look for a proxy or a website configuration in front of the bucket",
                 ),
             ),

@@ -51,7 +51,7 @@ pub struct Check {
 pub struct Diagnosis {
     /// True if nothing failed; warnings do not count.
     pub ok: bool,
-    /// The checks. The first failure is the one to mend first: later ones may only follow from it.
+    /// The checks. Start with the first failure: later ones may only follow from it.
     pub checks: Vec<Check>,
 }
 

@@ -17,7 +17,7 @@ use crate::sign::Presign;
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>, RequestTimeTooSkewed).
 const MAX_SKEW: u64 = 15 * 60;
 
-/// From here on it is worth a word.
+/// From this many seconds on it is reported.
 const NOTABLE_SKEW: u64 = 30;
 
 /// Credentials that end this soon make short-lived signed URLs.
@@ -79,7 +79,7 @@ impl Examination<'_> {
                         if left < SOON {
                             self.findings.warning("credentials", Trouble::new(
                                 message,
-                                "signed URLs end with them: let the role renew them, or get new ones",
+                                "signed URLs expire with them: let the role renew them, or get new ones",
                             ));
                         } else {
                             self.findings.ok("credentials", message);
@@ -87,7 +87,7 @@ impl Examination<'_> {
                     }
                     _ => self
                         .findings
-                        .ok("credentials", format!("from {source}; they do not end")),
+                        .ok("credentials", format!("from {source}; they do not expire")),
                 }
                 true
             }
@@ -99,7 +99,7 @@ impl Examination<'_> {
         }
     }
 
-    /// One unsigned request tells of the clock and of the endpoint.
+    /// Checks the clock and the endpoint with one unsigned request.
     async fn endpoint(&mut self, http: &Http) -> Option<Answer> {
         let url = self.store.urls().bucket_url();
         let host = host_of(&url);
@@ -182,7 +182,7 @@ impl Examination<'_> {
             Some(error) if error.kind() == ErrorKind::Credentials => {
                 self.findings.failure("signature", (&error).into());
                 self.findings
-                    .skipped("bucket", "the server did not take the signature");
+                    .skipped("bucket", "the server refused the signature");
                 false
             }
             Some(error)
@@ -205,7 +205,7 @@ impl Examination<'_> {
                     ),
                 );
                 self.findings
-                    .skipped("bucket", "the server did not take the signature");
+                    .skipped("bucket", "the server refused the signature");
                 false
             }
             Some(error) => {
@@ -215,7 +215,7 @@ impl Examination<'_> {
                 ) {
                     self.findings.ok(
                         "signature",
-                        "the server knows the key and takes its signature",
+                        "the server knows the key and accepts its signature",
                     );
                 } else {
                     self.findings
@@ -227,7 +227,7 @@ impl Examination<'_> {
             None => {
                 self.findings.ok(
                     "signature",
-                    "the server knows the key and takes its signature",
+                    "the server knows the key and accepts its signature",
                 );
                 self.region(answer)
             }
@@ -271,12 +271,12 @@ impl Examination<'_> {
             }
             Some(region) => {
                 self.findings
-                    .ok("bucket", format!("{} is there, in {region}", s3.bucket()));
+                    .ok("bucket", format!("{} exists, in {region}", s3.bucket()));
                 true
             }
             None => {
                 self.findings
-                    .ok("bucket", format!("{} is there", s3.bucket()));
+                    .ok("bucket", format!("{} exists", s3.bucket()));
                 true
             }
         }

@@ -1,4 +1,4 @@
-//! Promoting what a notification tells of.
+//! Promotes the uploads of a notification.
 
 use std::collections::HashSet;
 
@@ -34,7 +34,7 @@ pub enum EventOutcome {
         /// The reason.
         reason: String,
     },
-    /// The upload is no image that is taken. It will not be one later: it stays pending until it expires.
+    /// The upload is not an acceptable image, and never will be: it stays pending until it expires.
     #[non_exhaustive]
     Refused {
         /// The pending key.
@@ -62,7 +62,7 @@ pub enum EventOutcome {
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct EventReport {
-    /// One outcome for each thing that it told, in its order.
+    /// One outcome for each of its objects, in its order.
     pub outcomes: Vec<EventOutcome>,
 }
 
@@ -74,7 +74,7 @@ impl EventReport {
     }
 }
 
-/// Promotes the pending uploads that an S3 event notification tells of: bare, or wrapped by SNS, SQS or
+/// Promotes the pending uploads named in an S3 event notification: bare, or wrapped by SNS, SQS or
 /// both.
 ///
 /// Handling the same notification again does no harm. Nothing in it is trusted: what is not a pending key
@@ -95,7 +95,7 @@ impl EventReport {
 ///
 /// # Errors
 ///
-/// [`InvalidEvent`] for a document that is no notification; nothing is done then.
+/// [`InvalidEvent`] for a document that is not a notification; nothing is done then.
 pub async fn handle_event(
     store: &ImageStore,
     document: &[u8],
@@ -142,7 +142,7 @@ fn plan(store: &ImageStore, notice: Notice, seen: &mut HashSet<ObjectKey>) -> Pl
             return skip(key, reason);
         }
         None if store.backend().name() == "custom" => {}
-        None => return skip(key, "this store is no bucket".to_owned()),
+        None => return skip(key, "this store is not a bucket".to_owned()),
     }
     let parsed = match ObjectKey::parse(event.key) {
         Ok(parsed) => parsed,
@@ -181,7 +181,7 @@ async fn promote(store: &ImageStore, key: ObjectKey) -> EventOutcome {
         },
         ErrorKind::InvalidKey => EventOutcome::Skipped {
             key: Some(key.to_string()),
-            reason: "it is no key that an upload gets".to_owned(),
+            reason: "it is not a key of an upload".to_owned(),
         },
         ErrorKind::InvalidImage | ErrorKind::UnsupportedFormat | ErrorKind::LimitExceeded => {
             EventOutcome::Refused {

@@ -1,9 +1,7 @@
 //! S3 event notifications: a direct upload that arrived is promoted.
 
-#[cfg(feature = "store")]
 mod handle;
 mod parse;
 
-#[cfg(feature = "store")]
 pub use handle::{EventOutcome, EventReport, handle_event};
 pub use parse::{InvalidEvent, MAX_EVENT_BYTES, Notice, ObjectEvent, parse_event};

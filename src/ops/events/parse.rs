@@ -31,11 +31,11 @@ pub struct ObjectEvent {
 pub enum Notice {
     /// Something happened to an object.
     Object(ObjectEvent),
-    /// A message that is no object event, and what it is.
+    /// A message that is not an object event, and what it is.
     Other(String),
 }
 
-/// A document that is no S3 notification.
+/// A document that is not an S3 notification.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not an S3 event notification: {reason}")]
 #[non_exhaustive]
@@ -83,7 +83,7 @@ pub fn parse_event(document: &[u8]) -> Result<Vec<Notice>, InvalidEvent> {
         )));
     }
     let value = serde_json::from_slice(document)
-        .map_err(|error| invalid(format!("it is no JSON ({error})")))?;
+        .map_err(|error| invalid(format!("it is not JSON ({error})")))?;
     let mut notices = Vec::new();
     open(&value, MAX_DEPTH, &mut notices)?;
     Ok(notices)
@@ -139,7 +139,7 @@ fn open(value: &Value, depth: usize, notices: &mut Vec<Notice>) -> Result<(), In
     match inner {
         Some(text) => {
             let value = serde_json::from_str(text)
-                .map_err(|error| invalid(format!("the message in it is no JSON ({error})")))?;
+                .map_err(|error| invalid(format!("the message in it is not JSON ({error})")))?;
             open(&value, depth, notices)
         }
         None => Err(invalid(
@@ -285,15 +285,15 @@ mod tests {
             nested = json!({"Type": "Notification", "Message": nested.to_string()});
         }
         for (document, word) in [
-            (b"not json".to_vec(), "no JSON"),
+            (b"not json".to_vec(), "not JSON"),
             (b"{}".to_vec(), "neither"),
             (b"7".to_vec(), "neither"),
             (br#"{"Records":[{"s3":{}}]}"#.to_vec(), "lacks"),
             (br#"{"Records":[{"eventName":"x","s3":{"bucket":{"name":"b"},"object":{"key":"%zz"}}}]}"#.to_vec(), "encoded"),
-            (br#"{"Type":"Notification","Message":"hello"}"#.to_vec(), "no JSON"),
+            (br#"{"Type":"Notification","Message":"hello"}"#.to_vec(), "not JSON"),
             (nested.to_string().into_bytes(), "too many"),
             (vec![b' '; MAX_EVENT_BYTES + 1], "larger"),
-            ("[".repeat(100_000).into_bytes(), "no JSON"),
+            ("[".repeat(100_000).into_bytes(), "not JSON"),
         ] {
             let error = parse_event(&document).expect_err(word);
             assert!(error.reason.contains(word), "{error}");

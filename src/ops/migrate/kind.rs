@@ -57,7 +57,7 @@ impl Kind {
         let stem = match (named, key.as_str().rsplit_once('.')) {
             (Some(named), _) if named == format => return Ok(key),
             (Some(_), Some((stem, _))) => stem,
-            // What follows a dot is no extension of an image: it stays.
+            // The part behind the dot is not an image's extension: it stays.
             _ => key.as_str(),
         };
         ObjectKey::parse(format!("{stem}.{}", format.extension()))
@@ -71,14 +71,14 @@ pub(super) fn is_called_an_image(info: &ObjectInfo) -> bool {
     by_name.is_some() || by_type.is_some_and(|mime| mime.starts_with("image/"))
 }
 
-/// It is called an image, is none, and nothing proves that these are its bytes.
+/// It is called an image and is not one, and nothing proves that these are its bytes.
 pub(super) fn unproven(kind: Kind) -> Error {
     let what = match kind {
         Kind::Other(Some(name)) => name,
         _ => "something else",
     };
     OptimizeError::InvalidImage {
-        reason: format!("{what} came where the source has an image by its name or type"),
+        reason: format!("the source has {what} under an image's name or type"),
     }
     .into()
 }

@@ -1,6 +1,7 @@
 //! Images from one place to another, without loss.
 
 mod copy;
+mod from_urls;
 mod kind;
 mod obstacle;
 mod old_urls;
@@ -10,6 +11,7 @@ mod report;
 mod spellings;
 mod url_map;
 
+pub use from_urls::{UrlFailure, UrlMigrated, UrlOptions, UrlReport, migrate_urls};
 pub use place::Place;
 pub use report::{MigrateFailure, MigrateOptions, MigrateReport, Migrated};
 pub use url_map::{UrlMap, UrlMapFormat};
@@ -28,13 +30,13 @@ use url_map::UrlMapWriter;
 /// Copies every object of `source` to `target`, or optimizes it on the way, and tells `each` as it goes.
 ///
 /// Keys keep what follows the place's prefix; optimized images get new ones, the same in every run over the
-/// same bytes. What is read is compared with what the listing told of it, and every object is read back and
+/// same bytes. What is read is compared with the listing, and every object is read back and
 /// compared by size and SHA-256. Nothing is deleted at the source and nothing overwritten at the target.
 /// After an interruption, run it again: what is there already is compared and left alone, and only what is
 /// missing is copied. The memory in use does not grow with the number of objects.
 ///
 /// An object has the content type of its bytes; in a directory, where the name decides, it gets the
-/// extension. What is no image is left out unless [`all_files`](MigrateOptions::all_files) asks for it, and
+/// extension. Files that are not images are left out unless [`all_files`](MigrateOptions::all_files) asks for them, and
 /// so are pending uploads and hidden files (`.DS_Store`). The URL map has the old URLs in every spelling.
 ///
 /// With `optimize`, source and target may be the same place: its images are optimized where they are, under
@@ -65,7 +67,7 @@ use url_map::UrlMapWriter;
 /// and [`outside_prefix`](MigrateOptions::outside_prefix) does not allow it; the kinds of the backend where the source cannot
 /// be listed or where the target takes no objects (credentials, rights, no bucket, a full disk), at the
 /// first one; `InvalidArgument` where the URL map cannot be written. An object that cannot be copied for
-/// reasons of its own is no error: it is in the report.
+/// reasons of its own is not an error: it is in the report.
 pub async fn migrate(
     source: &Place,
     target: &Place,
@@ -130,7 +132,7 @@ fn check(source: &Place, target: &Place, options: &MigrateOptions) -> Result<()>
     }
     let in_place = options.optimize && source.is(target);
     if source.overlaps(target) && !in_place {
-        return refused("source and target lie in one another".to_owned());
+        return refused("source and target overlap".to_owned());
     }
     Ok(())
 }

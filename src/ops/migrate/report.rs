@@ -84,7 +84,7 @@ impl MigrateOptions {
         self
     }
 
-    /// Copies what is no image, too.
+    /// Copies files that are not images, too.
     #[must_use]
     pub fn with_all_files(mut self, all_files: bool) -> Self {
         self.all_files = all_files;

@@ -9,7 +9,6 @@ mod documents;
 mod options;
 mod script;
 
-#[cfg(feature = "s3")]
 pub(crate) use options::check_origin;
 pub use options::{Archive, InvalidSetup, SetupOptions};
 

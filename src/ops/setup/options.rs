@@ -1,6 +1,7 @@
 //! Options of a bucket to be set up.
 
 use crate::config::Config;
+use crate::key::ObjectKey;
 
 /// The colder storage class that images move to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +91,7 @@ pub struct SetupOptions {
     pub accelerate: bool,
     /// True to keep old versions for 30 days.
     pub versioning: bool,
-    /// Days until a pending upload that nobody promoted is removed. 1 by default.
+    /// Days until a pending upload that was not promoted is removed. 1 by default.
     pub pending_days: u32,
     /// The colder storage class that images move to.
     pub archive: Option<Archive>,
@@ -213,8 +214,7 @@ impl SetupOptions {
                 reason: "images need a prefix of their own, or pending uploads would be public too",
             });
         }
-        if crate::ObjectKey::parse(self.prefix.as_str()).is_err()
-            || self.prefix.contains(['*', '?', '$'])
+        if ObjectKey::parse(self.prefix.as_str()).is_err() || self.prefix.contains(['*', '?', '$'])
         {
             return Err(invalid(
                 "prefix",
@@ -236,28 +236,7 @@ impl SetupOptions {
                 ));
             }
         }
-        if self.replica.is_some()
-            && let Some(key) = &self.kms_key
-        {
-            return Err(invalid(
-                "kms-key",
-                key,
-                "no KMS key where images are replicated: there they would need a second key, which the replication has to be told of by hand",
-            ));
-        }
-        if (self.cloudfront || self.cloudfront_domain.is_some())
-            && ["cn-", "us-gov-"]
-                .iter()
-                .any(|part| self.region.starts_with(part))
-        {
-            // China wants a recorded domain and a certificate in IAM, GovCloud has no distributions:
-            // <https://docs.amazonaws.cn/en_us/aws/latest/userguide/cloudfront.html>
-            return Err(invalid(
-                "cloudfront",
-                &self.region,
-                "no CloudFront in this part of AWS, or only one that has to be set up by hand",
-            ));
-        }
+        self.check_combinations()?;
         if let Some(account) = &self.account
             && (account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()))
         {
@@ -290,6 +269,33 @@ impl SetupOptions {
         }
         if self.pending_days == 0 || self.archive.is_some_and(|archive| archive.days() == 0) {
             return Err(invalid("days", "0", "at least one day"));
+        }
+        Ok(())
+    }
+
+    /// Checks the options that exclude others.
+    fn check_combinations(&self) -> Result<(), InvalidSetup> {
+        if self.replica.is_some()
+            && let Some(key) = &self.kms_key
+        {
+            return Err(invalid(
+                "kms-key",
+                key,
+                "no KMS key where images are replicated: there they would need a second key, which has to be added to the replication by hand",
+            ));
+        }
+        if (self.cloudfront || self.cloudfront_domain.is_some())
+            && ["cn-", "us-gov-"]
+                .iter()
+                .any(|part| self.region.starts_with(part))
+        {
+            // China wants a recorded domain and a certificate in IAM, GovCloud has no distributions:
+            // <https://docs.amazonaws.cn/en_us/aws/latest/userguide/cloudfront.html>
+            return Err(invalid(
+                "cloudfront",
+                &self.region,
+                "no CloudFront in this part of AWS, or only one that is set up by hand",
+            ));
         }
         Ok(())
     }

@@ -34,7 +34,7 @@ const DETAILS: usize = 1000;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum SweptAs {
-    /// A direct upload that nobody promoted in time.
+    /// A direct upload that was not promoted in time.
     Pending,
     /// The marker of an image that was deleted long ago.
     Marker,
@@ -44,7 +44,7 @@ pub enum SweptAs {
     Orphan,
 }
 
-/// One object that a sweep found, and what came of it.
+/// One object that a sweep found, and its outcome.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Swept {
@@ -62,7 +62,7 @@ pub struct Swept {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Sweep {
-    /// Pending uploads that nobody promoted in time.
+    /// Pending uploads that were not promoted in time.
     pub pending: u64,
     /// Markers of images that were deleted more than 8 days ago.
     pub markers: u64,
@@ -70,7 +70,7 @@ pub struct Sweep {
     pub staging_files: usize,
     /// Variants and originals whose image is gone, and images whose deletion was cut off.
     pub remains: u64,
-    /// Images, and their parts, that are used by nobody.
+    /// Images, and their parts, that are not used.
     pub orphans: u64,
     /// Bytes of all of them, unfinished writes not counted.
     pub bytes: u64,
@@ -118,7 +118,7 @@ impl Sweep {
     }
 }
 
-/// Finds what nobody uses any more, and removes it if the options say so. `each` is told of every object
+/// Finds unused objects, and removes them if the options say so. `each` is called with every object
 /// as it goes.
 ///
 /// Variants and originals whose image has been gone for a day are found without a list, and so are images
@@ -208,7 +208,7 @@ impl Sweeper<'_> {
             };
             each(swept(kind, object, removed));
         };
-        // A failure that every other object would meet is told by then.
+        // A failure that every other object would meet has been reported by then.
         if !self
             .store
             .sweep_pending(older_than, dry_run, pending)
@@ -339,7 +339,7 @@ fn originals_prefix(store: &ImageStore) -> String {
     }
 }
 
-/// Returns whether a listing without a prefix has the key although it is nobody's to see.
+/// Returns whether the key is private, although a listing without a prefix has it.
 fn is_apart(key: &ObjectKey) -> bool {
     key.is_pending() || key.is_under(ORIGINALS)
 }

@@ -12,7 +12,7 @@ pub(super) enum Part<'k> {
 }
 
 impl<'k> Part<'k> {
-    /// `None` for what is no upload's, such as a file that was migrated under its own name.
+    /// `None` for an object that does not belong to an upload, such as a file migrated under its own name.
     pub(super) fn of(key: &'k ObjectKey) -> Option<Self> {
         let text = key.as_str();
         if variant_parent(key).is_some() {

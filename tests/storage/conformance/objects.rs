@@ -167,7 +167,7 @@ pub async fn keep_what_only_looks_like_a_variant(place: &Place) {
         .expect("removed");
     assert_eq!(listed(&store).await, ["components/board/thumb.jpg"]);
 
-    // Beside an upload's variants lies something that is none: another format, a deeper folder.
+    // Beside an upload's variants lie other things: another format, a deeper folder.
     let image = store
         .upload(images::jpeg(60, 40), UploadOptions::default())
         .await

@@ -16,7 +16,7 @@ use crate::common::s3::Handle;
 
 const DEADLINE: Duration = Duration::from_secs(2);
 
-/// What a busy machine adds to each operation: decoding is no part of its deadline, and a case shares its
+/// What a busy machine adds to each operation: decoding is not part of its deadline, and a case shares its
 /// processor with others.
 const BUSY: Duration = Duration::from_secs(10);
 

@@ -54,7 +54,7 @@ async fn fetch_once(request: reqwest::RequestBuilder) -> Result<BytesMut, Troubl
     if status.is_success() {
         return Ok(body);
     }
-    let code = super::super::answer::element(&String::from_utf8_lossy(&body), "Code");
+    let code = crate::backend::s3::answer::element(&String::from_utf8_lossy(&body), "Code");
     let code = code.filter(|code| code.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     let throttled = code
         .as_deref()

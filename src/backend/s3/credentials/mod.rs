@@ -35,18 +35,18 @@ const EC2_ROLE: &str = "EC2 role";
 
 /// A failed search for credentials: every source that was tried, with its outcome.
 #[derive(Debug, Clone)]
-pub(in super::super) struct CredentialsFailure {
+pub(in crate::backend) struct CredentialsFailure {
     tried: Vec<(&'static str, String)>,
     passing: bool,
 }
 
 impl CredentialsFailure {
     /// Returns whether a source exists but did not answer, so that the next search may find keys.
-    pub(in super::super) fn is_passing(&self) -> bool {
+    pub(in crate::backend) fn is_passing(&self) -> bool {
         self.passing
     }
 
-    pub(in super::super) fn hint(&self) -> String {
+    pub(in crate::backend) fn hint(&self) -> String {
         "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or attach a role to this machine or \
          container"
             .to_owned()

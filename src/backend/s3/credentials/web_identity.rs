@@ -38,7 +38,7 @@ pub(super) async fn find(
         .body(form.to_string());
     let body = fetch(request).await?;
     let text = String::from_utf8_lossy(&body);
-    let element = |name| super::super::answer::element(&text, name);
+    let element = |name| crate::backend::s3::answer::element(&text, name);
     match (element("AccessKeyId"), element("SecretAccessKey")) {
         (Some(id), Some(secret)) => {
             let token = element("SessionToken").map(Secret::new);

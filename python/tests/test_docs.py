@@ -1,0 +1,47 @@
+"""Every Python example of the README and of docs/ runs."""
+
+from __future__ import annotations
+
+import io
+import re
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import ROOT, photo
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+EXAMPLES = [page for page in PAGES if "```python\n" in page.read_text("utf-8")]
+
+# What an example takes from its application, and not everybody has.
+STAND_INS = {"flask_jwt_extended": {"jwt_required": lambda: lambda view: view}}
+
+
+def examples(page: Path) -> str:
+    """The page's examples as one program, at their lines of the page."""
+    lines = page.read_text("utf-8").splitlines()
+    inside, program = False, []
+    for line in lines:
+        fence = line.strip().startswith("```")
+        inside = line == "```python" if fence and not inside else inside and not fence
+        program.append(line if inside and not fence else "")
+    return "\n".join(program)
+
+
+@pytest.mark.parametrize("page", EXAMPLES, ids=lambda page: page.name)
+def test_the_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = examples(page)
+    for module in sorted(set(re.findall(r"^(?:from|import) (\w+)", program, re.M))):
+        if module in STAND_INS:
+            stand_in = types.ModuleType(module)
+            vars(stand_in).update(STAND_INS[module])
+            monkeypatch.setitem(__import__("sys").modules, module, stand_in)
+        elif module != "lablink_storage":
+            pytest.importorskip(module)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AWS_S3_BUCKET", raising=False)
+    picture = photo()
+    names: dict[str, Any] = {"photo": picture, "file": io.BytesIO(picture), "__name__": "example"}
+    exec(compile(program, str(page), "exec"), names)
