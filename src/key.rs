@@ -22,6 +22,10 @@ pub(crate) const ORIGINALS: &str = "originals";
 #[cfg(feature = "store")]
 pub(crate) const TOMBSTONE: &str = "gone";
 
+/// Days for which it stays: longer than any upload form for its key can hold.
+#[cfg(feature = "store")]
+pub(crate) const TOMBSTONE_DAYS: u32 = 8;
+
 /// Longest key that S3 takes, in bytes of UTF-8
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>).
 const MAX_KEY_BYTES: usize = 1024;

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod authority;
 mod cloudfront;
 mod commands;
 mod distribution;

@@ -10,16 +10,13 @@ use serde_json::{Value, json};
 
 use super::options::service;
 use super::{DISTRIBUTION, Setup, distribution};
+use crate::key::TOMBSTONE_DAYS;
 
 /// Version of the policy language, not of a policy.
 const POLICY_LANGUAGE: &str = "2012-10-17";
 
 /// Days for which old versions are kept where versions are kept at all.
 const OLD_VERSION_DAYS: u32 = 30;
-
-/// Days for which the marker of a deleted image keeps its upload form from being used again: longer than any
-/// form holds.
-const MARKER_DAYS: u32 = 8;
 
 pub(super) fn all(setup: &Setup) -> BTreeMap<&'static str, Value> {
     let options = &setup.options;
@@ -166,7 +163,7 @@ fn lifecycle(setup: &Setup) -> Value {
             "ID": "pending-uploads-expire",
             "Status": "Enabled",
             "Filter": {"Prefix": pending},
-            "Expiration": {"Days": options.pending_days.max(MARKER_DAYS)},
+            "Expiration": {"Days": options.pending_days.max(TOMBSTONE_DAYS)},
         }),
         json!({
             "ID": "unfinished-multipart-uploads-end",
@@ -176,7 +173,7 @@ fn lifecycle(setup: &Setup) -> Value {
         }),
     ];
     // Markers of deleted images are empty. Other servers know no filter by size.
-    if options.pending_days < MARKER_DAYS && options.endpoint_url.is_none() {
+    if options.pending_days < TOMBSTONE_DAYS && options.endpoint_url.is_none() {
         rules.push(json!({
             "ID": "unpromoted-uploads-expire",
             "Status": "Enabled",
