@@ -51,6 +51,32 @@ pub enum Error {
     #[cfg(feature = "store")]
     #[error(transparent)]
     Storage(#[from] crate::backend::StorageError),
+    /// An image that could not be fetched from its URL.
+    #[cfg(feature = "fetch")]
+    #[error(transparent)]
+    Fetch(#[from] crate::fetch::FetchError),
+    /// An inspector rejected the image.
+    #[error("the image was rejected: {reason}")]
+    #[non_exhaustive]
+    Rejected {
+        /// The inspector's words.
+        reason: String,
+    },
+    /// The inspector failed, and so nobody knows whether the image may be published.
+    #[error("the image could not be inspected")]
+    #[non_exhaustive]
+    InspectionFailed {
+        /// The cause.
+        #[source]
+        problem: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The inspector did not answer in time.
+    #[error("the image was not inspected within {allowed:?}")]
+    #[non_exhaustive]
+    InspectionTimeout {
+        /// The time it had.
+        allowed: Duration,
+    },
     /// An argument is outside its range.
     #[error("invalid argument {name}: {reason}")]
     #[non_exhaustive]
@@ -120,6 +146,11 @@ impl Error {
             Self::PolicyViolation(_) => ErrorKind::PolicyViolation,
             #[cfg(feature = "store")]
             Self::Storage(error) => error.kind(),
+            #[cfg(feature = "fetch")]
+            Self::Fetch(error) => error.kind(),
+            Self::Rejected { .. } => ErrorKind::Rejected,
+            Self::InspectionFailed { .. } => ErrorKind::Unavailable,
+            Self::InspectionTimeout { .. } => ErrorKind::Timeout,
             Self::InvalidArgument { .. } => ErrorKind::InvalidArgument,
             Self::NotSupported { .. } => ErrorKind::NotSupported,
             Self::Busy { .. } => ErrorKind::Unavailable,
@@ -150,6 +181,12 @@ impl Error {
             }
             #[cfg(feature = "store")]
             Self::Storage(error) => return error.hint(),
+            #[cfg(feature = "fetch")]
+            Self::Fetch(error) => error.hint(),
+            Self::Rejected { .. } => "send another image",
+            Self::InspectionFailed { .. } | Self::InspectionTimeout { .. } => {
+                "try again shortly; nothing was stored, because an inspector has to agree first"
+            }
             Self::InvalidArgument { .. } => "correct the argument",
             Self::NotSupported { remedy, .. } => remedy,
             Self::Busy { .. } => {
@@ -181,6 +218,8 @@ impl Error {
         match self {
             #[cfg(feature = "store")]
             Self::Storage(error) => error.is_retryable(),
+            #[cfg(feature = "fetch")]
+            Self::Fetch(error) => error.is_retryable(),
             _ => matches!(self.kind(), ErrorKind::Unavailable | ErrorKind::Timeout),
         }
     }

@@ -3,44 +3,64 @@
 
 use std::fmt;
 
-/// A raster format that is accepted and can be served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum ImageFormat {
+/// The formats that are read, a row each: the variant, its name, MIME type and extension, whether bytes begin
+/// as its files do, and its documentation.
+macro_rules! formats {
+    ($($(#[$attribute:meta])* $variant:ident, $name:literal, $mime:literal, $extension:literal, $begins:expr;)*) => {
+        /// A raster format that is accepted and can be served.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum ImageFormat {
+            $($(#[$attribute])* $variant,)*
+        }
+
+        impl ImageFormat {
+            /// Every accepted format.
+            pub const ALL: [Self; [$(Self::$variant),*].len()] = [$(Self::$variant),*];
+
+            /// The MIME type, as in `Content-Type`.
+            pub const fn mime_type(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $mime,)*
+                }
+            }
+
+            /// The file extension, without a dot.
+            pub const fn extension(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $extension,)*
+                }
+            }
+
+            const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+
+            /// Whether bytes have its signature.
+            fn begins(self, bytes: &[u8]) -> bool {
+                let begins: fn(&[u8]) -> bool = match self {
+                    $(Self::$variant => $begins,)*
+                };
+                begins(bytes)
+            }
+        }
+    };
+}
+
+formats! {
     /// JPEG (ITU-T T.81), MPO and Ultra HDR included: their first picture is a plain JPEG.
-    Jpeg,
+    Jpeg, "JPEG", "image/jpeg", "jpg", |bytes| bytes.starts_with(b"\xff\xd8\xff");
     /// PNG, APNG included.
-    Png,
+    Png, "PNG", "image/png", "png", |bytes| bytes.starts_with(b"\x89PNG\r\n\x1a\n");
     /// WebP: lossy, lossless, animated.
-    WebP,
+    WebP, "WebP", "image/webp", "webp", |bytes| is_riff(bytes, b"WEBP");
     /// GIF 87a and 89a.
-    Gif,
+    Gif, "GIF", "image/gif", "gif", |bytes| bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a");
 }
 
 impl ImageFormat {
-    /// Every accepted format.
-    pub const ALL: [Self; 4] = [Self::Jpeg, Self::Png, Self::WebP, Self::Gif];
-
-    /// The MIME type, as in `Content-Type`.
-    pub const fn mime_type(self) -> &'static str {
-        match self {
-            Self::Jpeg => "image/jpeg",
-            Self::Png => "image/png",
-            Self::WebP => "image/webp",
-            Self::Gif => "image/gif",
-        }
-    }
-
-    /// The file extension, without a dot.
-    pub const fn extension(self) -> &'static str {
-        match self {
-            Self::Jpeg => "jpg",
-            Self::Png => "png",
-            Self::WebP => "webp",
-            Self::Gif => "gif",
-        }
-    }
-
     /// The format of a MIME type; case and parameters (`; charset=…`) do not matter.
     pub fn from_mime_type(mime: &str) -> Option<Self> {
         let essence = mime.split(';').next().unwrap_or(mime).trim();
@@ -91,20 +111,11 @@ impl ImageFormat {
     ///
     /// [`Unrecognized`], which names the format where it is a known one that is not accepted.
     pub fn sniff(bytes: &[u8]) -> Result<Self, Unrecognized> {
-        if bytes.starts_with(&[0xff, 0xd8, 0xff]) {
-            Ok(Self::Jpeg)
-        } else if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
-            Ok(Self::Png)
-        } else if is_riff(bytes, b"WEBP") {
-            Ok(Self::WebP)
-        } else if bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a") {
-            Ok(Self::Gif)
-        } else {
-            Err(Unrecognized {
-                name: foreign_name(bytes),
-                is_empty: bytes.is_empty(),
-            })
-        }
+        let found = Self::ALL.into_iter().find(|format| format.begins(bytes));
+        found.ok_or_else(|| Unrecognized {
+            name: foreign_name(bytes),
+            is_empty: bytes.is_empty(),
+        })
     }
 }
 
@@ -125,12 +136,7 @@ impl<'de> serde::Deserialize<'de> for ImageFormat {
 
 impl fmt::Display for ImageFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Jpeg => "JPEG",
-            Self::Png => "PNG",
-            Self::WebP => "WebP",
-            Self::Gif => "GIF",
-        })
+        f.write_str(self.name())
     }
 }
 

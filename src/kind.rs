@@ -32,6 +32,8 @@ pub enum ErrorKind {
     UnsupportedFormat,
     /// A direct upload that its policy does not allow.
     PolicyViolation,
+    /// An image that an inspector rejected.
+    Rejected,
     /// There is no such object.
     NotFound,
     /// There is such an object already, and it is not overwritten.
@@ -54,7 +56,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// Every kind.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Configuration,
         Self::InvalidArgument,
         Self::InvalidKey,
@@ -63,6 +65,7 @@ impl ErrorKind {
         Self::LimitExceeded,
         Self::UnsupportedFormat,
         Self::PolicyViolation,
+        Self::Rejected,
         Self::NotFound,
         Self::AlreadyExists,
         Self::NotSupported,
@@ -85,6 +88,7 @@ impl ErrorKind {
             Self::LimitExceeded => "limit_exceeded",
             Self::UnsupportedFormat => "unsupported_format",
             Self::PolicyViolation => "policy_violation",
+            Self::Rejected => "rejected",
             Self::NotFound => "not_found",
             Self::AlreadyExists => "already_exists",
             Self::NotSupported => "not_supported",
@@ -106,6 +110,7 @@ impl ErrorKind {
             Self::AlreadyExists => 409,
             Self::LimitExceeded => 413,
             Self::UnsupportedFormat => 415,
+            Self::Rejected => 422,
             Self::Configuration => 500,
             Self::NotSupported => 501,
             Self::Credentials | Self::AccessDenied | Self::NoSuchBucket | Self::Internal => 502,

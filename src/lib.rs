@@ -15,7 +15,9 @@
 //! | `s3` | yes | Amazon S3 and S3-compatible servers |
 //! | `local` | yes | files in a directory |
 //! | `webp` | yes | lossy WebP through libwebp, built by a C compiler alone |
+//! | `fetch` | by `s3` | `upload_from_url`, for stores without S3
 //! | `store` | by `s3` or `local` | `ImageStore` with the memory backend and stores of the caller's own |
+//! | `axum` | no | the routes of an image store, for services on axum |
 //! | `ops` | no | setting a bucket up, doctor, migrating, sweeping, events |
 //! | `cli` | no | the command line, as a module and as the `lablink-storage` binary; turns `ops` and `webp` on |
 //!
@@ -76,6 +78,8 @@
 //! | `LABLINK_STORAGE_MAX_DECODES` | images decoded at once in a process | the cores, 4 at most |
 //! | `LABLINK_STORAGE_DECODE_WAIT` | how long a caller waits for its turn to decode, in seconds | `10` |
 //! | `LABLINK_STORAGE_MAX_UPLOAD_BYTES` | largest direct upload, in bytes | `10485760` |
+//! | `LABLINK_STORAGE_FETCH_HOSTS` | hosts that `upload_from_url` may ask, comma-separated: `photos.example.org`, `*.example.org`, or `*` | none |
+//! | `LABLINK_STORAGE_INSPECTOR` | the Python callable that looks at each image before it is published, as `module:callable`; Rust takes an `Inspector` | none |
 
 // Messages go to `tracing`; the crate never prints.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
@@ -96,6 +100,8 @@ mod pages {
     page!(ReplacingAnImage, "../docs/replacing-an-image.md");
 }
 
+#[cfg(feature = "axum")]
+pub mod axum;
 #[cfg(feature = "store")]
 mod backend;
 mod causes;
@@ -103,7 +109,10 @@ mod causes;
 #[allow(clippy::print_stdout, clippy::print_stderr)]
 pub mod cli;
 mod config;
+mod digest;
 mod error;
+#[cfg(feature = "fetch")]
+mod fetch;
 mod format;
 mod key;
 mod kind;
@@ -129,6 +138,8 @@ pub use config::{
     SettingKind, SettingValue, StaticCredentials,
 };
 pub use error::{Error, Result};
+#[cfg(feature = "fetch")]
+pub use fetch::FetchError;
 pub use format::{ImageFormat, Unrecognized};
 pub use key::{InvalidKey, ObjectKey};
 pub use kind::ErrorKind;
@@ -138,15 +149,16 @@ pub use object_store;
 #[doc(hidden)]
 pub use optimize::silence_caught_panics;
 pub use optimize::{
-    Animation, Fit, Gravity, Limits, OptimizeError, OptimizeOptions, OptimizedImage, OutputFormat,
-    SourceInfo, optimize, optimize_with_variants,
+    Animation, Fit, Gravity, InvalidGravity, Limits, OptimizeError, OptimizeOptions,
+    OptimizedImage, OutputFormat, Picture, SourceInfo, optimize, optimize_with_variants,
 };
 pub use secret::Secret;
 pub use sign::{PolicyViolation, PresignedPost, PresignedRequest, SignError, SignedCookies};
 #[cfg(feature = "store")]
 pub use store::{
-    ImageStore, ImageStoreBuilder, KeyOrUrl, Object, ObjectStream, PresignGetOptions,
-    PresignPostOptions, PresignPutOptions, ReceivedPost, SignedCookiesOptions, SignedUrlOptions,
-    Status, StoredImage, StoredVariant, SweepReport, SweptObject, UploadOptions,
+    ImageStore, ImageStoreBuilder, InspectError, Inspecting, Inspection, Inspector, KeyOrUrl,
+    Object, ObjectStream, PresignGetOptions, PresignPostOptions, PresignPutOptions, PromoteOptions,
+    ReceivedPost, SignedCookiesOptions, SignedUrlOptions, Status, StoredImage, StoredVariant,
+    SweepReport, SweptObject, UploadOptions,
 };
 pub use variant::{InvalidVariant, Variant, variant_key, variant_parent, variants_of};

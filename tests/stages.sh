@@ -13,7 +13,7 @@
 LEFT_OUT=77
 STAGES=(toolchain packages ceph build format lint docs features test licences)
 NEED_CEPH="test"
-LIGHT="packages ceph format"
+LIGHT="packages ceph format pypi"
 declare -A ABOUT PACKAGES MINUTES AFTER
 
 left_out() {
@@ -62,6 +62,8 @@ find_python
 : "${LABLINK_CORPUS:=$(dirname "$root")/shared/corpus}"
 if [ -d "$LABLINK_CORPUS" ]; then export LABLINK_CORPUS; else unset LABLINK_CORPUS; fi
 export CARGO_TERM_COLOR=never PYTHONDONTWRITEBYTECODE=1
+# As tests/build has it, so that nothing is compiled twice.
+export PYO3_BUILD_EXTENSION_MODULE=1
 # Nobody builds there a second time.
 [ "${CI:-}" != true ] || export CARGO_INCREMENTAL=0
 
@@ -130,11 +132,11 @@ stage_ceph() {
 
 # ---- Rust
 
-ABOUT[build]="the crate, its command line, examples and tests"
+ABOUT[build]="the crate, its command line, examples and tests, the Python module"
 # Debian's packages are installed meanwhile, unless the compiler's linker is among them.
 AFTER[build]="toolchain"
 command -v cc >/dev/null || AFTER[build]="toolchain packages"
-stage_build() { cargo test --locked --all-features --no-run; }
+stage_build() { tests/build; }
 
 ABOUT[format]="rustfmt, and shellcheck of the scripts"
 PACKAGES[format]="shellcheck"
@@ -160,7 +162,7 @@ stage_features() {
     for features in "" --no-default-features; do
         cargo clippy --locked --workspace --all-targets $features -- -D warnings
     done
-    local set sets=("webp" "store" "store,webp" "s3" "s3,webp" "local" "local,webp" "s3,local" "ops" "cli")
+    local set sets=("webp" "store" "store,webp" "s3" "s3,webp" "local" "local,webp" "s3,local" "ops" "axum" "cli")
     for set in "${sets[@]}"; do
         echo "features: $set"
         # clippy, because RUSTFLAGS of its own would have all dependencies compiled again.
@@ -182,12 +184,12 @@ stage_test() {
     if cargo nextest --version >/dev/null 2>&1; then
         local status=0
         # It runs each test as a program, whose own sum is not to be added as well.
-        cargo nextest run --locked --all-features --no-fail-fast --success-output immediate --no-output-indent 2>&1 |
+        cargo nextest run --locked --workspace --all-features --no-fail-fast --success-output immediate --no-output-indent 2>&1 |
             sed -u '/^ *test result: /d' || status=$?
-        cargo test --locked --all-features --no-fail-fast --doc || status=$?
+        cargo test --locked --workspace --all-features --no-fail-fast --doc || status=$?
         return $status
     fi
-    cargo test --locked --all-features --no-fail-fast -- --show-output
+    cargo test --locked --workspace --all-features --no-fail-fast -- --show-output
 }
 
 # A cargo subcommand, from crates.io where it is not installed already; unoptimized, it is built in half the time.
@@ -221,7 +223,14 @@ script() { # stage, script, what it is
     eval "stage_$1() { ! declare -F before_$1 >/dev/null || before_$1; $2 \${full:+--full}; }"
 }
 
-AFTER[python]="build ceph packages"
+# Downloads, while the compiler has the processors.
+ABOUT[pypi]="what the Python tests need from PyPI"
+AFTER[pypi]="packages"
+PACKAGES[pypi]="python3-venv"
+STAGES+=(pypi)
+stage_pypi() { python/tests/run --install; }
+
+AFTER[python]="build ceph packages pypi"
 AFTER[signing]="build packages"
 script python python/tests/run "the Python package, the Flask extension, the example app in a browser"
 PACKAGES[python]="python3-venv chromium awscli curl"
@@ -231,19 +240,21 @@ MINUTES[python]=50
 script signing tests/signing/run "signatures, byte for byte as boto3's and botocore's"
 PACKAGES[signing]="python3-venv"
 
-ABOUT[corpus]="every file of the image corpus, in release, and how true each picture is; each benchmark once (--full)"
+ABOUT[corpus]="every file of the image corpus, in release, how true each picture is, and beside Chromium; each benchmark once (--full)"
 MINUTES[corpus]=40
-PACKAGES[corpus]="python3-venv"
+PACKAGES[corpus]="python3-venv chromium"
 STAGES+=(corpus)
 stage_corpus() {
     [ -z "$full" ] || export LABLINK_TEST_FULL=1
     cargo test --locked --release --test pixels -- --show-output corpus:: jpeg_decoder::
     tests/corpus_quality
+    cargo build --locked --release --features cli
+    tests/beside_chromium/run --full --binary "$target/release/lablink-storage"
     # Each benchmark of the optimizer once: that it runs, not how fast.
     cargo bench --locked --bench optimize -- --test
 }
 
-script fuzz fuzz/run "fuzzing, ten minutes of each target (--full)"
+script fuzz fuzz/run "fuzzing, ten minutes of both targets side by side (--full)"
 PACKAGES[fuzz]="g++"
 MINUTES[fuzz]=30
 before_fuzz() { cargo_tool cargo-fuzz 0.13.2; }
@@ -252,7 +263,7 @@ before_fuzz() { cargo_tool cargo-fuzz 0.13.2; }
 ABOUT[speed]="no slower and no larger than promised, beside the peers (--full)"
 PACKAGES[speed]="nodejs npm python3-venv python3-dev gcc libjpeg62-turbo-dev zlib1g-dev liblcms2-dev libwebp-dev"
 NEED_CEPH+=" speed"
-AFTER[speed]="packages ceph build format lint docs features test licences python signing corpus fuzz"
+AFTER[speed]="packages ceph build format lint docs features test licences pypi python signing corpus fuzz"
 MINUTES[speed]=20
 STAGES+=(speed)
 stage_speed() {

@@ -27,6 +27,7 @@ from ._exceptions import (
     NotFoundError,
     NotSupportedError,
     PolicyViolationError,
+    RejectedError,
     StorageError,
     StorageTimeoutError,
     UnavailableError,
@@ -36,8 +37,10 @@ from ._lablink_storage import ImageStore, ObjectIterator, __version__, optimize
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._asynchronous import AsyncImageStore
     from ._types import (
         GetOverrides,
+        Inspection,
         ObjectInfo,
         OptimizedImage,
         PresignedPost,
@@ -56,11 +59,13 @@ if TYPE_CHECKING:
 __all__ = [
     "AccessDeniedError",
     "AlreadyExistsError",
+    "AsyncImageStore",
     "ConfigurationError",
     "CredentialsError",
     "ForeignUrlError",
     "GetOverrides",
     "ImageStore",
+    "Inspection",
     "InternalError",
     "InvalidArgumentError",
     "InvalidImageError",
@@ -78,6 +83,7 @@ __all__ = [
     "PresignedPost",
     "PresignedRequest",
     "ReceivedPost",
+    "RejectedError",
     "SignedCookies",
     "SourceInfo",
     "Status",
@@ -101,7 +107,12 @@ if not TYPE_CHECKING:
         if name in __all__:
             from . import _types, _typing
 
-            for module in (_types, _typing):
+            modules = [_types, _typing]
+            if name == "AsyncImageStore":
+                from . import _asynchronous
+
+                modules = [_asynchronous]
+            for module in modules:
                 if hasattr(module, name):
                     return globals().setdefault(name, getattr(module, name))
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

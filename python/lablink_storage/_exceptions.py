@@ -108,6 +108,13 @@ class PolicyViolationError(StorageError):
     http_status = 403
 
 
+class RejectedError(StorageError, ValueError):
+    """An image that an inspector rejected. An inspector raises it, with the reason for whoever sent the image."""
+
+    code = "rejected"
+    http_status = 422
+
+
 class NotFoundError(StorageError, FileNotFoundError):
     """There is no such object."""
 

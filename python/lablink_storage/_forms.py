@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from tempfile import SpooledTemporaryFile
-from typing import IO, TypeAlias
+from typing import IO, Protocol, TypeAlias
 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.sansio.multipart import Data, Event, Field, File, MultipartDecoder, NeedData, State
 
-from ._exceptions import InvalidArgumentError, LimitExceededError, StorageError
+from ._exceptions import InvalidArgumentError, LimitExceededError, StorageError, UnsupportedFormatError
 
 MAX_FIELDS = 64 * 1024
 """Bytes that all form fields together may have, as on S3 (20 KB) with room to spare."""
+
+MAX_DISCARDED = 64 * 1024 * 1024
+"""Bytes of a request that was refused for its length that are still taken from the client."""
 
 _MAX_PARTS = 64
 """Fields that a form may have; a presigned one has about ten."""
@@ -28,7 +31,6 @@ _IN_MEMORY = 1024 * 1024
 
 Fields: TypeAlias = list[tuple[str, str]]
 Read: TypeAlias = Callable[[int], bytes]
-MaxBytes: TypeAlias = Callable[[Fields], int]
 
 
 def not_a_form() -> InvalidArgumentError:
@@ -39,86 +41,125 @@ def not_one_file() -> InvalidArgumentError:
     return InvalidArgumentError("the form must have one file, in its last field, 'file'")
 
 
+def wrong_type() -> UnsupportedFormatError:
+    return UnsupportedFormatError("the request is not a multipart form", "send it as multipart/form-data")
+
+
+class Store(Protocol):
+    """What is asked how much a form may bring."""
+
+    @property
+    def max_bytes(self) -> int: ...
+
+    def verify_post(self, fields: Fields, /) -> int: ...
+
+
 @contextmanager
-def read_form(read: Read, boundary: str, max_bytes: MaxBytes) -> Iterator[tuple[Fields, IO[bytes]]]:
+def read_form(read: Read, boundary: str, store: Store) -> Iterator[tuple[Fields, IO[bytes]]]:
     """Reads a multipart form with one file, in the field ``file``.
 
     Args:
         read: returns at most so many bytes of the body, and none at its end.
         boundary: the boundary that the request's content type names.
-        max_bytes: returns how many bytes the file may have, given the fields before it. What it raises
-            ends the reading.
+        store: says whether the fields are signed, before the file is read.
 
     Raises:
         InvalidArgumentError: the body is not a multipart form, or has not exactly one file.
         LimitExceededError: the fields or the file are over their limit.
     """
-    with SpooledTemporaryFile(_IN_MEMORY) as file:
+    with FormReader(boundary, store) as form:
+        while not form.ended:
+            form.feed(read(_CHUNK))
+        yield form.fields, form.whole()
+
+
+class FormReader:
+    """Takes a form a chunk at a time.
+
+    Of what is not yet a part's data little is held back. Werkzeug's own bound of the decoder,
+    ``max_form_memory_size``, also counts the data that wait for the next chunk, and refuses photographs by
+    chance.
+    """
+
+    def __init__(self, boundary: str, store: Store) -> None:
+        if not 0 < len(boundary) <= _MAX_BOUNDARY:
+            raise not_a_form()
+        self.fields: Fields = []
+        self._decoder = MultipartDecoder(boundary.encode(), max_parts=_MAX_PARTS)
+        self._store = store
+        self._file = SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - closed by __exit__
+        self._name, self._value = "", bytearray()
+        self._most: int | None = None
+        self._held = self._size = self._waiting = 0
+
+    def __enter__(self) -> FormReader:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._file.close()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last part is there. What follows it is not looked at."""
+        return self._decoder.state in (State.EPILOGUE, State.COMPLETE)
+
+    def feed(self, chunk: bytes) -> None:
+        """Takes the next bytes; none are the end of the body."""
+        self._waiting += len(chunk)
         try:
-            fields = _read_into(file, _events(read, boundary), max_bytes)
+            self._decoder.receive_data(chunk or None)
+            while not self.ended:
+                event = self._decoder.next_event()
+                if isinstance(event, NeedData):
+                    break
+                self._waiting = 0
+                self._take(event)
         except StorageError:
             raise
         except RequestEntityTooLarge:
             raise LimitExceededError(f"the form has more than {_MAX_PARTS} fields") from None
         except ValueError:
             raise not_a_form() from None
-        file.seek(0)
-        yield fields, file
-
-
-def _events(read: Read, boundary: str) -> Iterator[Event]:
-    """The events of the form's parts. Of what is not yet a part's data little is held back.
-
-    Werkzeug's own bound of the decoder, ``max_form_memory_size``, also counts the data that wait for the
-    next chunk, and refuses photographs by chance.
-    """
-    if not 0 < len(boundary) <= _MAX_BOUNDARY:
-        raise not_a_form()
-    decoder = MultipartDecoder(boundary.encode(), max_parts=_MAX_PARTS)
-    waiting = 0
-    # What follows the last part is not looked at.
-    while decoder.state is not State.EPILOGUE:
-        event = decoder.next_event()
-        if not isinstance(event, NeedData):
-            waiting = 0
-            yield event
-            continue
-        chunk = read(_CHUNK)
-        waiting += len(chunk)
-        if waiting > MAX_FIELDS and decoder.state in (State.PREAMBLE, State.PART):
+        if self._waiting > MAX_FIELDS and self._decoder.state in (State.PREAMBLE, State.PART):
             raise not_a_form()
-        decoder.receive_data(chunk or None)
+        if not chunk and not self.ended:
+            raise not_a_form()
 
+    def whole(self) -> IO[bytes]:
+        """The file, once the form has ended."""
+        if self._most is None:
+            raise not_one_file()
+        self._file.seek(0)
+        return self._file
 
-def _read_into(file: IO[bytes], events: Iterator[Event], max_bytes: MaxBytes) -> Fields:
-    fields: Fields = []
-    name, value = "", bytearray()
-    most: int | None = None
-    held = size = 0
-    for event in events:
+    def _take(self, event: Event) -> None:
         if isinstance(event, Field | File):
             if not event.name:
                 raise not_a_form()
-            name, value = event.name, bytearray()
-            held += len(name)
-            if isinstance(event, File) or name == "file":
-                if most is not None or name != "file":
+            self._name, self._value = event.name, bytearray()
+            self._held += len(event.name)
+            if isinstance(event, File) or event.name == "file":
+                if self._most is not None or event.name != "file":
                     raise not_one_file()
-                most = max_bytes(fields)
-        elif isinstance(event, Data) and name == "file" and most is not None:
-            size += len(event.data)
-            if size > most:
+                self._most = self._allowed()
+        elif isinstance(event, Data) and self._name == "file" and self._most is not None:
+            self._size += len(event.data)
+            if self._size > self._most:
                 raise LimitExceededError(
-                    f"the file has more than {most} bytes", f"send a file of at most {most} bytes"
+                    f"the file has more than {self._most} bytes", f"send a file of at most {self._most} bytes"
                 )
-            file.write(event.data)
+            self._file.write(event.data)
         elif isinstance(event, Data):
-            held += len(event.data)
-            if held > MAX_FIELDS:
+            self._held += len(event.data)
+            if self._held > MAX_FIELDS:
                 raise LimitExceededError(f"the form's fields have more than {MAX_FIELDS} bytes")
-            value += event.data
+            self._value += event.data
             if not event.more_data:
-                fields.append((name, value.decode()))
-    if most is None:
-        raise not_one_file()
-    return fields
+                self.fields.append((self._name, self._value.decode()))
+
+    def _allowed(self) -> int:
+        """Bytes that the file may have. Where it comes before the fields that allow it, they are checked
+        when they are there."""
+        if not any(name.lower() == "policy" for name, _ in self.fields):
+            return self._store.max_bytes
+        return min(self._store.verify_post(self.fields), self._store.max_bytes)

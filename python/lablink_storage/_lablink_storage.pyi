@@ -2,11 +2,12 @@
 
 import builtins
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, final
 
 from ._types import (
     GetOverrides,
+    Inspection,
     ObjectInfo,
     OptimizedImage,
     PresignedPost,
@@ -17,16 +18,13 @@ from ._types import (
     StoredImage,
     SweepReport,
 )
-from ._typing import Duration, ImageInput, LimitOptions, OptimizeOptions
+from ._typing import Duration, Gravity, ImageInput, LimitOptions, OptimizeOptions
 
-__all__ = ["ImageStore", "ObjectIterator", "__version__", "optimize", "run_cli", "settings"]
+__all__ = ["ImageStore", "ObjectIterator", "__version__", "optimize", "run_cli", "settings", "start"]
 
 _Fit: TypeAlias = Literal["inside", "contain", "cover"]
 _Format: TypeAlias = Literal["jpeg", "webp", "png", "auto"]
 _Animation: TypeAlias = Literal["first_frame", "reject"]
-_Gravity: TypeAlias = Literal[
-    "center", "north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest"
-]
 
 __version__: str
 
@@ -40,7 +38,7 @@ def optimize(
     background: str | tuple[int, int, int] = "#ffffff",
     limits: LimitOptions | None = None,
     fit: _Fit = "inside",
-    gravity: _Gravity = "center",
+    gravity: Gravity = "center",
     progressive: bool = False,
     lossless: bool = False,
     animation: _Animation = "first_frame",
@@ -49,6 +47,7 @@ def optimize(
     max_damage: float = 0.05,
 ) -> OptimizedImage: ...
 def settings() -> list[dict[str, Any]]: ...
+def start(method: Callable[..., Any], *args: Any, **keywords: Any) -> Awaitable[Any]: ...
 def run_cli(args: Sequence[str], env: Mapping[str, str] | None = None) -> int: ...
 
 @final
@@ -75,6 +74,8 @@ class ImageStore:
         decode_wait: Duration | None = None,
         max_upload_bytes: int | None = None,
         former_urls: str | Sequence[str] | None = None,
+        fetch_hosts: str | Sequence[str] | None = None,
+        inspector: Callable[[Inspection], None] | str | None = None,
     ) -> ImageStore: ...
     @classmethod
     def s3(
@@ -110,6 +111,8 @@ class ImageStore:
         decode_wait: Duration | None = None,
         max_upload_bytes: int | None = None,
         former_urls: str | Sequence[str] | None = None,
+        fetch_hosts: str | Sequence[str] | None = None,
+        inspector: Callable[[Inspection], None] | str | None = None,
     ) -> ImageStore: ...
     @classmethod
     def local(
@@ -131,6 +134,8 @@ class ImageStore:
         decode_wait: Duration | None = None,
         max_upload_bytes: int | None = None,
         former_urls: str | Sequence[str] | None = None,
+        fetch_hosts: str | Sequence[str] | None = None,
+        inspector: Callable[[Inspection], None] | str | None = None,
     ) -> ImageStore: ...
     @classmethod
     def memory(
@@ -149,6 +154,8 @@ class ImageStore:
         decode_wait: Duration | None = None,
         max_upload_bytes: int | None = None,
         former_urls: str | Sequence[str] | None = None,
+        fetch_hosts: str | Sequence[str] | None = None,
+        inspector: Callable[[Inspection], None] | str | None = None,
     ) -> ImageStore: ...
     def upload(
         self,
@@ -156,6 +163,15 @@ class ImageStore:
         filename: str | None = None,
         *,
         optimize: OptimizeOptions | None = None,
+        context: Any = None,
+    ) -> StoredImage: ...
+    def upload_from_url(
+        self,
+        url: str,
+        filename: str | None = None,
+        *,
+        optimize: OptimizeOptions | None = None,
+        context: Any = None,
     ) -> StoredImage: ...
     def get(self, key: str) -> bytes: ...
     def get_range(self, key: str, start: int, end: int) -> bytes: ...
@@ -166,6 +182,7 @@ class ImageStore:
     def public_url(self, key: str) -> str: ...
     def variant_url(self, key: str, name: str) -> str: ...
     def key_from_url(self, url: str) -> str: ...
+    def public_key(self, path: str) -> str: ...
     def presigned_get(
         self,
         key: str,
@@ -208,9 +225,11 @@ class ImageStore:
     ) -> ReceivedPost: ...
     def verify_post(self, fields: Mapping[str, str] | Iterable[tuple[str, str]]) -> int: ...
     def verify_get(self, key: str, query: str) -> GetOverrides | None: ...
-    def promote(self, key: str) -> StoredImage: ...
+    def promote(self, key: str, *, context: Any = None) -> StoredImage: ...
     def sweep(self, older_than: Duration = 86400, dry_run: bool = True) -> SweepReport: ...
     def _check(self) -> None: ...
+    def _pages(self, prefix: str | None = None) -> Any: ...
+    def _open(self, key: str, start: int | None = None, end: int | None = None) -> Any: ...
     def status(self) -> Status: ...
     @property
     def backend(self) -> Literal["s3", "local", "memory"]: ...

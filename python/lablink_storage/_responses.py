@@ -1,61 +1,34 @@
-"""Errors as JSON: ``{"error": kind, "message": …, "hint": …}`` with the status of the kind."""
+"""Answers as Flask sends them."""
 
 from __future__ import annotations
 
-import json
 import logging
 
 from flask import request
 from werkzeug.wrappers import Response
 
-from ._exceptions import NotSupportedError, StorageError
+from ._answers import Answer, error_answer
+from ._exceptions import StorageError
 
 _log = logging.getLogger("lablink_storage.flask")
 
-_BUSY = ("the image store is busy or out of reach", "try again in a moment")
-_BROKEN = (
-    "the image store has a problem",
-    "an administrator finds the cause in the log",
-)
 
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; sandbox",
-}
-"""Headers that keep browsers from guessing the type of the bytes, or running them."""
+def described() -> str:
+    """The request, for a log line."""
+    return f"{request.method} {request.path}"
 
 
-def refusal(status: int, kind: str, message: str, hint: str | None) -> Response:
-    """A JSON answer that says what is wrong."""
-    body = json.dumps({"error": kind, "message": message, "hint": hint})
-    response = Response(body, status, content_type="application/json")
-    response.headers.update(SECURITY_HEADERS)
-    response.headers["Cache-Control"] = "no-store"
+def response_of(answer: Answer) -> Response:
+    """The answer, with the headers that it has and no others."""
+    response = Response(answer.body, answer.status)
+    del response.headers["Content-Type"]
+    if answer.status in (204, 304):
+        response.headers.pop("Content-Length", None)
+    response.headers.update(answer.headers)
     return response
 
 
 def error_response(error: StorageError) -> Response:
-    """The answer to a request that ended in an error.
-
-    What is the service's fault and not the client's is logged, and the client gets general words: bucket
-    names, roles and addresses are not for it to see.
-    """
-    status, message, hint = error.http_status, error.message, error.hint
-    if status >= 500:
-        _log.error(
-            "%s %s: %s: %s (%s; AWS code %s, request id %s)",
-            request.method,
-            request.path,
-            error.code,
-            message,
-            hint,
-            error.service_code,
-            error.request_id,
-        )
-        general, hint = _BUSY if error.retryable or status in (503, 504) else _BROKEN
-        if not isinstance(error, NotSupportedError):
-            message = general
-    response = refusal(status, error.code, message, hint)
-    if status == 503:
-        response.headers["Retry-After"] = "1"
-    return response
+    """The answer to a request that ended in an error, as the routes give it: JSON, with general words for
+    what is the service's fault and not the client's."""
+    return response_of(error_answer(error, _log, described()))

@@ -21,6 +21,8 @@ class SourceInfo:
     """MIME type of what came in."""
     size: int
     """Bytes of the encoded input."""
+    sha256: str = ""
+    """SHA-256 of the encoded input, in lower-case hexadecimal: the same file has the same."""
     width: int
     """Width in pixels as stored, before orientation."""
     height: int
@@ -82,6 +84,8 @@ class StoredImage:
     """SHA-256 of the stored bytes, in lower-case hexadecimal."""
     placeholder: str
     """A ThumbHash (https://evanw.github.io/thumbhash/) in base64: a blurred preview in 30 characters."""
+    dhash: str = ""
+    """A difference hash, 64 bits in hexadecimal: of pictures that look the same, few bits differ."""
     variants: Mapping[str, StoredVariant]
     """The variants stored beside it, by name."""
     source: SourceInfo
@@ -110,8 +114,28 @@ class OptimizedImage:
     """``"jpeg"``, ``"png"``, ``"webp"`` or ``"gif"``."""
     placeholder: str
     """A ThumbHash in base64."""
+    dhash: str = ""
+    """A difference hash, 64 bits in hexadecimal: of pictures that look the same, few bits differ."""
     source: SourceInfo
     """The image that came in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """An image that is about to be stored, as an inspector sees it."""
+
+    data: bytes = field(repr=False)
+    """The bytes as they came in."""
+    picture: bytes = field(repr=False)
+    """The whole picture as PNG: upright, in sRGB, at most 512 pixels a side."""
+    source: SourceInfo
+    """The facts: format, size, SHA-256, dimensions."""
+    dhash: str
+    """A difference hash of the picture, 64 bits in hexadecimal."""
+    filename: str | None
+    """The name that the file had, where the caller gave one."""
+    context: Any
+    """The caller's word on this image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

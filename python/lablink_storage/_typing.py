@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from datetime import timedelta
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict, Union
 
 __all__ = [
+    "AsyncBinaryFile",
+    "AsyncImageInput",
     "BinaryFile",
     "Duration",
+    "Gravity",
     "ImageInput",
     "LimitOptions",
     "OptimizeOptions",
@@ -22,8 +25,32 @@ class BinaryFile(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
+class AsyncBinaryFile(Protocol):
+    """A file object whose ``read`` is awaited: Starlette's ``UploadFile``, aiofiles."""
+
+    def read(self, size: int, /) -> Awaitable[bytes]: ...
+
+
 ImageInput: TypeAlias = Union[bytes, bytearray, memoryview, "os.PathLike[str]", BinaryFile]
+AsyncImageInput: TypeAlias = ImageInput | AsyncBinaryFile | AsyncIterator[bytes]
 Duration: TypeAlias = int | float | timedelta
+Gravity: TypeAlias = (
+    Literal[
+        "center",
+        "north",
+        "northeast",
+        "east",
+        "southeast",
+        "south",
+        "southwest",
+        "west",
+        "northwest",
+        "attention",
+    ]
+    | tuple[float, float]
+    | list[float]
+)
+"""Which part of an image stays when it is cropped."""
 
 
 class LimitOptions(TypedDict, total=False):
@@ -54,10 +81,8 @@ class OptimizeOptions(TypedDict, total=False):
     """Height of the box in pixels [1200]."""
     fit: Literal["inside", "contain", "cover"]
     """Way to fit the image to the box ["inside"]; none of them enlarges."""
-    gravity: Literal[
-        "center", "north", "northeast", "east", "southeast", "south", "southwest", "west", "northwest"
-    ]
-    """Part that stays when "cover" crops ["center"]."""
+    gravity: Gravity
+    """Part that stays when "cover" crops ["center"]: a name, or a point from the left and the top, 0 to 1."""
     quality: int
     """Encoder quality, 1 to 100 [85]."""
     format: Literal["jpeg", "webp", "png", "auto"]

@@ -34,28 +34,34 @@ themselves::
 from __future__ import annotations
 
 import functools
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 from flask import Blueprint, Flask, current_app, has_app_context, request
-from werkzeug.wrappers import Response
 
 from . import _environment
+from ._answers import closed
 from ._commands import storage_commands
-from ._exceptions import InvalidArgumentError, LimitExceededError, StorageError
+from ._exceptions import StorageError
 from ._lablink_storage import ImageStore
 from ._prefix import Prefix
-from ._responses import error_response, refusal
+from ._requests import (
+    MAX_JSON,
+    check_length,
+    json_object,
+    post_body,
+    put_body,
+    status_body,
+    text,
+    upload_arguments,
+)
+from ._responses import error_response, response_of
 from ._serving import receive_file, serve_file
 
 __all__ = ["LablinkStorage", "error_response"]
 
 _View: TypeAlias = Callable[..., Any]
 Guard: TypeAlias = Callable[[_View], _View] | Literal[False] | None
-
-_MAX_JSON = 64 * 1024
-"""Bytes that the JSON body of a request may have."""
 
 
 class LablinkStorage:
@@ -144,15 +150,8 @@ def _guarded(view: _View, guard: Guard) -> _View:
     if guard is not None:
         return guard(_answered(view))
 
-    def closed(**_: object) -> Response:
-        return refusal(
-            403,
-            "forbidden",
-            "this route has no guard",
-            "pass init_app(app, guard=jwt_required()), or guard=False to open it to everyone",
-        )
-
-    return closed
+    how = "pass init_app(app, guard=jwt_required()), or guard=False to open it to everyone"
+    return lambda **_: response_of(closed(how))
 
 
 def _answered(view: _View) -> _View:
@@ -177,13 +176,17 @@ def _routes(store: ImageStore, guard: Guard, url_prefix: str, app: Flask) -> Blu
     prefix = Prefix(store.base_url, app)
 
     def status() -> tuple[dict[str, Any], int]:
-        return _status_body(store)
+        return status_body(store.status())
 
     def upload_url() -> dict[str, Any]:
-        return _upload_request(store, prefix, _json_body())
+        arguments = upload_arguments(_json_body(), store.direct_upload)
+        if store.direct_upload == "put":
+            return put_body(store.presigned_put(**arguments))
+        post = store.presigned_post(**arguments)
+        return post_body(post, prefix.absolute(post.url))
 
     def promote() -> dict[str, Any]:
-        return store.promote(_text(_json_body(), "key")).to_dict()
+        return store.promote(text(_json_body(), "key")).to_dict()
 
     for view, path, method in (
         (status, "/status", "GET"),
@@ -208,72 +211,9 @@ def _routes(store: ImageStore, guard: Guard, url_prefix: str, app: Flask) -> Blu
     return routes
 
 
-def _upload_request(store: ImageStore, prefix: Prefix, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the request for the browser to send, in one shape for a form and for a PUT."""
-    filename, content_type, size = _text(body, "filename"), _content_type(body), _size(body)
-    if store.direct_upload == "put":
-        if size is None:
-            raise InvalidArgumentError(
-                "size is missing", "send the file's size in bytes, as file.size has it"
-            )
-        put = store.presigned_put(filename, content_type, content_length=size)
-        return {"fields": {}, **put.to_dict()}
-    post = store.presigned_post(filename, content_type)
-    return {"method": "POST", "headers": {}, **post.to_dict(), "url": prefix.absolute(post.url)}
-
-
-def _status_body(store: ImageStore) -> tuple[dict[str, Any], int]:
-    """The guide's three shapes."""
-    status = store.status()
-    if not status.enabled:
-        return {"enabled": False, "message": status.message}, 200
-    if status.accessible:
-        return {
-            "enabled": True,
-            "bucket": status.bucket,
-            "region": status.region,
-            "message": status.message,
-        }, 200
-    # The cause may name buckets and roles: it goes to the log, which the store has written already.
-    return {
-        "enabled": True,
-        "error": "the bucket did not answer as expected; the log has the reason",
-        "message": status.message,
-    }, 500
-
-
 def _json_body() -> dict[str, Any]:
     length = request.content_length
-    if length is not None and length > _MAX_JSON:
-        raise LimitExceededError(f"the body is over the limit: {length} bytes, at most {_MAX_JSON}")
-    data = request.get_data() if length is not None else request.stream.read(_MAX_JSON + 1)
-    if len(data) > _MAX_JSON:
-        raise LimitExceededError(f"the body is over the limit of {_MAX_JSON} bytes")
-    try:
-        body = json.loads(data)
-    except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
-        raise InvalidArgumentError("the body is not a JSON object", "send application/json")
-    return body
-
-
-def _text(body: Mapping[str, Any], name: str) -> str:
-    value = body.get(name)
-    if isinstance(value, str) and value:
-        return value
-    raise InvalidArgumentError(f"{name} must be a string that is not empty", f"send {name!r}")
-
-
-def _content_type(body: Mapping[str, Any]) -> str | None:
-    value = body.get("content_type")
-    if value is None or isinstance(value, str):
-        return value
-    raise InvalidArgumentError("content_type must be a string", "send what file.type says")
-
-
-def _size(body: Mapping[str, Any]) -> int | None:
-    value = body.get("size")
-    if value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 63):
-        return value
-    raise InvalidArgumentError("size must be a number of bytes, at least 1", "send what file.size says")
+    if length is None:
+        return json_object(request.stream.read(MAX_JSON + 1))
+    check_length(length)
+    return json_object(request.get_data())

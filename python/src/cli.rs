@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use pyo3::prelude::*;
 
 use crate::error::guard;
+use crate::inspector::load;
 use crate::logging;
 use crate::store::variables;
 
@@ -29,10 +30,7 @@ pub(crate) fn run_cli(
         let variables = env.map(variables).transpose()?;
         logging::refresh(py);
         Ok(py.detach(|| {
-            logging::at_once(|| match variables {
-                Some(variables) => lablink_storage::cli::run_with_vars(args, variables),
-                None => lablink_storage::cli::run(args),
-            })
+            logging::at_once(|| lablink_storage::cli::run_loading(args, variables, load))
         }))
     })
 }

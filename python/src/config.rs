@@ -40,7 +40,14 @@ pub(crate) fn configure(
                     "ImageStore.{constructor}() got an unexpected keyword argument '{name}'"
                 ))
             })?;
-            if !value.is_none() {
+            // A callable is the store's, and no setting.
+            let is_callable = name == "inspector" && !value.is_instance_of::<PyString>();
+            if is_callable && !value.is_none() && !value.is_callable() {
+                return Err(PyTypeError::new_err(
+                    "inspector: expected a callable, or a str that names one",
+                ));
+            }
+            if !value.is_none() && !is_callable {
                 given.push((place, value.clone().unbind()));
             }
             Ok(())

@@ -29,6 +29,7 @@ fn class_name(kind: ErrorKind) -> &'static str {
         ErrorKind::LimitExceeded => "LimitExceededError",
         ErrorKind::UnsupportedFormat => "UnsupportedFormatError",
         ErrorKind::PolicyViolation => "PolicyViolationError",
+        ErrorKind::Rejected => "RejectedError",
         ErrorKind::NotFound => "NotFoundError",
         ErrorKind::AlreadyExists => "AlreadyExistsError",
         ErrorKind::NotSupported => "NotSupportedError",
@@ -90,6 +91,13 @@ fn cause(py: Python<'_>, causes: &[String]) -> Option<PyErr> {
     })
 }
 
+/// Whether an inspector raised `RejectedError`.
+pub(crate) fn is_rejection(py: Python<'_>, error: &PyErr) -> bool {
+    let module = EXCEPTIONS.get(py).map(|module| module.bind(py));
+    let class = module.and_then(|module| module.getattr(class_name(ErrorKind::Rejected)).ok());
+    class.is_some_and(|class| error.is_instance(py, &class))
+}
+
 pub(crate) fn optimize(error: OptimizeError) -> PyErr {
     storage(error.into())
 }
@@ -146,38 +154,39 @@ pub(crate) fn too_large(size: usize, limit: u64) -> PyErr {
     raise(ErrorKind::LimitExceeded, &message, details)
 }
 
-/// `UnavailableError`.
-pub(crate) fn unavailable(message: Option<&str>, hint: Option<String>) -> PyErr {
-    let details = Details {
-        hint,
-        retryable: true,
-        ..Details::default()
-    };
-    let message = message.unwrap_or("the backend does not answer");
-    raise(ErrorKind::Unavailable, message, details)
-}
-
 /// `InternalError`.
 pub(crate) fn internal(message: &str) -> PyErr {
     raise(ErrorKind::Internal, message, Details::default())
+}
+
+/// `InternalError` for a panic, whose message may quote what it was working on: it goes to stderr only.
+pub(crate) fn defect() -> PyErr {
+    internal("a defect in lablink-storage was hit; please report it")
+}
+
+/// Whoever answers it need not log it again. What takes no attribute is logged twice.
+fn mark_logged(py: Python<'_>, error: &PyErr) {
+    error.value(py).setattr("_is_logged", true).ok();
+}
+
+/// An error of the store's own, about which it has written a line where warnings are heard.
+pub(crate) fn is_logged(error: PyErr) -> PyErr {
+    if logging::hears_warnings() {
+        Python::attach(|py| mark_logged(py, &error));
+    }
+    error
 }
 
 /// Runs a call that Python makes: turns a panic into `InternalError`, because `PanicException` is no
 /// `Exception` and would end a worker, and hands the events of the call to the logger.
 pub(crate) fn guard<T>(call: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
     let warnings = logging::warnings();
-    let outcome = catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| {
-        // The message of a panic may quote what it was working on: it goes to stderr only.
-        Err(internal(
-            "this is a defect in lablink-storage; please report it",
-        ))
-    });
+    let outcome = catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(defect()));
     Python::attach(|py| {
         if let Err(error) = &outcome
             && logging::warnings() != warnings
         {
-            // Whoever answers it need not log it again. What takes no attribute is logged twice.
-            error.value(py).setattr("_is_logged", true).ok();
+            mark_logged(py, error);
         }
         logging::deliver(py);
     });

@@ -4,10 +4,12 @@
 // The interface is documented where Python's users look: docstrings and stubs.
 #![allow(missing_docs)]
 
+mod asynchronous;
 mod cli;
 mod config;
 mod error;
 mod input;
+mod inspector;
 mod interpreter;
 mod listing;
 mod logging;
@@ -24,6 +26,8 @@ mod store;
 mod _lablink_storage {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::asynchronous::start;
     #[pymodule_export]
     use crate::cli::run_cli;
     #[pymodule_export]

@@ -137,6 +137,11 @@ pub(crate) fn refresh(py: Python<'_>) {
     THRESHOLD.store(level, Ordering::Relaxed);
 }
 
+/// Returns whether warnings went to the logger when Python last called.
+pub(crate) fn hears_warnings() -> bool {
+    THRESHOLD.load(Ordering::Relaxed) <= 30
+}
+
 fn python_level(level: &Level) -> u8 {
     match *level {
         Level::ERROR => 40,

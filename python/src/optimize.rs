@@ -18,7 +18,8 @@ use crate::{input, logging, memory, options, results};
 ///     background: matte behind transparency where the output has none, "#rrggbb" or three numbers.
 ///     limits: what the file may cost; see LimitOptions.
 ///     fit: "inside", "contain" or "cover".
-///     gravity: which part stays when "cover" crops: "center", "north", "northeast", ...
+///     gravity: which part stays when "cover" crops: "center", "north", "northeast", ..., "attention" for
+///         where the subject is, or a point (x, y) of 0 to 1
 ///     progressive: progressive JPEG.
 ///     lossless: lossless WebP.
 ///     animation: "first_frame" or "reject".

@@ -60,6 +60,18 @@ pub(crate) fn key(value: &Bound<'_, PyAny>) -> PyResult<String> {
     })
 }
 
+/// A word for the inspector: anything that JSON has.
+pub(crate) fn context(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<serde_json::Value>> {
+    let Some(value) = value else {
+        return Ok(None);
+    };
+    let dumps = value.py().import("json")?.getattr("dumps")?;
+    let written = text("context", &dumps.call1((value,))?)?;
+    let read = serde_json::from_str(&written);
+    read.map(Some)
+        .map_err(|_| invalid_argument("context", "it is nothing that JSON has"))
+}
+
 pub(crate) fn flag(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
     plain(name, "a bool", value)
 }
@@ -141,7 +153,7 @@ fn set(
             options.with_max_size(width, number(key, value)?)
         }
         "fit" => options.with_fit(choice(key, value, FITS)?),
-        "gravity" => options.with_gravity(choice(key, value, GRAVITIES)?),
+        "gravity" => options.with_gravity(gravity(key, value)?),
         "quality" => options.with_quality(number(key, value)?),
         "format" => options.with_format(choice(key, value, FORMATS)?),
         "background" => options.with_background(colour(key, value)?),
@@ -188,18 +200,6 @@ const FITS: &[(&str, Fit)] = &[
     ("cover", Fit::Cover),
 ];
 
-const GRAVITIES: &[(&str, Gravity)] = &[
-    ("center", Gravity::Center),
-    ("north", Gravity::North),
-    ("northeast", Gravity::NorthEast),
-    ("east", Gravity::East),
-    ("southeast", Gravity::SouthEast),
-    ("south", Gravity::South),
-    ("southwest", Gravity::SouthWest),
-    ("west", Gravity::West),
-    ("northwest", Gravity::NorthWest),
-];
-
 const FORMATS: &[(&str, OutputFormat)] = &[
     ("jpeg", OutputFormat::Jpeg),
     ("webp", OutputFormat::WebP),
@@ -227,6 +227,16 @@ fn choice<T: Copy>(name: &str, value: &Bound<'_, PyAny>, choices: &[(&str, T)]) 
                 &format!("{word:?} is not one of {}", known.join(", ")),
             )
         })
+}
+
+/// A name, or a point as two numbers of 0 to 1.
+fn gravity(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Gravity> {
+    if value.is_instance_of::<PyString>() {
+        let parsed = text(name, value)?.parse::<Gravity>();
+        return parsed.map_err(|error| invalid_argument(name, &error.to_string()));
+    }
+    let [x, y] = plain(name, "a str or two numbers", value)?;
+    Ok(Gravity::Point(x, y))
 }
 
 /// `"#rrggbb"`, or three numbers of 0 to 255.

@@ -39,6 +39,7 @@ fn source_info<'py>(py: Python<'py>, source: &core::SourceInfo) -> Object<'py> {
     make!(py, "SourceInfo", {
         format: source.format.mime_type(),
         size: source.size,
+        sha256: &source.sha256,
         width: source.width,
         height: source.height,
         orientation: source.orientation,
@@ -57,7 +58,26 @@ pub(crate) fn optimized_image<'py>(py: Python<'py>, image: &core::OptimizedImage
         height: image.height,
         format: image.format.to_string().to_ascii_lowercase(),
         placeholder: &image.placeholder,
+        dhash: &image.dhash,
         source: source_info(py, &image.source)?,
+    })
+}
+
+pub(crate) fn inspection<'py>(py: Python<'py>, image: &core::Inspection) -> Object<'py> {
+    let context = match &image.context {
+        Some(context) => {
+            let loads = py.import("json")?.getattr("loads")?;
+            Some(loads.call1((context.to_string(),))?)
+        }
+        None => None,
+    };
+    make!(py, "Inspection", {
+        data: PyBytes::new(py, &image.data),
+        picture: PyBytes::new(py, &image.picture.to_png()),
+        source: source_info(py, &image.source)?,
+        dhash: &image.dhash,
+        filename: &image.filename,
+        context: context,
     })
 }
 
@@ -92,6 +112,7 @@ pub(crate) fn stored_image<'py>(py: Python<'py>, image: &core::StoredImage) -> O
         e_tag: &image.e_tag,
         sha256: &image.sha256,
         placeholder: &image.placeholder,
+        dhash: &image.dhash,
         variants: stored_variants(py, &image.variants)?,
         source: source_info(py, &image.source)?,
     })

@@ -16,7 +16,7 @@ static RUNTIME: Slot<Runtime> = Slot::new();
 /// Longest time that a signal handler waits for its turn.
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(100);
 
-fn runtime() -> std::io::Result<&'static Runtime> {
+pub(crate) fn runtime() -> std::io::Result<&'static Runtime> {
     RUNTIME.get_or_try_init(|| {
         Builder::new_multi_thread()
             .worker_threads(1)

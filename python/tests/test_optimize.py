@@ -122,6 +122,9 @@ def test_nothing_is_enlarged_and_fits_are_fitted() -> None:
     assert (optimize(small).width, optimize(small).height) == (60, 40)
     cover = optimize(photo(400, 200), max_width=100, max_height=100, fit="cover", gravity="west")
     assert opened(cover.data).size == (100, 100)
+    point = optimize(photo(400, 200), max_width=100, max_height=100, fit="cover", gravity=(0.0, 0.5))
+    assert point.data == cover.data
+    assert optimize(photo(400, 200), max_width=100, max_height=100, fit="cover", gravity="attention").width == 100
     contain = optimize(photo(400, 200), max_width=100, max_height=100, fit="contain")
     assert opened(contain.data).size == (100, 100)
 
@@ -145,6 +148,7 @@ def test_the_result_is_the_same_every_time(picture: bytes) -> None:
         {"format": "tiff"},
         {"fit": "stretch"},
         {"gravity": "up"},
+        {"gravity": (0.5, 1.5)},
         {"animation": "keep"},
         {"background": "red"},
         {"background": "#12345"},

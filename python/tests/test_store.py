@@ -1,17 +1,12 @@
-"""One suite that every backend passes, and what Python adds: kinds of input, pickling, errors."""
+"""A store of every backend: an image's life, threads, listings, arguments that are wrong, errors."""
 
 from __future__ import annotations
 
-import array
 import hashlib
-import inspect
 import io
-import mmap
-import os
 import pickle
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,14 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask, request
-from werkzeug.datastructures import FileStorage
 
 import lablink_storage
 from lablink_storage import (
     AccessDeniedError,
     AlreadyExistsError,
-    ConfigurationError,
     CredentialsError,
     ForeignUrlError,
     ImageStore,
@@ -37,14 +29,12 @@ from lablink_storage import (
     LimitExceededError,
     NoSuchBucketError,
     NotFoundError,
-    NotSupportedError,
     StorageError,
     UnsupportedFormatError,
     optimize,
 )
-from lablink_storage._lablink_storage import settings
 
-from support import SECRET, Server, opened, photo
+from support import Server, opened, photo
 
 
 def test_the_life_of_an_image(store: ImageStore, picture: bytes) -> None:
@@ -112,123 +102,6 @@ def test_a_file_over_the_limit_is_not_stored(picture: bytes) -> None:
     ImageStore.memory(limits={"max_bytes": len(picture)}).upload(io.BytesIO(picture))
 
 
-class Chunky(io.RawIOBase):
-    """Gives less than it is asked for, as sockets do, and cannot seek."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = io.BytesIO(data)
-
-    def read(self, size: int = -1) -> bytes:
-        return self._data.read(min(size, 1000))
-
-    def tell(self) -> int:
-        raise OSError("not seekable")
-
-
-INPUTS: dict[str, Callable[[bytes], Any]] = {
-    "bytes": bytes,
-    "bytearray": bytearray,
-    "memoryview": memoryview,
-    "slice of a memoryview": lambda data: memoryview(b"xx" + data)[2:],
-    "array": lambda data: array.array("B", data),
-    "BytesIO": io.BytesIO,
-    "BufferedReader": lambda data: io.BufferedReader(io.BytesIO(data)),
-    "werkzeug": lambda data: FileStorage(io.BytesIO(data), "board.png"),
-    "unseekable": Chunky,
-}
-
-
-@pytest.mark.parametrize("kind", INPUTS)
-def test_any_kind_of_input_is_the_same_image(memory: ImageStore, picture: bytes, kind: str) -> None:
-    expected = memory.upload(picture).sha256
-    assert memory.upload(INPUTS[kind](picture)).sha256 == expected
-
-
-def test_files(memory: ImageStore, picture: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "board.jpg"
-    path.write_bytes(picture)
-    expected = memory.upload(picture).sha256
-    assert memory.upload(path).sha256 == expected
-    with path.open("rb") as file:
-        assert memory.upload(file).sha256 == expected
-        assert file.tell() == 0 and not file.closed
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            assert memory.upload(mapped).sha256 == expected
-    with path.open("rb", buffering=0) as unbuffered:
-        assert memory.upload(unbuffered).sha256 == expected
-    for most in (10, 10_000_000):
-        with tempfile.SpooledTemporaryFile(max_size=most) as spooled:
-            spooled.write(picture)
-            spooled.seek(0)
-            assert memory.upload(spooled).sha256 == expected
-            assert spooled.tell() == 0 and not spooled.closed
-
-
-def test_a_file_object_is_read_from_where_it_stands_and_put_back(memory: ImageStore, picture: bytes) -> None:
-    file = io.BytesIO(b"header" + picture)
-    file.seek(6)
-    assert memory.upload(file).width == 1200
-    assert file.tell() == 6 and not file.closed
-    file.seek(0)
-    with pytest.raises(UnsupportedFormatError):
-        memory.upload(file)
-    assert file.tell() == 0
-
-
-def test_a_file_object_is_put_back_when_reading_fails(memory: ImageStore) -> None:
-    class Broken(io.BytesIO):
-        def read(self, size: int | None = -1, /) -> bytes:
-            super().read(1)
-            raise OSError("the disk is gone")
-
-    file = Broken(b"abc")
-    with pytest.raises(OSError, match="the disk is gone"):
-        memory.upload(file)
-    assert file.tell() == 0
-
-
-def test_never_more_is_read_than_the_limit(picture: bytes) -> None:
-    class Endless:
-        given = 0
-
-        def read(self, size: int, /) -> bytes:
-            self.given += size
-            return b"\xff" * size
-
-    endless = Endless()
-    with pytest.raises(LimitExceededError):
-        ImageStore.memory(limits={"max_bytes": 5_000_000}).upload(endless)
-    assert endless.given == 5_000_001
-
-
-@pytest.mark.parametrize("wrong", [None, 7, "board.jpg", io.StringIO("text"), object()])
-def test_what_is_no_file_is_a_type_error(memory: ImageStore, wrong: Any) -> None:
-    with pytest.raises(TypeError):
-        memory.upload(wrong)
-
-
-def test_paths_that_are_no_files(memory: ImageStore, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        memory.upload(tmp_path / "missing.jpg")
-    with pytest.raises(IsADirectoryError):
-        memory.upload(tmp_path)
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(InvalidArgumentError):
-        memory.upload(tmp_path / "pipe")
-
-
-def test_no_file_is_left_open(memory: ImageStore, picture: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "board.jpg"
-    path.write_bytes(picture)
-    memory.upload(path)
-    before = len(os.listdir("/proc/self/fd"))
-    for _ in range(20):
-        memory.upload(path)
-        with pytest.raises(StorageError):
-            memory.upload(io.BytesIO(b"nothing"))
-    assert len(os.listdir("/proc/self/fd")) == before
-
-
 def test_one_upload_may_be_optimized_otherwise(memory: ImageStore, picture: bytes) -> None:
     image = memory.upload(picture, optimize={"max_width": 100, "format": "webp"})
     assert (image.width, image.content_type) == (100, "image/webp")
@@ -291,71 +164,6 @@ def test_a_listing_is_lazy_and_ends(memory: ImageStore, picture: bytes) -> None:
     assert list(listing) == []
     with pytest.raises(InvalidKeyError):
         list(memory.list("elsewhere"))
-
-
-def test_stores_are_pickled_with_their_configuration(tmp_path: Path, picture: bytes) -> None:
-    store = ImageStore.local(tmp_path / "up", variants={"thumb": {"max_width": 50}}, prefix="x")
-    image = store.upload(picture)
-    again: ImageStore = pickle.loads(pickle.dumps(store))
-    assert again.get(image.key) == store.get(image.key) and again.variants == ["thumb"]
-    pickle.loads(pickle.dumps(again))
-
-
-def test_a_pickle_of_the_environments_store_carries_no_secret(
-    monkeypatch: pytest.MonkeyPatch, server: Server, bucket: str, picture: bytes
-) -> None:
-    for name, value in server.environment(bucket).items():
-        monkeypatch.setenv(name, value)
-    image = ImageStore.from_env().upload(picture)
-    pickled = pickle.dumps(ImageStore.from_env(variants={"thumb": {}}))
-    assert bucket.encode() in pickled
-    assert server.secret_key.encode() not in pickled and server.access_key.encode() not in pickled
-    # In the worker, whose environment has the keys but not the bucket:
-    monkeypatch.delenv("AWS_S3_BUCKET")
-    monkeypatch.setenv("LABLINK_STORAGE_PREFIX", "other")
-    worker: ImageStore = pickle.loads(pickled)
-    assert worker.bucket == bucket and worker.prefix == "components"
-    assert worker.exists(image.key)
-
-
-def test_a_pickle_of_a_mappings_store_carries_what_is_public(monkeypatch: pytest.MonkeyPatch) -> None:
-    credentials = {
-        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
-        "AWS_SECRET_ACCESS_KEY": "hidden-key",
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN": "hidden-token",
-        "LABLINK_STORAGE_SECRET": "",
-    }
-    mapping = credentials | {
-        "AWS_S3_BUCKET": "lab-images",
-        "AWS_PROFILE": "hidden-profile",
-        "DATABASE_URL": "postgres://lab:hidden@db/lab",
-    }
-    for name, value in credentials.items():
-        monkeypatch.setenv(name, value)
-    pickled = pickle.dumps(ImageStore.from_env(mapping))
-    assert b"lab-images" in pickled
-    assert b"hidden" not in pickled and b"AKIDEXAMPLE" not in pickled and b"DATABASE_URL" not in pickled
-    assert pickle.dumps(pickle.loads(pickled)) == pickled
-    for name in ("AWS_SECRET_ACCESS_KEY", "AWS_CONTAINER_AUTHORIZATION_TOKEN"):
-        with monkeypatch.context() as other, pytest.raises(NotSupportedError, match="secrets in code"):
-            other.setenv(name, "another")
-            pickle.dumps(ImageStore.from_env(mapping))
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: ImageStore.memory(),
-        lambda: ImageStore.s3("b-u-c-k-e-t", access_key_id="AK", secret_access_key="hidden-secret"),
-        lambda: ImageStore.local("uploads", secret=SECRET),
-        lambda: ImageStore.from_env({"LABLINK_STORAGE_SECRET": SECRET}),
-    ],
-)
-def test_stores_with_secrets_are_not_pickled(make: Callable[[], ImageStore]) -> None:
-    with pytest.raises(NotSupportedError) as refused:
-        pickle.dumps(make())
-    assert "secret" in str(refused.value) or "memory" in str(refused.value)
-    assert SECRET not in str(refused.value)
 
 
 LONE = "\ud800"
@@ -438,124 +246,6 @@ def test_results_are_values(memory: ImageStore, picture: bytes) -> None:
         image.key = "other"  # type: ignore[misc]
 
 
-def test_a_wrong_configuration_names_the_remedy() -> None:
-    with pytest.raises(ConfigurationError) as wrong:
-        ImageStore.from_env({"LABLINK_STORAGE_REQUIRE_S3": "true"})
-    assert "AWS_S3_BUCKET" in f"{wrong.value} {wrong.value.hint}"
-    with pytest.raises(ConfigurationError):
-        ImageStore.s3("NOT a bucket")
-    for wrong_options in (
-        {"optimize": {"no_such": 1}},
-        {"optimize": '{"no_such": 1}'},
-        {"variants": {"thumb": {"no_such": 1}}},
-        {"limits": {"no_such": 1}},
-    ):
-        with pytest.raises(ConfigurationError, match="no_such"):
-            ImageStore.memory(**wrong_options)
-    with pytest.raises(ConfigurationError, match="secret_access_key is not set"):
-        ImageStore.s3("bucket", access_key_id="only")
-    endless: dict[str, Any] = {}
-    endless["limits"] = endless
-    with pytest.raises(ConfigurationError, match="optimize"):
-        ImageStore.memory(optimize=endless)  # type: ignore[arg-type]
-    with pytest.raises(TypeError):
-        ImageStore()
-
-
-def test_constructors_take_what_their_signatures_name_and_nothing_else(tmp_path: Path) -> None:
-    constructors: dict[str, tuple[Callable[..., ImageStore], list[Any]]] = {
-        "from_env": (ImageStore.from_env, [{}]),
-        "s3": (ImageStore.s3, ["bucket"]),
-        "local": (ImageStore.local, [tmp_path]),
-        "memory": (ImageStore.memory, []),
-    }
-    named = {
-        name: {
-            parameter.name
-            for parameter in inspect.signature(make).parameters.values()
-            if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-        }
-        for name, (make, _) in constructors.items()
-    }
-    for name, keywords in named.items():
-        assert keywords == {setting["keyword"] for setting in settings() if name in setting["constructors"]}
-    for name, (make, arguments) in constructors.items():
-        for keyword in sorted(set.union({"no_such_option"}, *named.values())):
-            if keyword in named[name]:
-                make(*arguments, **{keyword: None})
-                continue
-            for value in (None, "x", True):
-                with pytest.raises(TypeError) as wrong:
-                    make(*arguments, **{keyword: value})
-                expected = f"ImageStore.{name}() got an unexpected keyword argument {keyword!r}"
-                assert str(wrong.value) == expected
-
-
-def test_keywords_reach_the_store(tmp_path: Path) -> None:
-    store = ImageStore.s3(
-        "lab-images",
-        endpoint_url="http://minio:9000",
-        public_endpoint="https://images.lab.example",
-        direct_upload="put",
-        max_upload_bytes=5,
-        former_urls=["/uploads"],
-        limits={"max_bytes": 7, "max_duration": timedelta(seconds=2)},
-        variants={"wide": {"max_width": 800, "quality": 80}, "thumb": {"background": (1, 2, 3)}},
-    )
-    assert store.public_url("components/a.jpg").startswith("https://images.lab.example/lab-images/")
-    assert store.key_from_url("/uploads/components/a.jpg") == "components/a.jpg"
-    assert (store.direct_upload, store.max_upload_bytes, store.max_bytes) == ("put", 5, 7)
-    assert store.variants == ["wide", "thumb"]
-    assert ImageStore.local(tmp_path).direct_upload == "post"
-
-
-def test_code_replaces_what_the_environment_says() -> None:
-    variables = {
-        "LABLINK_STORAGE_MEMORY": "true",
-        "LABLINK_STORAGE_LIMITS": '{"max_bytes": 5}',
-        "LABLINK_STORAGE_VARIANTS": '{"thumb": {"max_width": 320}}',
-    }
-    store = ImageStore.from_env(variables)
-    assert (store.backend, store.max_bytes, store.variants) == ("memory", 5, ["thumb"])
-    with pytest.raises(NotSupportedError, match="pickled"):
-        pickle.dumps(store)
-    store = ImageStore.from_env(variables, limits={"max_pixels": 7}, variants={"card": {}})
-    assert (store.max_bytes, store.variants) == (32 << 20, ["card"])
-
-
-def test_variables_that_are_not_utf_8(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A path in another encoding is not silently replaced by the default directory."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(os.environb, b"GR\xdcSSE", b"gr\xfc\xdfe")
-    monkeypatch.setitem(os.environb, b"GREETING", b"gr\xfc\xdfe")
-    assert ImageStore.from_env({**os.environ}).directory
-    for name in ("LABLINK_STORAGE_DIR", "AWS_S3_BUCKET"):
-        with monkeypatch.context() as wrong:
-            wrong.setitem(os.environb, name.encode(), b"/srv/gr\xfc\xdfe")
-            with pytest.raises(ConfigurationError, match=name) as refused:
-                ImageStore.from_env()
-            assert refused.value.hint
-            command = [sys.executable, "-m", "lablink_storage", "ls"]
-            done = subprocess.run(command, capture_output=True, text=True)
-            assert done.returncode == 1 and name in done.stderr and "Traceback" not in done.stderr
-    with pytest.raises(TypeError, match="env"):
-        ImageStore.from_env({1: "x"})  # type: ignore[dict-item]
-
-
-def test_no_secret_is_shown() -> None:
-    store = ImageStore.s3(
-        "bucket-name",
-        access_key_id="AKIDEXAMPLE",
-        secret_access_key="hidden-secret",
-        session_token="hidden-token",
-    )
-    post = store.presigned_post("a.jpg")
-    shown = repr(store) + str(store) + repr(post) + repr(store.presigned_get("components/a.jpg"))
-    assert "bucket-name" in shown
-    for hidden in ("hidden-secret", "hidden-token", post.fields["x-amz-signature"]):
-        assert hidden not in shown
-
-
 def test_the_kinds_of_s3s_refusals(server: Server, bucket: str, picture: bytes) -> None:
     with pytest.raises(NoSuchBucketError) as missing:
         server.store(f"{bucket}-missing").upload(picture)
@@ -602,48 +292,6 @@ def test_exceptions_travel() -> None:
         )
         assert kind.code == again.code
     assert AlreadyExistsError.http_status == 409
-
-
-class Unseekable(io.RawIOBase):
-    """Knows where it is and cannot go back: a request's stream, requests' raw, boto3's Body."""
-
-    def __init__(self, data: bytes) -> None:
-        self._inner = io.BytesIO(data)
-
-    def readable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._inner.tell()
-
-    def readinto(self, buffer: Any) -> int:
-        return self._inner.readinto(buffer)
-
-
-class WithoutSeek:
-    def __init__(self, data: bytes) -> None:
-        inner = io.BytesIO(data)
-        self.read, self.tell = inner.read, inner.tell
-
-
-@pytest.mark.parametrize("stream", [Unseekable, WithoutSeek])
-def test_streams_that_cannot_go_back(memory: ImageStore, stream: Any) -> None:
-    data = photo(40, 30)
-    assert memory.upload(stream(data)).source.size == len(data)
-
-
-def test_a_request_body_is_uploaded_as_it_comes(memory: ImageStore) -> None:
-    app = Flask("lab")
-    app.add_url_rule("/photo", "put", lambda: memory.upload(request.stream).key, methods=["PUT"])
-    answer = app.test_client().put("/photo", data=photo(40, 30), content_type="image/jpeg")
-    assert answer.status_code == 200 and memory.exists(answer.text)
-
-
-@pytest.mark.parametrize("empty", [b"", io.BytesIO(), bytearray()])
-def test_an_empty_file_is_called_empty(memory: ImageStore, empty: Any) -> None:
-    with pytest.raises(InvalidImageError, match="the file is empty") as refused:
-        memory.upload(empty)
-    assert refused.value.http_status == 400 and not isinstance(refused.value, UnsupportedFormatError)
 
 
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the module of subinterpreters is 3.11's")

@@ -99,7 +99,8 @@ pub(super) enum Command {
         lablink-storage migrate ./uploads s3://lablink-images/components --dry-run\n  \
         lablink-storage migrate ./uploads s3://lablink-images/components --url-map map.sql --table components --column image_url\n  \
         lablink-storage migrate s3://old-bucket/components s3://new-bucket/components --optimize --url-map map.csv\n  \
-        lablink-storage migrate s3://lablink-images/components s3://lablink-images/components --optimize --url-map map.sql\n\n\
+        lablink-storage migrate s3://lablink-images/components s3://lablink-images/components --optimize --url-map map.sql\n  \
+        psql -Atc 'SELECT image_url FROM components' | lablink-storage migrate --from-urls - --url-map map.sql\n\n\
         Run it again after an interruption: only what is missing is copied.\n\
         Nothing is ever deleted at the source, and nothing overwritten at the target.")]
     Migrate(Migrate),
@@ -338,9 +339,14 @@ pub(super) struct Setup {
 #[derive(Debug, Args)]
 pub(super) struct Migrate {
     /// A directory, or s3://bucket/prefix
-    pub(super) source: String,
+    #[arg(required_unless_present = "from_urls")]
+    pub(super) source: Option<String>,
     /// A directory, or s3://bucket/prefix
-    pub(super) target: String,
+    #[arg(required_unless_present = "from_urls")]
+    pub(super) target: Option<String>,
+    /// Fetch the images of these URLs, one a line, into the store
+    #[arg(long, value_name = "FILE|-", conflicts_with_all = ["source", "target", "optimize", "old_base_url", "quick", "all_files", "outside_prefix"])]
+    pub(super) from_urls: Option<PathBuf>,
     /// Optimize images on the way, under new keys
     #[arg(long)]
     pub(super) optimize: bool,

@@ -1,7 +1,7 @@
 //! Which files a command is to go through: as they were named, those of folders, and stdin.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::Result;
@@ -37,6 +37,15 @@ impl Input {
         .map_err(|error| Failure::io(&error, error.to_string()))?
         .ok_or_else(|| Failure::new("limit_exceeded", format!("larger than {}", size(most))))
     }
+}
+
+/// A list of lines: a file, or stdin for `-`.
+pub(super) fn lines_of(file: &Path) -> Result<Box<dyn BufRead>> {
+    if file == Path::new("-") {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let opened = fs::File::open(file).map_err(|error| Failure::file(file, &error))?;
+    Ok(Box::new(BufReader::new(opened)))
 }
 
 fn bounded(reader: impl Read, most: u64) -> io::Result<Option<Vec<u8>>> {

@@ -1,15 +1,21 @@
 //! `migrate`.
 
+use std::path::{Path, PathBuf};
+
 use super::args::Migrate;
+use super::inputs::lines_of;
 use super::interrupt::Interrupt;
 use super::output::{Failure, INTERRUPTED, Outcome, size};
 use super::{Context, Result};
-use crate::ops::{self, MigrateOptions, Migrated, Place, UrlMap};
+use crate::ops::{self, MigrateOptions, Migrated, Place, UrlMap, UrlMigrated, UrlOptions};
 
 pub(super) async fn run(context: &Context, arguments: Migrate) -> Result<Outcome> {
     let output = context.output;
-    let place = |text: &str| Place::open(text, context.vars.iter().cloned());
-    let (source, target) = (place(&arguments.source)?, place(&arguments.target)?);
+    let place = |text: &str| Place::open_loading(text, context.vars.iter().cloned(), context.load);
+    let (Some(source), Some(target)) = (&arguments.source, &arguments.target) else {
+        return from_urls(context, arguments).await;
+    };
+    let (source, target) = (place(source)?, place(target)?);
     if let Some(consequence) = target.outside_prefix()
         && !arguments.outside_prefix
     {
@@ -37,13 +43,7 @@ pub(super) async fn run(context: &Context, arguments: Migrate) -> Result<Outcome
         .with_outside_prefix(arguments.outside_prefix)
         .with_concurrency(usize::from(arguments.concurrency));
     options.old_base_url = arguments.old_base_url;
-    options.url_map = arguments.url_map.map(|file| {
-        if file.extension().is_some_and(|extension| extension == "csv") {
-            UrlMap::csv(file)
-        } else {
-            UrlMap::sql(file, arguments.table, arguments.column)
-        }
-    });
+    options.url_map = url_map(arguments.url_map, arguments.table, arguments.column);
     let mut interrupt = Interrupt::listen(output, "stopping");
     let progress = output.progress(None, "objects");
     let mut copied = 0;
@@ -102,6 +102,58 @@ pub(super) async fn run(context: &Context, arguments: Migrate) -> Result<Outcome
     if report.failed > 0 {
         output.note("run it again to copy what is missing");
     }
+    output.document(&report)?;
+    Ok(Outcome::when(report.failed == 0))
+}
+
+fn url_map(file: Option<PathBuf>, table: String, column: String) -> Option<UrlMap> {
+    file.map(|file| {
+        if file.extension().is_some_and(|extension| extension == "csv") {
+            UrlMap::csv(file)
+        } else {
+            UrlMap::sql(file, table, column)
+        }
+    })
+}
+
+/// `migrate --from-urls`.
+async fn from_urls(context: &Context, arguments: Migrate) -> Result<Outcome> {
+    let output = context.output;
+    let store = context.store()?;
+    let list = arguments.from_urls.as_deref().unwrap_or(Path::new("-"));
+    let lines = lines_of(list)?;
+    let mut options = UrlOptions::default()
+        .with_dry_run(arguments.dry_run)
+        .with_concurrency(usize::from(arguments.concurrency));
+    options.url_map = url_map(arguments.url_map, arguments.table, arguments.column);
+    let mut interrupt = Interrupt::listen(output, "stopping");
+    let progress = output.progress(None, "URLs");
+    let migration = ops::migrate_urls(&store, lines, &options, |migrated| {
+        progress.step("");
+        if let UrlMigrated::Failed(failure) = migrated {
+            let mut told = Failure::new(failure.kind, failure.message.clone());
+            told.hint.clone_from(&failure.hint);
+            progress.suspend(|| output.failure(&failure.url, &told));
+        }
+    });
+    let ended = tokio::select! {
+        ended = migration => ended.map_err(Failure::from),
+        () = interrupt.pressed() => Err(Failure::new(INTERRUPTED, "interrupted")),
+    };
+    drop(progress);
+    if ended.is_err() && !arguments.dry_run {
+        output.note("run it again to fetch what is missing");
+    }
+    let report = ended?;
+    let verb = if report.dry_run { "to fetch" } else { "stored" };
+    output.line(format_args!(
+        "{} {verb} ({}), {} there already, {} of this store, {} failed",
+        report.stored,
+        size(report.bytes),
+        report.present,
+        report.own,
+        report.failed
+    ))?;
     output.document(&report)?;
     Ok(Outcome::when(report.failed == 0))
 }

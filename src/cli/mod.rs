@@ -30,7 +30,7 @@ use clap::Parser;
 
 use crate::config::{Config, ConfigBuilder};
 use crate::error::Error;
-use crate::store::ImageStore;
+use crate::store::{ImageStore, LoadInspector};
 use args::{Arguments, Command};
 use output::{BROKEN_PIPE, Failure, INTERRUPTED, Outcome, Output};
 
@@ -49,7 +49,7 @@ type Result<T, E = Failure> = std::result::Result<T, E>;
 /// ```
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     crate::optimize::silence_caught_panics();
-    run_with(args, of_process())
+    run_with(args, of_process(), None)
 }
 
 /// The process's environment.
@@ -75,10 +75,24 @@ pub fn run_with_vars(
     args: impl IntoIterator<Item = OsString>,
     vars: impl IntoIterator<Item = (String, String)>,
 ) -> u8 {
-    run_with(args, Ok(vars.into_iter().collect()))
+    run_with(args, Ok(vars.into_iter().collect()), None)
 }
 
-fn run_with(args: impl IntoIterator<Item = OsString>, vars: Result<Vec<(String, String)>>) -> u8 {
+/// As [`run`], for a face that can find the inspector which `LABLINK_STORAGE_INSPECTOR` names.
+pub fn run_loading(
+    args: impl IntoIterator<Item = OsString>,
+    vars: Option<Vec<(String, String)>>,
+    load: LoadInspector,
+) -> u8 {
+    crate::optimize::silence_caught_panics();
+    run_with(args, vars.map_or_else(of_process, Ok), Some(load))
+}
+
+fn run_with(
+    args: impl IntoIterator<Item = OsString>,
+    vars: Result<Vec<(String, String)>>,
+    load: Option<LoadInspector>,
+) -> u8 {
     let arguments = match Arguments::try_parse_from(args) {
         Ok(arguments) => arguments,
         Err(refused) => {
@@ -92,7 +106,7 @@ fn run_with(args: impl IntoIterator<Item = OsString>, vars: Result<Vec<(String, 
         quiet: arguments.quiet,
     };
     let outcome = vars
-        .and_then(|vars| Context::new(output, vars, arguments.env_file))
+        .and_then(|vars| Context::new(output, vars, load, arguments.env_file))
         .and_then(|context| dispatch(&context, arguments.command));
     match outcome {
         Ok(Outcome::Done) => 0,
@@ -151,12 +165,14 @@ fn dispatch(context: &Context, command: Command) -> Result<Outcome> {
 struct Context {
     output: Output,
     vars: Vec<(String, String)>,
+    load: Option<LoadInspector>,
 }
 
 impl Context {
     fn new(
         output: Output,
         mut vars: Vec<(String, String)>,
+        load: Option<LoadInspector>,
         env_file: Option<PathBuf>,
     ) -> Result<Self> {
         let path = env_file.as_deref().unwrap_or(Path::new(".env"));
@@ -168,7 +184,7 @@ impl Context {
             let more: Vec<_> = more.into_iter().filter(|(name, _)| unset(name)).collect();
             vars.extend(more);
         }
-        Ok(Self { output, vars })
+        Ok(Self { output, vars, load })
     }
 
     fn config(&self) -> Result<Config> {
@@ -176,7 +192,8 @@ impl Context {
     }
 
     fn open(&self) -> std::result::Result<ImageStore, Error> {
-        ImageStore::from_config(Config::from_vars(self.vars.iter().cloned())?)
+        let config = Config::from_vars(self.vars.iter().cloned())?;
+        ImageStore::from_config_loading(config, self.load)
     }
 
     /// Returns the store, with a warning on stderr where nobody chose one.

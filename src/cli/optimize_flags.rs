@@ -19,9 +19,10 @@ pub(super) struct OptimizeFlags {
     /// Way to fit the image to the box of width and height
     #[arg(long, value_enum)]
     fit: Option<FitName>,
-    /// Which part stays when cover crops
-    #[arg(long, value_enum)]
-    gravity: Option<GravityName>,
+    /// Which part stays when cover crops: center, a direction such as north or southwest, attention, or a
+    /// point such as 0.3,0.5, from the left and the top
+    #[arg(long, value_name = "PART")]
+    gravity: Option<Gravity>,
     /// Quality from 1 to 100
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
     quality: Option<u8>,
@@ -83,7 +84,7 @@ impl OptimizeFlags {
         set(&self.max_width, &mut options.max_width);
         set(&self.max_height, &mut options.max_height);
         set(&self.fit.map(Fit::from), &mut options.fit);
-        set(&self.gravity.map(Gravity::from), &mut options.gravity);
+        set(&self.gravity, &mut options.gravity);
         set(&self.quality, &mut options.quality);
         set(&self.format.map(OutputFormat::from), &mut options.format);
         set(&self.background, &mut options.background);
@@ -124,9 +125,6 @@ macro_rules! names {
 }
 
 names!(FitName for Fit { Inside, Contain, Cover });
-names!(GravityName for Gravity {
-    Center, North, NorthEast, East, SouthEast, South, SouthWest, West, NorthWest,
-});
 names!(AnimationName for Animation { FirstFrame, Reject });
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

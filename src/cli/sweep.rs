@@ -1,13 +1,13 @@
 //! `sweep`.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::args::Sweep as Arguments;
 use super::document::Document;
+use super::inputs::lines_of;
 use super::output::{Failure, Outcome, size};
 use super::{Context, Result};
 use crate::ops::{self, Sweep, SweepOptions, Swept, SweptAs, UsedUrls};
@@ -165,11 +165,5 @@ impl Lists {
 }
 
 fn used_urls(store: &ImageStore, file: &Path) -> Result<UsedUrls> {
-    let reader: Box<dyn BufRead> = if file == Path::new("-") {
-        Box::new(io::stdin().lock())
-    } else {
-        let opened = File::open(file).map_err(|error| Failure::file(file, &error))?;
-        Box::new(BufReader::new(opened))
-    };
-    UsedUrls::read(store, reader).map_err(|error| Failure::file(file, &error))
+    UsedUrls::read(store, lines_of(file)?).map_err(|error| Failure::file(file, &error))
 }

@@ -90,6 +90,8 @@ pub struct ConfigBuilder {
     pub(super) optimize: Option<Given<OptimizeOptions>>,
     pub(super) limits: Option<Limits>,
     pub(super) variants: Option<Given<Vec<Variant>>>,
+    pub(super) fetch_hosts: Option<Given<Vec<String>>>,
+    pub(super) inspector: Option<Given<String>>,
     pub(super) require_s3: bool,
 }
 
@@ -345,6 +347,14 @@ impl ConfigBuilder {
             .map_or_else(Vec::new, |given| given.value);
         variants.push(variant);
         self.with_variants(variants)
+    }
+
+    /// Names the hosts that `upload_from_url` may ask: exact names, `*.example.org` for all below one, `*` for any
+    /// public host; with a port where it is another than 80 and 443. Default none.
+    pub fn with_fetch_hosts<T: Into<String>>(mut self, hosts: impl IntoIterator<Item = T>) -> Self {
+        let hosts: Vec<String> = hosts.into_iter().map(Into::into).collect();
+        self.fetch_hosts = given("fetch_hosts", hosts);
+        self
     }
 
     /// Sets whether [`build`](Self::build) fails where no backend was chosen, instead of storing locally.

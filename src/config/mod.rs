@@ -9,6 +9,7 @@ mod credentials;
 mod endpoint_tests;
 mod env;
 mod error;
+mod fetch_hosts;
 mod options;
 mod pem;
 mod table;
@@ -21,6 +22,7 @@ mod wrong_tests;
 pub use builder::ConfigBuilder;
 pub use credentials::{CredentialsChain, CredentialsSource, StaticCredentials};
 pub use error::ConfigError;
+pub(crate) use fetch_hosts::FetchHosts;
 pub use table::{Reach, Setting, SettingKind, SettingValue};
 
 use std::path::{Path, PathBuf};
@@ -60,6 +62,12 @@ pub struct Config {
     pub(crate) max_upload_bytes: u64,
     pub(crate) optimize: OptimizeOptions,
     pub(crate) variants: Vec<Variant>,
+    #[cfg_attr(
+        not(feature = "fetch"),
+        expect(dead_code, reason = "for upload_from_url")
+    )]
+    pub(crate) fetch_hosts: FetchHosts,
+    pub(crate) inspector: Option<String>,
     pub(crate) fell_back: bool,
 }
 
@@ -403,6 +411,12 @@ impl Config {
     /// The versions that are written beside every image.
     pub fn variants(&self) -> &[Variant] {
         &self.variants
+    }
+
+    /// Returns the Python callable that inspects images, as `module:callable`. A store that has no inspector
+    /// refuses to publish while one is named.
+    pub fn inspector(&self) -> Option<&str> {
+        self.inspector.as_deref()
     }
 
     /// Returns the warning for the opening of a store for which nobody chose a backend, so that images go to

@@ -234,6 +234,10 @@ pub(super) const SETTINGS: &[Setting] = &[
         .code("with_decode_wait", "decode_wait", ANYWHERE).or("`10`"),
     row(&["LABLINK_STORAGE_MAX_UPLOAD_BYTES"], "largest direct upload, in bytes", Takes::Count(|builder, given| builder.max_upload_bytes = Some(given)))
         .code("with_max_upload_bytes", "max_upload_bytes", ANYWHERE).or("`10485760`"),
+    row(&["LABLINK_STORAGE_FETCH_HOSTS"], "hosts that `upload_from_url` may ask, comma-separated: `photos.example.org`, `*.example.org`, or `*`", Takes::List(|builder, given| builder.fetch_hosts = Some(given)))
+        .code("with_fetch_hosts", "fetch_hosts", ANYWHERE).or("none"),
+    row(&["LABLINK_STORAGE_INSPECTOR"], "the Python callable that looks at each image before it is published, as `module:callable`; Rust takes an `Inspector`", Takes::Text(|builder, given| builder.inspector = Some(given)))
+        .code("", "inspector", ANYWHERE).or("none"),
 ];
 
 const fn row(variables: &'static [&'static str], doc: &'static str, takes: Takes) -> Setting {

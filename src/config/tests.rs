@@ -182,7 +182,8 @@ fn options_come_from_json() {
         ),
         (
             "LABLINK_STORAGE_VARIANTS",
-            r#"{"wide": {"max_width": 800}, "thumb": {"max_width": 320, "fit": "cover", "background": [1, 2, 3]}}"#,
+            r#"{"wide": {"max_width": 800}, "thumb": {"max_width": 320, "fit": "cover", "background": [1, 2, 3],
+                "gravity": [0.25, 1]}}"#,
         ),
         ("LABLINK_STORAGE_DEADLINE", "12.5"),
         ("LABLINK_STORAGE_MAX_DECODES", "2"),
@@ -205,6 +206,7 @@ fn options_come_from_json() {
     assert_eq!(variants, ["wide", "thumb"]);
     let thumb = config.variants()[1].options();
     assert_eq!((thumb.fit, thumb.background), (Fit::Cover, [1, 2, 3]));
+    assert_eq!(thumb.gravity, Gravity::Point(0.25, 1.0));
     assert_eq!(config.deadline(), Duration::from_millis(12_500));
     assert_eq!(config.decode_wait(), Duration::from_secs(3));
     assert_eq!((config.max_decodes(), config.max_upload_bytes()), (2, 7));

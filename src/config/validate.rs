@@ -7,6 +7,7 @@ use super::bounds::{concurrency, deadline, images, max_upload_bytes};
 use super::builder::{ConfigBuilder, Given, Kind};
 use super::credentials::{CredentialsChain, CredentialsSource, StaticCredentials};
 use super::error::ConfigError;
+use super::fetch_hosts::fetch_hosts;
 use super::pem::{ca_bundle, cloudfront};
 use super::{BackendConfig, Config, LocalConfig, S3Config};
 use crate::secret::Secret;
@@ -59,6 +60,8 @@ pub(super) fn validate(mut builder: ConfigBuilder) -> Result<Config, ConfigError
         max_upload_bytes: max_upload_bytes(&builder)?,
         optimize,
         variants,
+        fetch_hosts: fetch_hosts(builder.fetch_hosts.as_ref())?,
+        inspector: inspector(builder.inspector.as_ref())?,
     })
 }
 
@@ -81,6 +84,22 @@ fn check_required(builder: &ConfigBuilder) -> Result<(), ConfigError> {
     };
     let problem = format!("{problem}, and LABLINK_STORAGE_REQUIRE_S3 asks for S3");
     Err(ConfigError::new(setting, problem, remedy))
+}
+
+/// A Python callable, as `module:callable`.
+fn inspector(given: Option<&Given<String>>) -> Result<Option<String>, ConfigError> {
+    let Some(given) = given else {
+        return Ok(None);
+    };
+    let names = given.value.split_once(':');
+    if names.is_none_or(|(module, callable)| module.is_empty() || callable.is_empty()) {
+        return Err(ConfigError::new(
+            given.name,
+            "does not name a callable",
+            "name one as module:callable, such as lab.moderation:inspect",
+        ));
+    }
+    Ok(Some(given.value.clone()))
 }
 
 fn backend(builder: &ConfigBuilder) -> Result<BackendConfig, ConfigError> {

@@ -232,6 +232,12 @@ fn a_value_that_cannot_be_is_named_by_its_variable() {
             &["d1.cloudfront.net", "https://a.example.org,uploads"],
             &[],
         ),
+        (
+            "LABLINK_STORAGE_FETCH_HOSTS",
+            &["https://photos.example.org", "a.example,b/c", "*.*"],
+            &[],
+        ),
+        ("LABLINK_STORAGE_INSPECTOR", &["inspect", ":inspect"], &[]),
         ("AWS_CA_BUNDLE", &["/nonexistent/ca.pem", "/"], &[BUCKET]),
         ("SSL_CERT_FILE", &["/nonexistent/ca.pem"], &[BUCKET]),
     ];

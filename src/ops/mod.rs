@@ -5,6 +5,7 @@
 //! | [`doctor`] | tries everything that a store needs and says what to do where it fails |
 //! | [`Setup`] | the documents and the script that make a healthy bucket |
 //! | [`migrate`] | moves images from one place to another without loss |
+//! | `migrate_urls` | fetches the images that a column's URLs lead to |
 //! | [`sweep`] | finds and removes unused objects |
 //! | [`handle_event`] | promotes the direct uploads named in an S3 event notification |
 //!
@@ -12,6 +13,7 @@
 
 mod doctor;
 mod events;
+mod lines;
 mod migrate;
 mod setup;
 mod sweep;
@@ -22,6 +24,7 @@ pub use events::{InvalidEvent, MAX_EVENT_BYTES, Notice, ObjectEvent, parse_event
 pub use migrate::{
     MigrateFailure, MigrateOptions, MigrateReport, Migrated, Place, UrlMap, UrlMapFormat, migrate,
 };
+pub use migrate::{UrlFailure, UrlMigrated, UrlOptions, UrlReport, migrate_urls};
 #[cfg(feature = "cli")]
 pub(crate) use setup::check_origin;
 pub use setup::{Archive, InvalidSetup, Setup, SetupOptions};

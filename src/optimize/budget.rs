@@ -60,10 +60,6 @@ impl<'a> Budget<'a> {
         at_most("pixels", pixels, self.limits.max_pixels)
     }
 
-    pub(super) fn check_scans(&self, scans: u32) -> Result<(), OptimizeError> {
-        at_most("JPEG scans", scans.into(), self.limits.max_scans.into())
-    }
-
     pub(super) fn check_frames(&self, frames: u32) -> Result<(), OptimizeError> {
         at_most("frames", frames.into(), self.limits.max_frames.into())
     }

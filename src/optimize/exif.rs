@@ -3,33 +3,25 @@
 //! EXIF is a TIFF 6.0 structure: a byte order mark, and directories of 12-byte entries
 //! (TIFF 6.0, section 2; Exif 2.32, section 4.6).
 
-use image::metadata::Orientation;
-
 const ARTIST: u16 = 0x013b;
 const COPYRIGHT: u16 = 0x8298;
 const ORIENTATION: u16 = 0x0112;
 const ASCII: u16 = 2;
+const SHORT: u16 = 3;
 const LONG: u16 = 4;
 /// Longer notices are cut; they have to fit one JPEG segment together.
 const MAX_TEXT: usize = 8192;
 
-/// The orientation that an EXIF block asks for; upright where it is absent or invalid.
-pub(super) fn orientation(tiff: &[u8]) -> Orientation {
-    Orientation::from_exif_chunk(tiff)
-        .or_else(|| long_orientation(tiff))
-        .unwrap_or(Orientation::NoTransforms)
+/// The block itself: some writers keep the prefix of JPEG segments in front of it.
+pub(super) fn without_prefix(exif: &[u8]) -> &[u8] {
+    exif.strip_prefix(b"Exif\0\0").unwrap_or(exif)
 }
 
-/// Some writers give the orientation as a 32-bit number, and readers take it.
-fn long_orientation(tiff: &[u8]) -> Option<Orientation> {
-    let reader = Reader::new(tiff)?;
-    let entry = reader
-        .entries()
-        .find(|&at| reader.u16(at) == Some(ORIENTATION))?;
-    if reader.u16(entry + 2)? != LONG {
-        return None;
-    }
-    Orientation::from_exif(u8::try_from(reader.u32(entry + 8)?).ok()?)
+/// The orientation that an EXIF block asks for, 1 to 8; 1 where it is absent or invalid.
+pub(super) fn orientation(tiff: &[u8]) -> u8 {
+    let asked = Reader::new(tiff).and_then(|reader| reader.orientation());
+    let asked = asked.and_then(|value| u8::try_from(value).ok());
+    asked.filter(|value| (1..=8).contains(value)).unwrap_or(1)
 }
 
 /// Who made the picture and whose it is.
@@ -140,6 +132,17 @@ impl<'a> Reader<'a> {
         })
     }
 
+    fn orientation(&self) -> Option<u32> {
+        self.entries()
+            .filter(|&at| self.u16(at) == Some(ORIENTATION))
+            .find_map(|at| match (self.u16(at + 2)?, self.u32(at + 4)?) {
+                (SHORT, 1) => self.u16(at + 8).map(u32::from),
+                // Some writers give it as a 32-bit number, and readers take it.
+                (LONG, _) => self.u32(at + 8),
+                _ => None,
+            })
+    }
+
     /// The text of the entry at `at`: ASCII (in practice UTF-8), ended by a zero byte.
     fn text(&self, at: usize) -> Option<Vec<u8>> {
         if self.u16(at + 2)? != ASCII {
@@ -180,7 +183,7 @@ mod tests {
 
     #[test]
     fn reads_orientation_and_credits() {
-        assert_eq!(orientation(&block()), Orientation::Rotate90);
+        assert_eq!(orientation(&block()), 6);
         let credits = Credits::read(&block());
         assert_eq!(credits.artist.as_deref(), Some(&b"Ada Lovelace"[..]));
         assert_eq!(credits.copyright.as_deref(), Some(&b"(c)"[..]));
@@ -191,7 +194,7 @@ mod tests {
         let credits = Credits::read(&block());
         let tiff = credits.to_tiff().expect("credits");
         assert_eq!(Credits::read(&tiff), credits);
-        assert_eq!(orientation(&tiff), Orientation::NoTransforms);
+        assert_eq!(orientation(&tiff), 1);
         assert_eq!(Credits::default().to_tiff(), None);
     }
 
@@ -203,6 +206,6 @@ mod tests {
             let _ = Credits::read(&block[..end]);
         }
         assert_eq!(Credits::read(b"II*\0\xff\xff\xff\xff"), Credits::default());
-        assert_eq!(orientation(b"not TIFF"), Orientation::NoTransforms);
+        assert_eq!(orientation(b"not TIFF"), 1);
     }
 }

@@ -149,7 +149,7 @@ fn cover(width: u32, height: u32, options: &OptimizeOptions) -> Plan {
         crop_height = crop_height.round().max(1.0);
         (out_width, out_height) = (crop_width as u32, crop_height as u32);
     }
-    let (x, y) = gravity_position(options.gravity);
+    let (x, y) = position(options.gravity, (crop_width / w, crop_height / h));
     let (mut left, mut top) = ((w - crop_width) * x, (h - crop_height) * y);
     if enlargement < 1.0 {
         (left, top) = (left.floor(), top.floor());
@@ -167,10 +167,16 @@ fn cover(width: u32, height: u32, options: &OptimizeOptions) -> Plan {
     }
 }
 
-/// Where the slack goes: the share of it that is cut off on the left and at the top.
-fn gravity_position(gravity: Gravity) -> (f64, f64) {
+/// Where the slack goes: the share of it that is cut off on the left and at the top, for a crop that has these
+/// shares of the width and the height.
+fn position(gravity: Gravity, (width, height): (f64, f64)) -> (f64, f64) {
+    let around = |middle: f64, share: f64| match 1.0 - share {
+        slack if slack > 0.0 => ((middle - share / 2.0) / slack).clamp(0.0, 1.0),
+        _ => 0.5,
+    };
     match gravity {
-        Gravity::Center => (0.5, 0.5),
+        // Where the subject is, is for whoever has the pixels to find.
+        Gravity::Center | Gravity::Attention => (0.5, 0.5),
         Gravity::North => (0.5, 0.0),
         Gravity::NorthEast => (1.0, 0.0),
         Gravity::East => (1.0, 0.5),
@@ -179,6 +185,7 @@ fn gravity_position(gravity: Gravity) -> (f64, f64) {
         Gravity::SouthWest => (0.0, 1.0),
         Gravity::West => (0.0, 0.5),
         Gravity::NorthWest => (0.0, 0.0),
+        Gravity::Point(x, y) => (around(x, width), around(y, height)),
     }
 }
 
@@ -233,13 +240,13 @@ mod tests {
         // Stored 60 x 20, turned by 90 degrees clockwise: upright 20 x 60. The upright top is the stored
         // left edge.
         let plan = Plan::new(20, 60, &options);
-        let upright = Upright::from(image::metadata::Orientation::Rotate90);
+        let upright = Upright::from_exif(6);
         let crop = plan.stored_crop(upright, 20, 60);
         assert_eq!(
             (crop.left, crop.top, crop.width, crop.height),
             (0.0, 0.0, 20.0, 20.0)
         );
-        let upright = Upright::from(image::metadata::Orientation::Rotate270);
+        let upright = Upright::from_exif(8);
         let crop = plan.stored_crop(upright, 20, 60);
         assert_eq!((crop.left, crop.top), (40.0, 0.0));
     }

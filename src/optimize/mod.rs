@@ -2,35 +2,35 @@
 //! the deadline that a decode cannot outrun.
 
 mod alpha;
+mod attention;
 mod budget;
+mod codec;
 mod color;
-mod decode;
-mod encode;
+mod dhash;
 mod error;
 mod exif;
 mod geometry;
+mod gravity;
 mod guard;
-mod header;
-#[doc(hidden)]
-pub mod jpeg;
-#[cfg(feature = "webp")]
-mod libwebp;
 mod options;
 mod orientation;
+mod picture;
 mod pipeline;
 mod placeholder;
 mod raster;
 mod resize;
-mod spare;
-mod strip;
+mod source;
 mod tone;
-mod vp8;
 mod ycbcr;
 
+#[doc(hidden)]
+pub use codec::jpeg;
 pub use error::OptimizeError;
+pub use gravity::{Gravity, InvalidGravity};
 #[doc(hidden)]
 pub use guard::silence_caught_panics;
-pub use options::{Animation, Fit, Gravity, Limits, OptimizeOptions, OutputFormat};
+pub use options::{Animation, Fit, Limits, OptimizeOptions, OutputFormat};
+pub use picture::Picture;
 
 use bytes::Bytes;
 
@@ -51,6 +51,9 @@ pub struct OptimizedImage {
     /// A [ThumbHash](https://evanw.github.io/thumbhash/) of it in standard base64: about 30 characters
     /// that a page can turn into a blurred preview. Variants carry that of the main image.
     pub placeholder: String,
+    /// A difference hash of it, 64 bits in hexadecimal: of pictures that look the same, few bits differ.
+    /// Variants carry that of the main image.
+    pub dhash: String,
     /// What came in.
     pub source: SourceInfo,
 }
@@ -70,6 +73,9 @@ pub struct SourceInfo {
     pub format: ImageFormat,
     /// Bytes of the encoded input.
     pub size: u64,
+    /// SHA-256 of the encoded input, in lower-case hexadecimal: the same file has the same.
+    #[serde(default)]
+    pub sha256: String,
     /// Width in pixels as stored, before orientation.
     pub width: u32,
     /// Height in pixels as stored, before orientation.
@@ -133,5 +139,20 @@ pub fn optimize_with_variants(
     options: &OptimizeOptions,
     variants: &[OptimizeOptions],
 ) -> Result<(OptimizedImage, Vec<OptimizedImage>), OptimizeError> {
-    guard::guarded(|| pipeline::run(bytes, options, variants))
+    let (main, variants, _) = guard::guarded(|| pipeline::run(bytes, options, variants, false))?;
+    Ok((main, variants))
+}
+
+/// The main image, its variants, and the picture for an inspector.
+#[cfg(feature = "store")]
+pub(crate) type Inspected = (OptimizedImage, Vec<OptimizedImage>, Option<Picture>);
+
+/// As [`optimize_with_variants`], with a small picture of the whole from the same decode.
+#[cfg(feature = "store")]
+pub(crate) fn optimize_inspected(
+    bytes: &[u8],
+    options: &OptimizeOptions,
+    variants: &[OptimizeOptions],
+) -> Result<Inspected, OptimizeError> {
+    guard::guarded(|| pipeline::run(bytes, options, variants, true))
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::OptimizeError;
+use super::{Gravity, OptimizeError};
+use crate::format::ImageFormat;
 
 /// `"#rrggbb"`, or three numbers of 0 to 255.
 fn colour<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 3], D::Error> {
@@ -116,7 +117,7 @@ impl OptimizeOptions {
                 reason: reason.into(),
             })
         };
-        let side = 1..=MAX_BOX;
+        let (side, share) = (1..=MAX_BOX, 0.0..=1.0);
         if !side.contains(&self.max_width) {
             return invalid("max_width", "must be 1 to 16384 pixels");
         }
@@ -126,7 +127,12 @@ impl OptimizeOptions {
         if !(1..=100).contains(&self.quality) {
             return invalid("quality", "must be 1 to 100");
         }
-        if !(0.0..=1.0).contains(&self.max_damage) {
+        if let Gravity::Point(x, y) = self.gravity
+            && !(share.contains(&x) && share.contains(&y))
+        {
+            return invalid("gravity", "a point must be 0 to 1 across and 0 to 1 down");
+        }
+        if !share.contains(&self.max_damage) {
             return invalid("max_damage", "must be 0 to 1");
         }
         let lossy_webp = self.format == OutputFormat::WebP && !self.lossless;
@@ -245,32 +251,6 @@ pub enum Fit {
     Cover,
 }
 
-/// Which part of the image stays when [`Fit::Cover`] crops, in the upright image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Gravity {
-    /// The middle.
-    #[default]
-    Center,
-    /// The top edge.
-    North,
-    /// The top right corner.
-    NorthEast,
-    /// The right edge.
-    East,
-    /// The bottom right corner.
-    SouthEast,
-    /// The bottom edge.
-    South,
-    /// The bottom left corner.
-    SouthWest,
-    /// The left edge.
-    West,
-    /// The top left corner.
-    NorthWest,
-}
-
 /// The format of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -285,6 +265,19 @@ pub enum OutputFormat {
     Png,
     /// JPEG where every pixel is opaque, else WebP.
     Auto,
+}
+
+impl OutputFormat {
+    /// What a picture is written as.
+    pub(super) fn of(self, is_opaque: bool) -> ImageFormat {
+        match self {
+            Self::Jpeg => ImageFormat::Jpeg,
+            Self::Png => ImageFormat::Png,
+            Self::WebP => ImageFormat::WebP,
+            Self::Auto if is_opaque => ImageFormat::Jpeg,
+            Self::Auto => ImageFormat::WebP,
+        }
+    }
 }
 
 /// What becomes of an animation.

@@ -1,7 +1,5 @@
 //! EXIF orientation as two steps on stored pixels: an optional transposition, then mirroring.
 
-use image::metadata::Orientation;
-
 /// How stored pixels become upright ones: first `transpose` (rows become columns), then `flip_x` and
 /// `flip_y` of the transposed picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -11,17 +9,18 @@ pub(super) struct Upright {
     pub(super) flip_y: bool,
 }
 
-impl From<Orientation> for Upright {
-    fn from(orientation: Orientation) -> Self {
+impl Upright {
+    /// What an EXIF orientation of 1 to 8 asks for (TIFF 6.0, tag 274); nothing for any other value.
+    pub(super) fn from_exif(orientation: u8) -> Self {
         let (transpose, flip_x, flip_y) = match orientation {
-            Orientation::NoTransforms => (false, false, false),
-            Orientation::FlipHorizontal => (false, true, false),
-            Orientation::Rotate180 => (false, true, true),
-            Orientation::FlipVertical => (false, false, true),
-            Orientation::Rotate90FlipH => (true, false, false),
-            Orientation::Rotate90 => (true, true, false),
-            Orientation::Rotate270FlipH => (true, true, true),
-            Orientation::Rotate270 => (true, false, true),
+            2 => (false, true, false),
+            3 => (false, true, true),
+            4 => (false, false, true),
+            5 => (true, false, false),
+            6 => (true, true, false),
+            7 => (true, true, true),
+            8 => (true, false, true),
+            _ => (false, false, false),
         };
         Self {
             transpose,
@@ -29,9 +28,7 @@ impl From<Orientation> for Upright {
             flip_y,
         }
     }
-}
 
-impl Upright {
     pub(super) fn is_identity(self) -> bool {
         self == Self::default()
     }
@@ -102,7 +99,7 @@ mod tests {
             (b"cfbead", (2, 3)),
         ];
         for (code, (letters, size)) in (1..).zip(expected) {
-            let upright = Upright::from(Orientation::from_exif(code).expect("1 to 8"));
+            let upright = Upright::from_exif(code);
             assert_eq!(
                 upright.apply::<1>(stored, 3, 2),
                 letters,

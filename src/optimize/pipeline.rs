@@ -1,45 +1,50 @@
-//! The way of one image: header, decode once, then for every result resize, turn, convert, encode.
+//! The way of one image: open, decode once, then for every result resize, turn, convert, encode.
 
+use crate::digest::sha256_hex;
 use crate::format::ImageFormat;
 
+use super::attention::Attention;
 use super::budget::Budget;
+use super::codec::{Codec, Decoded, Wanted, codec};
 use super::color::{Converter, cmyk_to_rgb};
-use super::decode::{Decoded, Wanted, decode};
-use super::encode::encode;
 use super::exif::Credits;
 use super::geometry::{Plan, Rect};
-use super::header::{Details, Header};
-use super::jpeg::Color;
 use super::orientation::Upright;
-use super::placeholder::placeholder;
+use super::picture::{Picture, SIDE};
+use super::placeholder::Looks;
 use super::raster::{Component, Frame, Layout, Pixels, Range, Raster};
 use super::resize::{Resizer, resample};
-use super::spare::has_spare;
-use super::strip::strip;
-use super::{OptimizeError, OptimizeOptions, OptimizedImage, OutputFormat, alpha, ycbcr};
+use super::source::Source;
+use super::{
+    Gravity, OptimizeError, OptimizeOptions, OptimizedImage, OutputFormat, alpha, attention, ycbcr,
+};
 
 pub(super) fn run(
     bytes: &[u8],
     options: &OptimizeOptions,
     variants: &[OptimizeOptions],
-) -> Result<(OptimizedImage, Vec<OptimizedImage>), OptimizeError> {
+    with_picture: bool,
+) -> Result<(OptimizedImage, Vec<OptimizedImage>, Option<Picture>), OptimizeError> {
     for options in std::iter::once(options).chain(variants) {
         options.validate()?;
     }
     let budget = Budget::new(options);
-    let header = Header::read(bytes, options, &budget)?;
-    let upright = header.upright();
-    let (width, height) = upright.size(header.width, header.height);
+    let source = Source::open(bytes, options, &budget)?;
+    let upright = Upright::from_exif(source.orientation());
+    let facts = source.file.facts();
+    let (width, height) = upright.size(facts.width, facts.height);
     let mut wanted = Wanted {
         reduction: f64::INFINITY,
         half_chroma: true,
     };
-    for options in std::iter::once(options).chain(variants) {
+    let picture = with_picture.then(|| OptimizeOptions::default().with_max_size(SIDE, SIDE));
+    for options in std::iter::once(options).chain(variants).chain(&picture) {
         let plan = Plan::new(width, height, options);
         wanted.reduction = wanted.reduction.min(plan.reduction());
         wanted.half_chroma &= options.format != OutputFormat::Png && !options.lossless;
     }
-    let decoded = decode(bytes, &header, wanted, &budget)?;
+    budget.check_time()?;
+    let decoded = source.file.decode(wanted, &budget)?;
     // What was cut off was to be taken, however much it is.
     if !decoded.truncated {
         budget.check_damage(decoded.damaged)?;
@@ -51,20 +56,17 @@ pub(super) fn run(
         Pixels::Cmyk(..) => Layout::Cmyk,
     };
     let mut job = Job {
-        bytes,
         opaque: is_opaque(&pixels),
         converter: Converter::new(&color, layout),
-        credits: header
-            .exif
-            .as_deref()
-            .map(Credits::read)
-            .unwrap_or_default(),
+        credits: facts.exif.as_deref().map(Credits::read).unwrap_or_default(),
         resizer: Resizer::default(),
-        placeholder: None,
+        attention: None,
+        looks: None,
+        sha256: sha256_hex(bytes),
         budget: &budget,
         keepable: !(decoded.truncated || decoded.spare || decoded.damaged > 0.0),
         damaged: decoded.damaged,
-        header,
+        source,
         pixels,
         upright,
     };
@@ -73,13 +75,13 @@ pub(super) fn run(
         .iter()
         .map(|options| job.make(options))
         .collect::<Result<_, _>>()?;
-    Ok((main, variants))
+    let picture = picture.map(|options| job.picture(&options)).transpose()?;
+    Ok((main, variants, picture))
 }
 
 /// A decoded source, and what every result of it needs.
 struct Job<'a> {
-    bytes: &'a [u8],
-    header: Header<'a>,
+    source: Source<'a>,
     pixels: Pixels,
     upright: Upright,
     opaque: bool,
@@ -91,37 +93,32 @@ struct Job<'a> {
     credits: Credits,
     resizer: Resizer,
     /// Of the first result, for all of them.
-    placeholder: Option<String>,
+    looks: Option<Looks>,
+    sha256: String,
+    /// Found for the first result that asks for it.
+    attention: Option<Attention>,
     budget: &'a Budget<'a>,
 }
 
 impl Job<'_> {
     fn make(&mut self, options: &OptimizeOptions) -> Result<OptimizedImage, OptimizeError> {
         self.budget.check_time()?;
-        let format = match options.format {
-            OutputFormat::Jpeg => ImageFormat::Jpeg,
-            OutputFormat::Png => ImageFormat::Png,
-            OutputFormat::WebP => ImageFormat::WebP,
-            OutputFormat::Auto if self.opaque => ImageFormat::Jpeg,
-            OutputFormat::Auto => ImageFormat::WebP,
-        };
-        let (width, height) = self.upright.size(self.header.width, self.header.height);
-        let plan = Plan::new(width, height, options);
+        let format = options.format.of(self.opaque);
+        let codec = codec(format);
+        let facts = self.source.file.facts();
+        let (width, height) = self.upright.size(facts.width, facts.height);
+        let plan = self.plan(width, height, options)?;
         // Planes go as they are where both ends have them.
-        let lossy = match format {
-            ImageFormat::Jpeg => true,
-            ImageFormat::WebP => !options.lossless && cfg!(feature = "webp"),
-            ImageFormat::Png | ImageFormat::Gif => false,
-        };
-        let planar = lossy && self.converter.is_none() && plan.canvas.is_none();
+        let planar =
+            (codec.takes_planes)(options) && self.converter.is_none() && plan.canvas.is_none();
         let frame = self.frame(&plan, planar)?;
         self.budget.check_time()?;
-        let mut frame = self.finish(frame, &plan, format, options);
-        let placeholder = match &self.placeholder {
+        let mut frame = self.finish(frame, &plan, &codec, options);
+        let Looks { placeholder, dhash } = match &self.looks {
             Some(made) => made.clone(),
             None => {
-                let made = placeholder(&mut frame, &mut self.resizer)?;
-                self.placeholder.insert(made).clone()
+                let made = Looks::of(&mut frame, &mut self.resizer)?;
+                self.looks.insert(made).clone()
             }
         };
 
@@ -130,13 +127,14 @@ impl Job<'_> {
         } else {
             None
         };
-        let mut data = encode(frame, format, options, exif.as_deref(), self.budget)?;
+        let mut data = (codec.encode)(frame, options, exif.as_deref(), self.budget)?;
         self.budget.check_time()?;
-        if format == self.header.format
+        if format == self.source.format
             && plan.is_identity(width, height)
-            && let Some(kept) = self.kept_source(exif.as_deref())
+            && self.is_keepable()
+            && let Some(kept) = self.source.file.strip(exif.as_deref())
             && kept.len() <= data.len()
-            && !has_spare(&kept, &self.header, self.budget)?
+            && !self.source.file.has_spare(self.budget)?
         {
             data = kept;
         }
@@ -147,26 +145,67 @@ impl Job<'_> {
             width,
             height,
             placeholder,
-            source: self.header.source_info(self.bytes.len(), self.damaged),
+            dhash,
+            source: self.source.info(&self.sha256, self.damaged),
         })
     }
 
-    /// The source without its metadata, if it shows the same without it.
-    fn kept_source(&self, exif: Option<&[u8]>) -> Option<Vec<u8>> {
-        let plain = match &self.header.details {
-            Details::Jpeg(jpeg) => matches!(jpeg.color, Color::Gray | Color::YCbCr),
-            Details::Png(_) | Details::WebP(_) | Details::Gif(_) => true,
-        };
-        if !plain || !self.keepable || self.converter.is_some() || !self.upright.is_identity() {
-            return None;
+    /// The whole picture, small, over white.
+    fn picture(&mut self, options: &OptimizeOptions) -> Result<Picture, OptimizeError> {
+        self.budget.check_time()?;
+        let facts = self.source.file.facts();
+        let (width, height) = self.upright.size(facts.width, facts.height);
+        let plan = Plan::new(width, height, options);
+        let frame = self.frame(&plan, false)?;
+        match self.finish(frame, &plan, &codec(ImageFormat::Jpeg), options) {
+            Frame::Packed(raster) => Ok(Picture::new(raster)),
+            Frame::Ycc420(planes) => Ok(Picture::new(ycbcr::planes_to_rgb(&planes))),
         }
-        strip(self.bytes, &self.header, exif)
+    }
+
+    /// The plan for one result, with the subject found if it is asked for.
+    fn plan(
+        &mut self,
+        width: u32,
+        height: u32,
+        options: &OptimizeOptions,
+    ) -> Result<Plan, OptimizeError> {
+        let plan = Plan::new(width, height, options);
+        let crop = plan.crop;
+        let shares = (
+            crop.width / f64::from(width),
+            crop.height / f64::from(height),
+        );
+        if options.gravity != Gravity::Attention || shares == (1.0, 1.0) {
+            return Ok(plan);
+        }
+        let attention = match &self.attention {
+            Some(attention) => attention,
+            None => {
+                let small =
+                    OptimizeOptions::default().with_max_size(attention::SIDE, attention::SIDE);
+                let frame = self.frame(&Plan::new(width, height, &small), false)?;
+                let Frame::Packed(picture) = frame else {
+                    return Ok(plan);
+                };
+                self.attention.insert(Attention::of(&picture))
+            }
+        };
+        let (x, y) = attention.focus(shares.0, shares.1);
+        let options = options.clone().with_gravity(Gravity::Point(x, y));
+        Ok(Plan::new(width, height, &options))
+    }
+
+    /// Whether the source shows the same without its metadata.
+    fn is_keepable(&self) -> bool {
+        self.keepable && self.converter.is_none() && self.upright.is_identity()
     }
 
     /// The part of the source that the plan wants, at the plan's size, upright, in sRGB.
     fn frame(&mut self, plan: &Plan, planar: bool) -> Result<Frame, OptimizeError> {
         let upright = self.upright;
-        let stored = (self.header.width, self.header.height);
+        let facts = self.source.file.facts();
+        let stored = (facts.width, facts.height);
         let upright_size = upright.size(stored.0, stored.1);
         let crop = plan.stored_crop(upright, upright_size.0, upright_size.1);
         let (width, height) = upright.size(plan.width as usize, plan.height as usize);
@@ -229,19 +268,13 @@ impl Job<'_> {
     }
 
     /// Alpha and canvas as the output format has them.
-    fn finish(
-        &self,
-        frame: Frame,
-        plan: &Plan,
-        format: ImageFormat,
-        options: &OptimizeOptions,
-    ) -> Frame {
+    fn finish(&self, frame: Frame, plan: &Plan, codec: &Codec, options: &OptimizeOptions) -> Frame {
         let Frame::Packed(mut raster) = frame else {
             return frame;
         };
         if self.opaque {
             raster = alpha::drop_alpha(raster);
-        } else if format == ImageFormat::Jpeg {
+        } else if !codec.has_alpha {
             raster = alpha::flatten(raster, options.background);
         }
         if let Some(canvas) = plan.canvas {

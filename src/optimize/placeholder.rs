@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::OptimizeError;
 use super::alpha::rgba;
+use super::dhash::dhash;
 use super::raster::Frame;
 use super::resize::{Resizer, shrink};
 use super::ycbcr;
@@ -14,26 +15,36 @@ use super::ycbcr;
 /// The longer side of what is hashed. The hash keeps seven frequencies along it: more pixels change nothing.
 const SIDE: usize = 48;
 
-/// The placeholder of a result, in base64.
-pub(super) fn placeholder(
-    frame: &mut Frame,
-    resizer: &mut Resizer,
-) -> Result<String, OptimizeError> {
-    let (width, height) = frame.size();
-    let longer = width.max(height);
-    let scaled = |side: usize| (side * SIDE.min(longer) / longer).max(1);
-    let (small_width, small_height) = (scaled(width), scaled(height));
-    let mut small = |raster| shrink(raster, small_width, small_height, resizer);
-    let raster = match frame {
-        Frame::Packed(raster) => small(raster)?,
-        Frame::Ycc420(planes) => {
-            let [y, cb, cr] = &mut **planes;
-            ycbcr::planes_to_rgb(&[small(y)?, small(cb)?, small(cr)?])
-        }
-    };
-    let pixels = raster.data.chunks_exact(raster.layout.channels());
-    let pixels: Vec<[u8; 4]> = pixels.map(|pixel| rgba(raster.layout, pixel)).collect();
-    Ok(STANDARD.encode(hash(small_width, small_height, &pixels)))
+/// How a result looks: a blurred preview, and a hash that pictures like it share.
+#[derive(Debug, Clone)]
+pub(super) struct Looks {
+    /// In base64.
+    pub(super) placeholder: String,
+    /// In hexadecimal.
+    pub(super) dhash: String,
+}
+
+impl Looks {
+    pub(super) fn of(frame: &mut Frame, resizer: &mut Resizer) -> Result<Self, OptimizeError> {
+        let (width, height) = frame.size();
+        let longer = width.max(height);
+        let scaled = |side: usize| (side * SIDE.min(longer) / longer).max(1);
+        let (small_width, small_height) = (scaled(width), scaled(height));
+        let mut small = |raster| shrink(raster, small_width, small_height, resizer);
+        let raster = match frame {
+            Frame::Packed(raster) => small(raster)?,
+            Frame::Ycc420(planes) => {
+                let [y, cb, cr] = &mut **planes;
+                ycbcr::planes_to_rgb(&[small(y)?, small(cb)?, small(cr)?])
+            }
+        };
+        let pixels = raster.data.chunks_exact(raster.layout.channels());
+        let pixels: Vec<[u8; 4]> = pixels.map(|pixel| rgba(raster.layout, pixel)).collect();
+        Ok(Self {
+            placeholder: STANDARD.encode(hash(small_width, small_height, &pixels)),
+            dhash: dhash(small_width, small_height, &pixels),
+        })
+    }
 }
 
 /// The bytes of the hash, as the reference implementation has them.

@@ -1,6 +1,8 @@
 //! A store described in code.
 
 use std::fmt;
+#[cfg(feature = "fetch")]
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -8,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use object_store::ObjectStore;
 use uuid::Uuid;
 
+use super::inspect::Inspector;
 use super::signer::Signers;
 use super::sources::Sources;
 use super::work::WorkPool;
@@ -16,6 +19,8 @@ use crate::backend::Backend;
 use crate::causes::one_line;
 use crate::config::{BackendConfig, Config, ConfigBuilder, DirectUpload, RetryPreset};
 use crate::error::Result;
+#[cfg(feature = "fetch")]
+use crate::fetch::{Fetcher, Network};
 use crate::optimize::{Limits, OptimizeOptions};
 use crate::secret::Secret;
 use crate::url::Addressing;
@@ -40,6 +45,7 @@ pub struct ImageStoreBuilder {
     config: ConfigBuilder,
     object_store: Option<Arc<dyn ObjectStore>>,
     sources: Sources,
+    inspector: Option<Arc<dyn Inspector>>,
 }
 
 /// Settings that are `ConfigBuilder`'s own.
@@ -103,6 +109,32 @@ impl ImageStoreBuilder {
         self
     }
 
+    /// See [`ConfigBuilder::with_fetch_hosts`].
+    pub fn with_fetch_hosts<T: Into<String>>(mut self, hosts: impl IntoIterator<Item = T>) -> Self {
+        self.config = self.config.with_fetch_hosts(hosts);
+        self
+    }
+
+    /// Resolves the names of URLs by `lookup`, and connects to what `connect` makes of a public address: for
+    /// tests.
+    #[cfg(feature = "fetch")]
+    #[doc(hidden)]
+    pub fn with_network(
+        mut self,
+        lookup: impl Fn(&str) -> std::io::Result<Vec<IpAddr>> + Send + Sync + 'static,
+        connect: impl Fn(IpAddr) -> SocketAddr + Send + Sync + 'static,
+    ) -> Self {
+        self.sources = self.sources.with_network(Network::new(lookup, connect));
+        self
+    }
+
+    /// Lets an inspector look at every new image before anything of it is written. Direct uploads to final keys,
+    /// which it would not see, are `NotSupported` then.
+    pub fn with_inspector(mut self, inspector: impl Inspector + 'static) -> Self {
+        self.inspector = Some(Arc::new(inspector));
+        self
+    }
+
     /// Takes the time from `now` instead of the system's clock: for tests.
     pub fn with_clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.sources = self.sources.with_clock(now);
@@ -138,7 +170,7 @@ impl ImageStoreBuilder {
         let object_store = self
             .object_store
             .filter(|_| matches!(config.backend(), BackendConfig::Custom));
-        open(config, object_store, self.sources)
+        open(config, object_store, self.sources, self.inspector)
     }
 }
 
@@ -165,6 +197,7 @@ pub(super) fn open(
     config: Config,
     object_store: Option<Arc<dyn ObjectStore>>,
     sources: Sources,
+    inspector: Option<Arc<dyn Inspector>>,
 ) -> Result<ImageStore> {
     let backend = match object_store {
         Some(store) => Backend::custom(store, &config),
@@ -176,11 +209,14 @@ pub(super) fn open(
     let work = WorkPool::new(config.max_decodes(), config.decode_wait());
     let signers = Signers::new(&config)?;
     let inner = Inner {
+        #[cfg(feature = "fetch")]
+        fetcher: Fetcher::new(sources.network.clone()),
         config,
         backend,
         signers,
         work,
         sources,
+        inspector,
     };
     Ok(ImageStore {
         inner: Arc::new(inner),

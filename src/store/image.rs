@@ -36,6 +36,9 @@ pub struct StoredImage {
     pub sha256: String,
     /// A [ThumbHash](https://evanw.github.io/thumbhash/) of it, in standard base64.
     pub placeholder: String,
+    /// A difference hash of it, 64 bits in hexadecimal: of pictures that look the same, few bits differ.
+    #[serde(default)]
+    pub dhash: String,
     /// The variants stored beside it, by name.
     pub variants: BTreeMap<String, StoredVariant>,
     /// The image that came in.

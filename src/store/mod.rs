@@ -1,7 +1,10 @@
 //! [`ImageStore`]: the only room that knows both pixels and storage.
 
 mod builder;
+#[cfg(feature = "fetch")]
+mod from_url;
 mod image;
+mod inspect;
 mod objects;
 mod options;
 mod presign;
@@ -20,9 +23,10 @@ mod write;
 
 pub use builder::ImageStoreBuilder;
 pub use image::{ReceivedPost, Status, StoredImage, StoredVariant, SweepReport, SweptObject};
+pub use inspect::{InspectError, Inspecting, Inspection, Inspector, LoadInspector};
 pub use objects::Object;
 pub use options::{
-    PresignGetOptions, PresignPostOptions, PresignPutOptions, SignedCookiesOptions,
+    PresignGetOptions, PresignPostOptions, PresignPutOptions, PromoteOptions, SignedCookiesOptions,
     SignedUrlOptions, UploadOptions,
 };
 pub use reference::KeyOrUrl;
@@ -83,6 +87,9 @@ struct Inner {
     signers: Signers,
     work: WorkPool,
     sources: Sources,
+    inspector: Option<Arc<dyn Inspector>>,
+    #[cfg(feature = "fetch")]
+    fetcher: crate::fetch::Fetcher,
 }
 
 impl Inner {
@@ -145,7 +152,16 @@ impl ImageStore {
     /// `Configuration` where the backend cannot be made from it: a directory that cannot be created, a
     /// feature that this build lacks.
     pub fn from_config(config: Config) -> Result<Self> {
-        builder::open(config, None, Sources::default())
+        builder::open(config, None, Sources::default(), None)
+    }
+
+    /// As [`from_config`](Self::from_config), with an inspector, for faces that have a configuration already.
+    #[doc(hidden)]
+    pub fn from_config_inspected(
+        config: Config,
+        inspector: Option<Arc<dyn Inspector>>,
+    ) -> Result<Self> {
+        builder::open(config, None, Sources::default(), inspector)
     }
 
     /// Describes a store in code.
@@ -337,7 +353,9 @@ fn failed(error: &Error, started: Instant) {
     let cause = (!causes.is_empty()).then_some(tracing::field::display(causes));
     let words = error.to_string();
     let error_words = one_line(&words);
-    tracing::warn!(milliseconds, kind = %error.kind(), error = %error_words, cause, "failed");
+    // Whoever answers a client shows it general words for these: the remedy stands here.
+    let hint = error.hint().filter(|_| error.kind().http_status() >= 500);
+    tracing::warn!(milliseconds, kind = %error.kind(), error = %error_words, cause, hint, "failed");
 }
 
 fn milliseconds(started: Instant) -> u64 {

@@ -19,6 +19,25 @@ pub struct UploadOptions {
     pub filename: Option<String>,
     /// Options for this one image, instead of the store's own.
     pub optimize: Option<OptimizeOptions>,
+    /// The caller's word on this image for the store's [`Inspector`](crate::Inspector), such as who sends it.
+    pub context: Option<serde_json::Value>,
+}
+
+/// Options of one promotion.
+#[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct PromoteOptions {
+    /// The caller's word on this image for the store's [`Inspector`](crate::Inspector), such as who sends it.
+    pub context: Option<serde_json::Value>,
+}
+
+impl PromoteOptions {
+    /// Sets the word for the store's inspector.
+    #[must_use]
+    pub fn with_context(mut self, context: impl Into<serde_json::Value>) -> Self {
+        self.context = Some(context.into());
+        self
+    }
 }
 
 /// The store's own options.
@@ -33,6 +52,13 @@ impl UploadOptions {
     #[must_use]
     pub fn with_filename(mut self, filename: impl Into<String>) -> Self {
         self.filename = Some(filename.into());
+        self
+    }
+
+    /// Sets the word for the store's inspector.
+    #[must_use]
+    pub fn with_context(mut self, context: impl Into<serde_json::Value>) -> Self {
+        self.context = Some(context.into());
         self
     }
 

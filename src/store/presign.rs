@@ -360,6 +360,9 @@ impl ImageStore {
     /// will have, which is what `promote` keeps, whatever its own configuration.
     fn direct_key(&self, format: ImageFormat, pending: bool) -> Result<ObjectKey> {
         let id = self.inner.sources.new_id();
+        if !pending {
+            self.inner.refuse_unseen()?;
+        }
         let key = if pending {
             let promised = promised_format(self.inner.config.optimize().format, format);
             ObjectKey::for_pending(self.inner.prefix(), id, promised)?
@@ -405,14 +408,14 @@ fn check_length(length: u64, most: u64) -> Result<()> {
     Ok(())
 }
 
-/// Returns the format of a pending upload: the one of its key, which its form promised. A GIF is promised to
-/// nobody.
+/// Returns the format of a pending upload: the one of its key, which its form promised. A format that is read
+/// alone is promised to nobody.
 pub(super) fn promoted_format(wanted: OutputFormat, promised: ImageFormat) -> OutputFormat {
     match promised {
         ImageFormat::Jpeg => OutputFormat::Jpeg,
         ImageFormat::Png => OutputFormat::Png,
         ImageFormat::WebP => OutputFormat::WebP,
-        ImageFormat::Gif => wanted,
+        _ => wanted,
     }
 }
 

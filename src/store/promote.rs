@@ -11,6 +11,8 @@ use crate::key::{InvalidKey, ObjectKey};
 use crate::optimize::OptimizeError;
 
 use super::image::StoredImage;
+use super::inspect::Circumstances;
+use super::options::PromoteOptions;
 use super::presign::promoted_format;
 use super::write::{Existing, gone};
 use super::{ImageStore, traced};
@@ -48,10 +50,23 @@ impl ImageStore {
     ///
     /// # Errors
     ///
-    /// `InvalidKey` for a key that is not pending in this store; `NotFound`; `InvalidImage`,
+    /// `InvalidKey` for a key that is not pending in this store; `NotFound`; `Rejected`; `InvalidImage`,
     /// `UnsupportedFormat` or `LimitExceeded` for an upload that is not an acceptable image; `AlreadyExists` where the
     /// image was promoted before with other options; and the kinds of the backend.
     pub async fn promote(&self, key: &ObjectKey) -> Result<StoredImage> {
+        self.promote_with(key, PromoteOptions::default()).await
+    }
+
+    /// As [`promote`](Self::promote), with a word for the store's inspector.
+    ///
+    /// # Errors
+    ///
+    /// As [`promote`](Self::promote).
+    pub async fn promote_with(
+        &self,
+        key: &ObjectKey,
+        options: PromoteOptions,
+    ) -> Result<StoredImage> {
         let span = tracing::info_span!("promote", %key, bytes = tracing::field::Empty, left = tracing::field::Empty);
         traced(span, async {
             let (id, declared) = self.pending_upload(key)?;
@@ -75,10 +90,14 @@ impl ImageStore {
                 }
                 .into());
             }
-            let options = self.inner.config.optimize();
-            let format = promoted_format(options.format, declared);
-            let options = options.clone().with_format(format);
-            let prepared = self.prepare(bytes, Some(&options)).await?;
+            let optimize = self.inner.config.optimize();
+            let format = promoted_format(optimize.format, declared);
+            let optimize = optimize.clone().with_format(format);
+            let circumstances = Circumstances {
+                filename: None,
+                context: options.context,
+            };
+            let prepared = self.prepare(bytes, Some(&optimize), circumstances).await?;
             let promoted = ObjectKey::for_upload(self.inner.prefix(), id, prepared.main.format)?;
             let deadline = deadline.extended(decoding.elapsed());
             let image = self

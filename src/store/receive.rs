@@ -60,6 +60,9 @@ impl ImageStore {
             let verifier = PostVerifier::Local(signer);
             let accepted = check_post(&form, &verifier, self.inner.sources.now())?;
             tracing::Span::current().record("key", accepted.key.as_str());
+            if !accepted.key.is_pending() {
+                self.inner.refuse_unseen()?;
+            }
             let format = accepted
                 .content_type
                 .as_deref()

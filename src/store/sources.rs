@@ -6,11 +6,16 @@ use std::time::SystemTime;
 
 use uuid::Uuid;
 
-/// The clock and the id source of a store.
+#[cfg(feature = "fetch")]
+use crate::fetch::Network;
+
+/// The clock, the id source and the network of a store.
 #[derive(Clone)]
 pub(super) struct Sources {
     now: Arc<dyn Fn() -> SystemTime + Send + Sync>,
     id: Arc<dyn Fn() -> Uuid + Send + Sync>,
+    #[cfg(feature = "fetch")]
+    pub(super) network: Network,
 }
 
 impl Sources {
@@ -24,6 +29,12 @@ impl Sources {
 
     pub(super) fn with_ids(mut self, id: impl Fn() -> Uuid + Send + Sync + 'static) -> Self {
         self.id = Arc::new(id);
+        self
+    }
+
+    #[cfg(feature = "fetch")]
+    pub(super) fn with_network(mut self, network: Network) -> Self {
+        self.network = network;
         self
     }
 
@@ -41,6 +52,8 @@ impl Default for Sources {
         Self {
             now: Arc::new(SystemTime::now),
             id: Arc::new(Uuid::new_v4),
+            #[cfg(feature = "fetch")]
+            network: Network::default(),
         }
     }
 }

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use super::image::StoredImage;
+use super::inspect::{Circumstances, Inspection};
 use super::options::UploadOptions;
 use super::write::Existing;
 use super::{ImageStore, traced};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::ImageFormat;
 use crate::key::ObjectKey;
-use crate::optimize::{OptimizeError, OptimizeOptions, OptimizedImage, optimize_with_variants};
+use crate::optimize::{
+    OptimizeError, OptimizeOptions, OptimizedImage, optimize_inspected, optimize_with_variants,
+};
 use bytes::Bytes;
 
 /// An image and its variants, optimized and not yet stored.
@@ -31,7 +34,7 @@ impl ImageStore {
     /// # Errors
     ///
     /// `InvalidImage`, `UnsupportedFormat` or `LimitExceeded` for a file that cannot be stored as an image;
-    /// `Unavailable` when the server, or the turn to decode, was not available in time; `Timeout`; and the
+    /// `Rejected` by the store's inspector; `Unavailable` when the server, or the turn to decode, was not available in time; `Timeout`; and the
     /// kinds of the backend.
     ///
     /// # Examples
@@ -60,8 +63,12 @@ impl ImageStore {
             left = tracing::field::Empty,
         );
         traced(span, async {
+            let circumstances = Circumstances {
+                filename: options.filename,
+                context: options.context,
+            };
             let optimize = options.optimize.as_ref();
-            let prepared = self.prepare(bytes, optimize).await?;
+            let prepared = self.prepare(bytes, optimize, circumstances).await?;
             let key = ObjectKey::for_upload(
                 self.inner.prefix(),
                 self.inner.sources.new_id(),
@@ -87,7 +94,9 @@ impl ImageStore {
     ) -> Result<Option<StoredImage>> {
         let span = tracing::info_span!("upload_as", bytes = bytes.len(), %id, left = tracing::field::Empty);
         traced(span, async {
-            let prepared = self.prepare(bytes.clone(), None).await?;
+            let prepared = self
+                .prepare(bytes.clone(), None, Circumstances::default())
+                .await?;
             if unless_same && prepared.main.data == bytes {
                 return Ok(None);
             }
@@ -104,6 +113,7 @@ impl ImageStore {
         &self,
         bytes: Bytes,
         optimize: Option<&OptimizeOptions>,
+        circumstances: Circumstances,
     ) -> Result<Prepared> {
         let inner = Arc::clone(&self.inner);
         let options = optimize
@@ -119,23 +129,48 @@ impl ImageStore {
             .into());
         }
         ImageFormat::sniff(&bytes).map_err(OptimizeError::from)?;
-        let work = self.inner.work.clone();
-        work.run(move || {
-            let variants = inner.config.variants();
-            let wanted: Vec<OptimizeOptions> = variants
-                .iter()
-                .map(|variant| variant.options().clone().with_format(options.format))
-                .collect();
-            let (main, made) = optimize_with_variants(&bytes, &options, &wanted)?;
-            let sha256 = crate::sign::sha256_hex(&main.data);
-            let names = variants.iter().map(|variant| variant.name().to_owned());
-            Ok(Prepared {
-                variants: names.zip(made).collect(),
-                main,
-                sha256,
-            })
-        })
-        .await?
+        let inspector = self.inner.inspector()?;
+        let (work, with_picture) = (self.inner.work.clone(), inspector.is_some());
+        let made = work.run({
+            let bytes = bytes.clone();
+            move || {
+                let variants = inner.config.variants();
+                let wanted: Vec<OptimizeOptions> = variants
+                    .iter()
+                    .map(|variant| variant.options().clone().with_format(options.format))
+                    .collect();
+                let (main, made, picture) = if with_picture {
+                    optimize_inspected(&bytes, &options, &wanted)?
+                } else {
+                    let (main, made) = optimize_with_variants(&bytes, &options, &wanted)?;
+                    (main, made, None)
+                };
+                let sha256 = crate::sign::sha256_hex(&main.data);
+                let names = variants.iter().map(|variant| variant.name().to_owned());
+                let variants = names.zip(made).collect();
+                Ok::<_, Error>((
+                    Prepared {
+                        variants,
+                        main,
+                        sha256,
+                    },
+                    picture,
+                ))
+            }
+        });
+        let (prepared, picture) = made.await??;
+        if let (Some(inspector), Some(picture)) = (inspector, picture) {
+            let inspection = Inspection {
+                data: bytes,
+                picture,
+                source: prepared.main.source.clone(),
+                dhash: prepared.main.dhash.clone(),
+                filename: circumstances.filename,
+                context: circumstances.context,
+            };
+            self.inner.inspect(&*inspector, &inspection).await?;
+        }
+        Ok(prepared)
     }
 }
 

@@ -348,6 +348,7 @@ impl Writing {
             e_tag: main.e_tag,
             sha256: sha256.clone(),
             placeholder: image.placeholder.clone(),
+            dhash: image.dhash.clone(),
             variants,
             source: image.source.clone(),
         }

@@ -8,6 +8,7 @@ mod commands;
 mod distribution;
 mod doctor;
 mod events;
+mod examples;
 mod many;
 mod migrate;
 mod migrate_answers;

@@ -270,3 +270,36 @@ fn what_lies_at_the_target_is_never_overwritten() {
     assert_eq!(shell.run(&["migrate", "no-such-directory", "new"]).code, 1);
     assert_eq!(shell.run(&["migrate", "ftp://host/x", "new"]).code, 1);
 }
+
+/// Without an allowed host nothing is asked; a source and a list are not both meant.
+#[test]
+fn from_urls_says_what_it_needs() {
+    let shell = Shell::new();
+    let urls = b"http://127.0.0.1/a.jpg\n/uploads/components/a.jpg\n";
+    let done = shell.run_with_stdin(&["migrate", "--from-urls", "-"], urls);
+    assert_eq!(done.code, 1);
+    assert!(
+        done.err.contains("set LABLINK_STORAGE_FETCH_HOSTS"),
+        "{done:?}"
+    );
+
+    let shell = shell.with("LABLINK_STORAGE_FETCH_HOSTS", "*");
+    shell.write("urls.txt", urls);
+    let done = shell.run(&["migrate", "--from-urls", "urls.txt", "--json"]);
+    assert_eq!(done.code, 1);
+    let report = done.json();
+    assert_eq!(
+        (&report["own"], &report["failed"]),
+        (&1.into(), &1.into()),
+        "{report}"
+    );
+    assert_eq!(report["failures"][0]["kind"], "policy_violation");
+
+    assert_eq!(
+        shell
+            .run(&["migrate", "a", "b", "--from-urls", "urls.txt"])
+            .code,
+        2
+    );
+    assert_eq!(shell.run(&["migrate", "a"]).code, 2);
+}

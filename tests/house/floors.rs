@@ -8,11 +8,13 @@ const FLOORS: &[(&str, u8)] = &[
     ("axum", 5),
     ("cli", 5),
     ("bin", 5),
+    ("axum", 5),
     ("ops", 4),
     ("store", 3),
     ("error", 2),
     ("backend", 2),
     ("config", 2),
+    ("fetch", 2),
     ("optimize", 1),
     ("url", 1),
     ("sign", 1),
@@ -21,6 +23,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("format", 0),
     ("kind", 0),
     ("causes", 0),
+    ("digest", 0),
     ("secret", 0),
 ];
 
@@ -30,6 +33,10 @@ const NEIGHBOURS: &[(&str, &str)] = &[
     ("variant", "optimize"),
     ("error", "backend"),
     ("error", "config"),
+    ("error", "fetch"),
+    ("fetch", "backend"),
+    ("fetch", "config"),
+    ("fetch", "error"),
     ("backend", "error"),
     ("backend", "config"),
     ("config", "backend"),
@@ -106,7 +113,7 @@ fn objections(path: &Path, text: &str) -> Vec<String> {
     found
 }
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+pub(crate) fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("src/ is readable") {
         let path = entry.expect("src/ is readable").path();
         if path.is_dir() {

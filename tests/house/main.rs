@@ -4,3 +4,4 @@ mod costs;
 mod dependencies;
 mod floors;
 mod links;
+mod modules;

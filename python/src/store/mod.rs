@@ -3,6 +3,7 @@
 mod objects;
 mod open;
 mod signed;
+mod streams;
 
 pub(crate) use open::variables;
 
@@ -13,7 +14,7 @@ use pyo3::types::{PyDict, PyString};
 
 use crate::error::storage;
 use crate::slot::Slot;
-use crate::{memory, options, results};
+use crate::{inspector, memory, options, results};
 
 /// The arguments that a store was made with, for `pickle`.
 enum Recipe {
@@ -44,11 +45,19 @@ pub(crate) struct ImageStore {
     config: Config,
     client: Slot<core::ImageStore>,
     recipe: Recipe,
+    /// Looks at each image.
+    inspector: Option<Py<PyAny>>,
 }
 
 impl ImageStore {
-    fn open(py: Python<'_>, config: Config, recipe: Recipe) -> PyResult<Self> {
+    fn open(
+        py: Python<'_>,
+        config: Config,
+        keywords: Option<&Bound<'_, PyDict>>,
+        recipe: Recipe,
+    ) -> PyResult<Self> {
         let store = Self {
+            inspector: inspector::find(py, &config, keywords)?,
             config,
             client: Slot::new(),
             recipe,
@@ -65,10 +74,12 @@ impl ImageStore {
             Some(client) => Ok(client),
             None => {
                 crate::logging::refresh(py);
+                let inspector = self.inspector.as_ref();
+                let inspector = inspector.map(|callable| inspector::inspector(py, callable));
                 py.detach(|| {
-                    self.client
-                        .get_or_try_init(|| core::ImageStore::from_config(self.config.clone()))
-                        .map_err(storage)
+                    let open =
+                        || core::ImageStore::from_config_inspected(self.config.clone(), inspector);
+                    self.client.get_or_try_init(open).map_err(storage)
                 })
             }
         }

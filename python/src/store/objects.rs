@@ -1,19 +1,33 @@
 //! Images and what is known about them: store, fetch, list, remove, name.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures_util::StreamExt;
 use lablink_storage as core;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
-use tokio::time::timeout_at;
+use pyo3::types::{PyBool, PyBytes};
 
 use super::ImageStore;
-use crate::error::{guard, storage, unavailable};
+use crate::asynchronous::{answer, answer_or_undo};
+use crate::error::{guard, storage};
 use crate::listing::ObjectIterator;
-use crate::options::{duration, key, number, optimize_options, optional_text, text};
-use crate::runtime::wait;
+use crate::options::{
+    context as given_context, duration, key, number, optimize_options, optional_text, text,
+};
+use crate::runtime::{runtime, wait};
 use crate::{input, results};
+
+fn bytes_of(py: Python<'_>, object: core::Object) -> PyResult<Bound<'_, PyAny>> {
+    Ok(PyBytes::new(py, &object.bytes).into_any())
+}
+
+/// Removes an image of which its caller never learned.
+fn undo_upload(store: core::ImageStore) -> impl FnOnce(core::StoredImage) + Send + 'static {
+    move |image| {
+        if let Ok(runtime) = runtime() {
+            runtime.spawn(async move { store.delete(&image.key).await });
+        }
+    }
+}
 
 #[pymethods]
 impl ImageStore {
@@ -24,12 +38,14 @@ impl ImageStore {
     ///         FileStorage too), which is read from where it stands, put back there and left open.
     ///     filename: the name at the user's, for logs and errors; key and type come from the bytes.
     ///     optimize: how to optimize this one image instead of as the store does; see OptimizeOptions.
+    ///     context: a word on this image for the store's inspector, of what JSON has.
     ///
     /// Returns:
     ///     StoredImage.
     ///
     /// Raises:
     ///     UnsupportedFormatError, LimitExceededError, InvalidImageError: the image was refused.
+    ///     RejectedError: the store's inspector rejected it.
     ///     StorageError: another kind of it, where storing failed. Nothing is half stored.
     ///
     /// Example:
@@ -37,16 +53,18 @@ impl ImageStore {
     ///     >>> image = ImageStore.memory().upload(photo, filename="board.png")
     ///     >>> image.key.endswith(".jpg"), image.content_type
     ///     (True, 'image/jpeg')
-    #[pyo3(signature = (file, filename=None, *, optimize=None))]
+    #[pyo3(signature = (file, filename=None, *, optimize=None, context=None))]
     fn upload<'py>(
         &self,
         py: Python<'py>,
         file: &Bound<'py, PyAny>,
         filename: Option<&Bound<'py, PyAny>>,
         optimize: Option<&Bound<'py, PyAny>>,
+        context: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
             let mut options = core::UploadOptions::default();
+            options.context = given_context(context)?;
             let mut most = self.max_bytes();
             if let Some(optimize) = optimize {
                 // What is not said stays as the store's own.
@@ -60,12 +78,73 @@ impl ImageStore {
                 options = options.with_filename(name);
             }
             let bytes = input::read(file, most)?;
-            let client = self.client(py)?;
+            let client = self.client(py)?.clone();
             // Held until the GIL is back, so that a buffer of Python's is given back under it.
             let held = bytes.clone();
-            let image = wait(py, client.upload(bytes, options))?;
-            drop(held);
-            results::stored_image(py, &image.map_err(storage)?)
+            let undo = undo_upload(client.clone());
+            answer_or_undo(
+                py,
+                async move { client.upload(bytes, options).await },
+                move |py, image| {
+                    drop(held);
+                    results::stored_image(py, &image)
+                },
+                undo,
+            )
+        })
+    }
+
+    /// Fetches an image from a URL and stores it as upload does. Off unless hosts are allowed (fetch_hosts);
+    /// only public addresses are asked, and every redirect is checked like the URL itself.
+    ///
+    /// Args:
+    ///     url: an http or https URL.
+    ///     filename: the name for logs and errors; by default the one that the URL ends with.
+    ///     optimize: how to optimize this one image instead of as the store does; see OptimizeOptions.
+    ///     context: a word on this image for the store's inspector, of what JSON has.
+    ///
+    /// Returns:
+    ///     StoredImage.
+    ///
+    /// Raises:
+    ///     NotSupportedError: no host is allowed.
+    ///     PolicyViolationError: this URL may not be fetched.
+    ///     UnavailableError, StorageTimeoutError: the other server is the cause.
+    ///     UnsupportedFormatError, LimitExceededError, InvalidImageError: the image was refused.
+    ///     RejectedError: the store's inspector rejected it.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.memory(fetch_hosts=["*"])
+    ///     >>> store.upload_from_url("http://169.254.169.254/latest/meta-data/")
+    ///     Traceback (most recent call last):
+    ///     lablink_storage._exceptions.PolicyViolationError: the URL may not be fetched
+    #[pyo3(signature = (url, filename=None, *, optimize=None, context=None))]
+    fn upload_from_url<'py>(
+        &self,
+        py: Python<'py>,
+        url: &Bound<'py, PyAny>,
+        filename: Option<&Bound<'py, PyAny>>,
+        optimize: Option<&Bound<'py, PyAny>>,
+        context: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        guard(|| {
+            let url = text("url", url)?;
+            let mut options = core::UploadOptions::default();
+            options.filename = optional_text("filename", filename)?;
+            options.context = given_context(context)?;
+            if let Some(optimize) = optimize {
+                let own = self.config.optimize().clone();
+                options = options.with_optimize(optimize_options("optimize", optimize, own)?);
+            }
+            let client = self.client(py)?.clone();
+            let undo = undo_upload(client.clone());
+            answer_or_undo(
+                py,
+                async move { client.upload_from_url(&url, options).await },
+                |py, image| results::stored_image(py, &image),
+                undo,
+            )
         })
     }
 
@@ -85,11 +164,10 @@ impl ImageStore {
     ///     >>> len(store.get(image.key)) == image.size
     ///     True
     #[pyo3(signature = (key))]
-    fn get<'py>(&self, py: Python<'py>, key: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
+    fn get<'py>(&self, py: Python<'py>, key: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
-            let (client, key) = (self.client(py)?, self.key(py, key)?);
-            let object = wait(py, client.get(&key))?.map_err(storage)?;
-            Ok(PyBytes::new(py, &object.bytes))
+            let (client, key) = (self.client(py)?.clone(), self.key(py, key)?);
+            answer(py, async move { client.get(&key).await }, bytes_of)
         })
     }
 
@@ -117,12 +195,15 @@ impl ImageStore {
         key: &Bound<'_, PyAny>,
         start: &Bound<'py, PyAny>,
         end: &Bound<'py, PyAny>,
-    ) -> PyResult<Bound<'py, PyBytes>> {
+    ) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
-            let (client, key) = (self.client(py)?, self.key(py, key)?);
+            let (client, key) = (self.client(py)?.clone(), self.key(py, key)?);
             let range = number("start", start)?..number("end", end)?;
-            let object = wait(py, client.get_range(&key, range))?.map_err(storage)?;
-            Ok(PyBytes::new(py, &object.bytes))
+            answer(
+                py,
+                async move { client.get_range(&key, range).await },
+                bytes_of,
+            )
         })
     }
 
@@ -144,9 +225,10 @@ impl ImageStore {
     #[pyo3(signature = (key))]
     fn head<'py>(&self, py: Python<'py>, key: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
-            let (client, key) = (self.client(py)?, self.key(py, key)?);
-            let info = wait(py, client.head(&key))?.map_err(storage)?;
-            results::object_info(py, &info)
+            let (client, key) = (self.client(py)?.clone(), self.key(py, key)?);
+            answer(py, async move { client.head(&key).await }, |py, info| {
+                results::object_info(py, &info)
+            })
         })
     }
 
@@ -168,10 +250,12 @@ impl ImageStore {
     ///     >>> store.exists("components/other.jpg")
     ///     False
     #[pyo3(signature = (key))]
-    fn exists(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
+    fn exists<'py>(&self, py: Python<'py>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
-            let (client, key) = (self.client(py)?, self.key(py, key)?);
-            wait(py, client.exists(&key))?.map_err(storage)
+            let (client, key) = (self.client(py)?.clone(), self.key(py, key)?);
+            answer(py, async move { client.exists(&key).await }, |py, found| {
+                Ok(PyBool::new(py, found).to_owned().into_any())
+            })
         })
     }
 
@@ -216,10 +300,12 @@ impl ImageStore {
     ///     >>> store.exists(image.key)
     ///     False
     #[pyo3(signature = (key))]
-    fn delete(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn delete<'py>(&self, py: Python<'py>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
-            let (client, key) = (self.client(py)?, self.key(py, key)?);
-            wait(py, client.delete(&key))?.map_err(storage)
+            let (client, key) = (self.client(py)?.clone(), self.key(py, key)?);
+            answer(py, async move { client.delete(&key).await }, |py, ()| {
+                Ok(py.None().into_bound(py))
+            })
         })
     }
 
@@ -291,6 +377,27 @@ impl ImageStore {
         })
     }
 
+    /// The key that may be served under a public path: below the prefix, and no pending upload or original.
+    ///
+    /// Args:
+    ///     path: the path below the base URL, decoded.
+    ///
+    /// Raises:
+    ///     InvalidKeyError: any other.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> ImageStore.memory().public_key("components/board.jpg")
+    ///     'components/board.jpg'
+    #[pyo3(signature = (path))]
+    fn public_key(&self, py: Python<'_>, path: &Bound<'_, PyAny>) -> PyResult<String> {
+        guard(|| {
+            let path = key(path)?;
+            let key = self.client(py)?.public_key(&path).map_err(storage)?;
+            Ok(key.as_str().to_owned())
+        })
+    }
+
     /// Finds direct uploads that were never promoted, and leftovers of a crash.
     ///
     /// Args:
@@ -328,9 +435,9 @@ impl ImageStore {
                 Some(older_than) => duration("older_than", older_than)?,
                 None => Duration::from_secs(24 * 3600),
             };
-            let client = self.client(py)?;
-            let report = wait(py, client.sweep(older_than, dry_run))?.map_err(storage)?;
-            results::sweep_report(py, &report)
+            let client = self.client(py)?.clone();
+            let work = async move { client.sweep(older_than, dry_run).await };
+            answer(py, work, |py, report| results::sweep_report(py, &report))
         })
     }
 
@@ -338,21 +445,7 @@ impl ImageStore {
     fn _check(&self, py: Python<'_>) -> PyResult<()> {
         guard(|| {
             let client = self.client(py)?;
-            let until = Instant::now() + Duration::from_secs(5);
-            let (status, again) = wait(py, async {
-                let status = client.status().await;
-                if status.accessible {
-                    return (status, Some(Ok(())));
-                }
-                // What status asks too; its answer has no kind.
-                let again = timeout_at(until.into(), client.list(None).next()).await;
-                let again = again.map(|first| first.transpose().map(drop));
-                (status, again.ok())
-            })?;
-            match again {
-                Some(again) => again.map_err(storage),
-                None => Err(unavailable(status.error.as_deref(), status.hint)),
-            }
+            wait(py, client.check())?.map_err(storage)
         })
     }
 
@@ -371,9 +464,9 @@ impl ImageStore {
     ///     ('memory', True)
     fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
-            let client = self.client(py)?;
-            let status = wait(py, client.status())?;
-            results::status(py, &status)
+            let client = self.client(py)?.clone();
+            let work = async move { Ok(client.status().await) };
+            answer(py, work, |py, status| results::status(py, &status))
         })
     }
 }

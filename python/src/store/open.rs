@@ -102,7 +102,7 @@ impl ImageStore {
         text_signature = "($cls, env=None, *, optimize=None, variants=None, limits=None, \
                           prefix=None, cache_control=None, create_only=None, retry=None, \
                           deadline=None, max_decodes=None, decode_wait=None, \
-                          max_upload_bytes=None, former_urls=None)"
+                          max_upload_bytes=None, former_urls=None, fetch_hosts=None, inspector=None)"
     )]
     fn from_env(
         _class: &Bound<'_, PyType>,
@@ -126,7 +126,7 @@ impl ImageStore {
                 let carried = environment.call_method1("carried", (given,))?;
                 Recipe::Environment(carried.cast_into::<PyDict>()?.unbind(), copied(keywords)?)
             };
-            Self::open(py, config, recipe)
+            Self::open(py, config, keywords, recipe)
         })
     }
 
@@ -180,7 +180,7 @@ impl ImageStore {
                           storage_class=None, public_endpoint=None, direct_upload='post', \
                           ca_bundle=None, cache_control=None, create_only=True, \
                           retry='web_request', deadline=None, max_decodes=None, decode_wait=None, \
-                          max_upload_bytes=None, former_urls=None)"
+                          max_upload_bytes=None, former_urls=None, fetch_hosts=None, inspector=None)"
     )]
     fn s3(
         _class: &Bound<'_, PyType>,
@@ -196,7 +196,7 @@ impl ImageStore {
             } else {
                 Recipe::Code("s3", bucket.clone().unbind(), copied(keywords)?)
             };
-            Self::open(py, config, recipe)
+            Self::open(py, config, keywords, recipe)
         })
     }
 
@@ -226,7 +226,7 @@ impl ImageStore {
                           prefix='components', optimize=None, variants=None, limits=None, \
                           fsync=False, cache_control=None, create_only=True, \
                           retry='web_request', deadline=None, max_decodes=None, decode_wait=None, \
-                          max_upload_bytes=None, former_urls=None)"
+                          max_upload_bytes=None, former_urls=None, fetch_hosts=None, inspector=None)"
     )]
     fn local(
         _class: &Bound<'_, PyType>,
@@ -245,7 +245,7 @@ impl ImageStore {
             } else {
                 Recipe::Code("local", directory.clone().unbind(), copied(keywords)?)
             };
-            Self::open(py, config, recipe)
+            Self::open(py, config, keywords, recipe)
         })
     }
 
@@ -271,7 +271,7 @@ impl ImageStore {
         text_signature = "($cls, *, secret=None, prefix='components', optimize=None, \
                           variants=None, limits=None, cache_control=None, create_only=True, \
                           retry='web_request', deadline=None, max_decodes=None, decode_wait=None, \
-                          max_upload_bytes=None, former_urls=None)"
+                          max_upload_bytes=None, former_urls=None, fetch_hosts=None, inspector=None)"
     )]
     fn memory(
         _class: &Bound<'_, PyType>,
@@ -280,7 +280,7 @@ impl ImageStore {
     ) -> PyResult<Self> {
         guard(|| {
             let config = configure("memory", Config::builder().memory(), keywords)?;
-            Self::open(py, config, Recipe::Stays(IN_MEMORY))
+            Self::open(py, config, keywords, Recipe::Stays(IN_MEMORY))
         })
     }
 
@@ -323,7 +323,7 @@ impl ImageStore {
                     let config = from_variables(variables(&arrived)?, keywords)?;
                     let carried = first.cast_into::<PyDict>()?.unbind();
                     let recipe = Recipe::Environment(carried, copied(keywords)?);
-                    Self::open(py, config, recipe)
+                    Self::open(py, config, keywords, recipe)
                 })
             }
             "s3" => Self::s3(class, py, &first, keywords),

@@ -8,9 +8,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyMapping;
 
 use super::ImageStore;
+use crate::asynchronous::answer;
 use crate::error::{guard, storage};
 use crate::options::{duration, number, optional_text, text};
-use crate::runtime::wait;
 use crate::{input, options, results};
 
 #[pymethods]
@@ -61,9 +61,11 @@ impl ImageStore {
             if let Some(content_type) = content_type {
                 options = options.with_response_content_type(content_type);
             }
-            let (client, key) = (self.client(py)?, self.key(py, key)?);
-            let request = wait(py, client.presigned_get(&key, options))?.map_err(storage)?;
-            results::presigned_request(py, &request)
+            let (client, key) = (self.client(py)?.clone(), self.key(py, key)?);
+            let work = async move { client.presigned_get(&key, options).await };
+            answer(py, work, |py, request| {
+                results::presigned_request(py, &request)
+            })
         })
     }
 
@@ -118,9 +120,11 @@ impl ImageStore {
             if let Some(content_type) = optional_text("content_type", content_type)? {
                 options = options.with_content_type(content_type);
             }
-            let client = self.client(py)?;
-            let request = wait(py, client.presigned_put(&filename, options))?.map_err(storage)?;
-            results::presigned_request(py, &request)
+            let client = self.client(py)?.clone();
+            let work = async move { client.presigned_put(&filename, options).await };
+            answer(py, work, |py, request| {
+                results::presigned_request(py, &request)
+            })
         })
     }
 
@@ -173,9 +177,9 @@ impl ImageStore {
             if let Some(content_type) = optional_text("content_type", content_type)? {
                 options = options.with_content_type(content_type);
             }
-            let client = self.client(py)?;
-            let post = wait(py, client.presigned_post(&filename, options))?.map_err(storage)?;
-            results::presigned_post(py, &post)
+            let client = self.client(py)?.clone();
+            let work = async move { client.presigned_post(&filename, options).await };
+            answer(py, work, |py, post| results::presigned_post(py, &post))
         })
     }
 
@@ -298,11 +302,13 @@ impl ImageStore {
         guard(|| {
             let fields = post_fields(fields)?;
             let bytes = input::read(file, self.max_bytes())?;
-            let client = self.client(py)?;
+            let client = self.client(py)?.clone();
             let held = bytes.clone();
-            let received = wait(py, client.receive_post(fields, bytes))?;
-            drop(held);
-            results::received_post(py, &received.map_err(storage)?)
+            let work = async move { client.receive_post(fields, bytes).await };
+            answer(py, work, move |py, received| {
+                drop(held);
+                results::received_post(py, &received)
+            })
         })
     }
 
@@ -388,19 +394,22 @@ impl ImageStore {
     ///     >>> received = store.receive_post(post.fields, photo)
     ///     >>> store.promote(post.key).url == post.file_url
     ///     True
-    #[pyo3(signature = (key))]
+    #[pyo3(signature = (key, *, context=None))]
     fn promote<'py>(
         &self,
         py: Python<'py>,
         key: &Bound<'py, PyAny>,
+        context: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
             let key: ObjectKey = options::key(key)?
                 .parse()
                 .map_err(|error: core::InvalidKey| storage(error.into()))?;
-            let client = self.client(py)?;
-            let image = wait(py, client.promote(&key))?.map_err(storage)?;
-            results::stored_image(py, &image)
+            let mut options = core::PromoteOptions::default();
+            options.context = options::context(context)?;
+            let client = self.client(py)?.clone();
+            let work = async move { client.promote_with(&key, options).await };
+            answer(py, work, |py, image| results::stored_image(py, &image))
         })
     }
 }

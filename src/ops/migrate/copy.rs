@@ -246,6 +246,9 @@ impl Copier {
         let there = self.there(key).await?;
         let mut is_new = there.is_none();
         if is_new {
+            if kind.reason().is_none() && variant_parent(key).is_none() {
+                store.inspect_copy(&bytes, key.as_str()).await?;
+            }
             let cache_control = found.cache_control.clone();
             let options = PutOptions {
                 content_type: kind.content_type().into(),

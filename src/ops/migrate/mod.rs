@@ -1,6 +1,7 @@
 //! Images from one place to another, without loss.
 
 mod copy;
+mod from_urls;
 mod kind;
 mod obstacle;
 mod old_urls;
@@ -10,6 +11,7 @@ mod report;
 mod spellings;
 mod url_map;
 
+pub use from_urls::{UrlFailure, UrlMigrated, UrlOptions, UrlReport, migrate_urls};
 pub use place::Place;
 pub use report::{MigrateFailure, MigrateOptions, MigrateReport, Migrated};
 pub use url_map::{UrlMap, UrlMapFormat};

@@ -56,7 +56,7 @@ impl Copier {
 }
 
 /// The formats that an image may be stored in.
-fn formats(output: OutputFormat) -> Vec<ImageFormat> {
+pub(super) fn formats(output: OutputFormat) -> Vec<ImageFormat> {
     match output {
         OutputFormat::WebP => vec![ImageFormat::WebP],
         OutputFormat::Png => vec![ImageFormat::Png],
@@ -66,9 +66,14 @@ fn formats(output: OutputFormat) -> Vec<ImageFormat> {
 }
 
 /// The same image under the same name has the same id in every run, so that none is made twice; changed
-/// bytes have another. UUID version 8 (RFC 9562 section 5.8).
+/// bytes have another.
 fn image_id(relative: &str, bytes: &[u8]) -> uuid::Uuid {
-    let seed = format!("lablink-storage migrate\n{relative}\n{}", sha256_hex(bytes));
+    derived_id(&format!("{relative}\n{}", sha256_hex(bytes)))
+}
+
+/// The id that follows from `seed`: UUID version 8 (RFC 9562 section 5.8).
+pub(super) fn derived_id(seed: &str) -> uuid::Uuid {
+    let seed = format!("lablink-storage migrate\n{seed}");
     let mut id = [0; 16];
     for (byte, pair) in id
         .iter_mut()
@@ -80,7 +85,7 @@ fn image_id(relative: &str, bytes: &[u8]) -> uuid::Uuid {
     uuid::Builder::from_custom_bytes(id).into_uuid()
 }
 
-/// Returns whether a key has an id that [`image_id`] gives.
+/// Returns whether a key has an id that [`derived_id`] gives.
 pub(super) fn is_made_here(key: &ObjectKey) -> bool {
     key.uuid().is_some_and(|id| id.get_version_num() == 8)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::config::{ConfigBuilder, RetryPreset};
 use crate::error::{Error, Result};
 use crate::key::{InvalidKey, ObjectKey};
-use crate::store::ImageStore;
+use crate::store::{ImageStore, LoadInspector};
 
 /// A part of a store: all keys under a prefix, which may be empty.
 #[derive(Debug, Clone)]
@@ -53,16 +53,30 @@ impl Place {
     /// `InvalidArgument` for a place that is written in another way; `Configuration` where it cannot be
     /// opened.
     pub fn open(place: &str, vars: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
+        Self::open_loading(place, vars, None)
+    }
+
+    /// The same with the inspector that the variables name.
+    pub(crate) fn open_loading(
+        place: &str,
+        vars: impl IntoIterator<Item = (String, String)>,
+        load: Option<LoadInspector>,
+    ) -> Result<Self> {
         let vars: Vec<(String, String)> = vars.into_iter().collect();
         match place.split_once("://") {
-            Some(("s3", rest)) => Self::bucket(place, rest, vars),
+            Some(("s3", rest)) => Self::bucket(place, rest, vars, load),
             Some(_) => Err(invalid(place, "neither a directory nor s3://bucket/prefix")),
             None if place.is_empty() => Err(invalid(place, "empty")),
-            None => Self::directory(Path::new(place), vars),
+            None => Self::directory(Path::new(place), vars, load),
         }
     }
 
-    fn bucket(place: &str, rest: &str, mut vars: Vec<(String, String)>) -> Result<Self> {
+    fn bucket(
+        place: &str,
+        rest: &str,
+        mut vars: Vec<(String, String)>,
+        load: Option<LoadInspector>,
+    ) -> Result<Self> {
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let prefix = prefix.trim_end_matches('/');
         if bucket.is_empty() {
@@ -86,14 +100,18 @@ impl Place {
                     .build()
             })
             .map_err(Error::from)?;
-        let store = ImageStore::from_config(config)?;
+        let store = ImageStore::from_config_loading(config, load)?;
         let home = Some(image_prefix.clone());
         Ok(Self::new(store, prefix, home, &image_prefix))
     }
 
     /// A directory within the one that the store serves is a part of that store; any other is a place of
     /// its own.
-    fn directory(directory: &Path, mut vars: Vec<(String, String)>) -> Result<Self> {
+    fn directory(
+        directory: &Path,
+        mut vars: Vec<(String, String)>,
+        load: Option<LoadInspector>,
+    ) -> Result<Self> {
         let served = value(&vars, "LABLINK_STORAGE_DIR").unwrap_or("./uploads");
         let served = Path::new(served).to_owned();
         let image_prefix = image_prefix(&vars);
@@ -117,7 +135,7 @@ impl Place {
                     .build()
             })
             .map_err(Error::from)?;
-        let store = ImageStore::from_config(config)?;
+        let store = ImageStore::from_config_loading(config, load)?;
         Ok(Self::new(store, &prefix, home, &image_prefix))
     }
 

@@ -3,16 +3,14 @@
 use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
-use std::io::{BufRead, Read};
+use std::io::BufRead;
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 
+use super::super::lines::{Lines, MAX_LINE};
 use super::part::Part;
 use crate::key::ObjectKey;
 use crate::store::ImageStore;
-
-/// Longest line of a list of used URLs; what is longer is no URL of a store.
-const MAX_LINE: usize = 8 << 10;
 
 /// Most lines without a key that are shown.
 const SHOWN: usize = 3;
@@ -61,25 +59,17 @@ impl UsedUrls {
     /// # Errors
     ///
     /// The reader's.
-    pub fn read(store: &ImageStore, mut lines: impl BufRead) -> std::io::Result<Self> {
+    pub fn read(store: &ImageStore, lines: impl BufRead) -> std::io::Result<Self> {
         let mut used = Self::default();
-        let mut line = Vec::new();
-        let mut number = 0;
-        loop {
-            line.clear();
-            let mut limited = Read::take(&mut lines, MAX_LINE as u64 + 1);
-            if limited.read_until(b'\n', &mut line)? == 0 {
-                return Ok(used);
-            }
-            number += 1;
-            let text = String::from_utf8_lossy(&line);
+        for (number, line) in (1..).zip(Lines(lines)) {
+            let line = line?;
             if line.len() > MAX_LINE {
-                used.foreign(number, &text);
-                skip_line(&mut lines)?;
+                used.foreign(number, &line);
             } else {
-                used.add_line(store, number, &text);
+                used.add_line(store, number, &line);
             }
         }
+        Ok(used)
     }
 
     /// Adds one URL or key.
@@ -178,21 +168,6 @@ fn starts(text: &str, prefix: &str) -> Vec<usize> {
 fn decode(text: &str) -> String {
     let decoded = percent_encoding::percent_decode_str(text).decode_utf8();
     decoded.map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned)
-}
-
-fn skip_line(lines: &mut impl BufRead) -> std::io::Result<()> {
-    loop {
-        let buffered = lines.fill_buf()?;
-        if buffered.is_empty() {
-            return Ok(());
-        }
-        let end = buffered.iter().position(|&byte| byte == b'\n');
-        let length = end.map_or(buffered.len(), |at| at + 1);
-        lines.consume(length);
-        if end.is_some() {
-            return Ok(());
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! What fuzzing and testing found, each file as it was found: nothing panics, and what comes out goes in again.
+//! What fuzzing and testing found, each file as it was found, and what fuzzing begins with: nothing panics, and
+//! what comes out goes in again.
 
 use lablink_storage::{Limits, OptimizeOptions, OutputFormat, optimize};
 
@@ -10,6 +11,7 @@ fn files_that_fuzzing_found_do_no_harm() {
         "tests/fixtures/fuzz",
         "tests/fixtures/odd",
         "tests/fixtures/jpeg_odd",
+        "fuzz/seeds",
     ]
     .map(files);
     for path in paths.concat() {

@@ -1,10 +1,10 @@
 //! Named sizes from one decode, and how each is fitted.
 
 use lablink_storage::{
-    Fit, Gravity, OptimizeOptions, OutputFormat, optimize, optimize_with_variants,
+    Fit, Gravity, OptimizeError, OptimizeOptions, OutputFormat, optimize, optimize_with_variants,
 };
 
-use super::{fixture, lossless, paint, png, run, seen};
+use super::{fixture, lossless, paint, png, refused, run, seen};
 
 #[test]
 fn a_variant_is_what_it_would_be_alone() {
@@ -103,7 +103,9 @@ fn gravity_says_what_a_crop_keeps() {
         let shades = [(15, 15), (seen.width - 15, seen.height - 15)];
         shades.map(|(x, y)| (seen.at(x, y)[0] - 20) / 25)
     };
-    use Gravity::{Center, East, North, NorthEast, NorthWest, South, SouthEast, SouthWest, West};
+    use Gravity::{
+        Center, East, North, NorthEast, NorthWest, Point, South, SouthEast, SouthWest, West,
+    };
     for (gravity, wide, tall) in [
         (Center, [3, 5], [1, 7]),
         (North, [0, 2], [1, 7]),
@@ -114,8 +116,72 @@ fn gravity_says_what_a_crop_keeps() {
         (NorthEast, [0, 2], [2, 8]),
         (SouthWest, [6, 8], [0, 6]),
         (SouthEast, [6, 8], [2, 8]),
+        // A point is in the middle of the crop, or as near as the edges allow.
+        (Point(0.9, 0.5), [3, 5], [2, 8]),
+        (Point(0.5, 0.05), [0, 2], [1, 7]),
+        (Point(0.0, 1.0), [6, 8], [0, 6]),
     ] {
         assert_eq!(of(gravity, 90, 30), wide, "{gravity:?}, a row");
         assert_eq!(of(gravity, 30, 90), tall, "{gravity:?}, a column");
+    }
+}
+
+/// A gray room with one coloured, checked thing in it.
+#[test]
+fn attention_keeps_the_subject() {
+    for (left, top) in [(8, 60), (150, 60), (262, 60), (150, 4), (30, 110)] {
+        let inside = |x: u32, y: u32| x.wrapping_sub(left) < 40 && y.wrapping_sub(top) < 40;
+        let bytes = png(
+            310,
+            160,
+            png::ColorType::Rgb,
+            &paint(310, 160, |x, y| match inside(x, y) {
+                true if (x / 4 + y / 4) % 2 == 0 => [220, 120, 90],
+                true => [60, 30, 20],
+                false => [(x / 8 + y / 8) as u8 + 100; 3],
+            }),
+        );
+        let options = lossless()
+            .with_fit(Fit::Cover)
+            .with_gravity(Gravity::Attention);
+        for (width, height) in [(70, 160), (310, 60)] {
+            let image = run(&bytes, &options.clone().with_max_size(width, height));
+            let seen = seen(&image);
+            let coloured = (0..seen.height)
+                .flat_map(|y| (0..seen.width).map(move |x| (x, y)))
+                .filter(|&(x, y)| seen.at(x, y)[0] > seen.at(x, y)[2] + 25)
+                .count();
+            // Within a pixel at its edges, where the crop is not on a whole one.
+            assert!(
+                (1500..=1700).contains(&coloured),
+                "{coloured} of {left}, {top}"
+            );
+            let again = run(&bytes, &options.clone().with_max_size(width, height));
+            assert_eq!(again.data, image.data);
+        }
+    }
+}
+
+/// Where nothing draws the eye the middle stays.
+#[test]
+fn attention_to_nothing_is_the_middle() {
+    let bytes = png(90, 30, png::ColorType::Rgb, &[77; 90 * 30 * 3]);
+    let options = lossless().with_fit(Fit::Cover).with_max_size(30, 30);
+    let of = |gravity| run(&bytes, &options.clone().with_gravity(gravity)).data;
+    assert_eq!(of(Gravity::Attention), of(Gravity::Center));
+}
+
+#[test]
+fn a_point_outside_the_picture_is_no_option() {
+    let bytes = png(4, 4, png::ColorType::Rgb, &[77; 48]);
+    for (x, y) in [(-0.1, 0.5), (0.5, 1.1), (f64::NAN, 0.5)] {
+        let options = lossless().with_gravity(Gravity::Point(x, y));
+        assert!(matches!(
+            refused(&bytes, &options),
+            OptimizeError::InvalidOption {
+                name: "gravity",
+                ..
+            }
+        ));
     }
 }

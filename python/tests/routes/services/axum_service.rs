@@ -1,0 +1,39 @@
+//! The routes as an application on axum has them; GUARD says which guard, APPLICATION_ROOT where it is mounted.
+
+use std::env::{args, var};
+use std::error::Error;
+
+use axum::extract::Request;
+use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use lablink_storage::ImageStore;
+use lablink_storage::axum::{RouterOptions, router};
+
+async fn token_required(request: Request, next: Next) -> Response {
+    let token = request.headers().get(header::AUTHORIZATION);
+    if token.is_some_and(|token| token == "Bearer right") {
+        return next.run(request).await;
+    }
+    StatusCode::UNAUTHORIZED.into_response()
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt().with_ansi(false).init();
+    let options = RouterOptions::default().with_root(var("APPLICATION_ROOT").unwrap_or_default());
+    let options = match var("GUARD")?.as_str() {
+        "none" => options,
+        "token" => options.with_guard(from_fn(token_required)),
+        // Nothing is thrown here that a guard could catch.
+        _ => options.open(),
+    };
+    let options = match var("BEHIND_PROXY") {
+        Ok(_) => options.behind_proxy(),
+        Err(_) => options,
+    };
+    let address = args().nth(1).ok_or("name the address to listen on")?;
+    let listener = tokio::net::TcpListener::bind(address).await?;
+    axum::serve(listener, router(ImageStore::from_env()?, options)).await?;
+    Ok(())
+}

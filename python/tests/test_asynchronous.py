@@ -1,0 +1,459 @@
+"""AsyncImageStore: many calls at once, a loop that goes on, cancellation, forks, what is taken and given."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import io
+import logging
+import os
+import pickle
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from routes.service import photographs
+
+import lablink_storage
+from lablink_storage import AsyncImageStore, ImageStore, NotFoundError, UnsupportedFormatError
+
+from support import SECRET, Server, photo
+
+SMALL = photo(200, 150)
+
+
+class SlowS3(BaseHTTPRequestHandler):
+    """Takes and removes objects half a second late, as a server far away does."""
+
+    protocol_version = "HTTP/1.1"
+    objects: dict[str, bytes] = {}
+    delay = 0.5
+
+    def _answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), "x-amz-request-id": "1", **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_PUT(self) -> None:
+        import hashlib
+
+        data = self.rfile.read(int(self.headers["Content-Length"]))
+        time.sleep(self.delay)
+        self.objects[self.path] = data
+        self._answer(200, ETag=f'"{hashlib.md5(data).hexdigest()}"')
+
+    def do_DELETE(self) -> None:
+        self.objects.pop(self.path, None)
+        self._answer(204)
+
+    def do_GET(self) -> None:
+        self._answer(
+            200,
+            b'<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+            b"<Name>lab</Name><IsTruncated>false</IsTruncated></ListBucketResult>",
+            Content_Type="application/xml",
+        )
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def slow() -> Iterator[AsyncImageStore]:
+    SlowS3.objects.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), SlowS3)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield AsyncImageStore.s3(
+        "lab",
+        endpoint_url=f"http://127.0.0.1:{server.server_port}",
+        access_key_id="AKIDEXAMPLE",
+        secret_access_key="example",
+    )
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_life_of_an_image(store: ImageStore) -> None:
+    asynchronous = AsyncImageStore(store)
+
+    async def life() -> None:
+        image = await asynchronous.upload(SMALL, filename="board.png")
+        assert await asynchronous.exists(image.key)
+        assert (await asynchronous.head(image.url)).size == image.size
+        data = await asynchronous.get(image.key)
+        assert data == store.get(image.key) and await asynchronous.get_range(image.key, 0, 3) == data[:3]
+        info, pieces = await asynchronous.get_stream(image.key)
+        assert info.size == image.size and b"".join([piece async for piece in pieces]) == data
+        _, part = await asynchronous.get_stream(image.key, 5, 9)
+        assert b"".join([piece async for piece in part]) == data[5:9]
+        listed = [info.key async for info in asynchronous.list()]
+        assert image.key in listed and image.variants["thumb"].key in listed
+        assert asynchronous.public_url(image.key) == image.url
+        assert asynchronous.key_from_url(image.url) == image.key
+        assert (await asynchronous.status()).accessible
+        await asynchronous.delete(image.url)
+        with pytest.raises(NotFoundError):
+            await asynchronous.get(image.key)
+        with pytest.raises(UnsupportedFormatError) as refused:
+            await asynchronous.upload(b"<svg xmlns='http://www.w3.org/2000/svg'/>")
+        assert refused.value.hint
+
+    asyncio.run(life())
+
+
+def test_a_direct_upload(memory: ImageStore) -> None:
+    store = AsyncImageStore(memory)
+
+    async def direct() -> None:
+        post = await store.presigned_post("a.jpg")
+        assert store.verify_post(post.fields) == store.max_upload_bytes
+        await store.receive_post(post.fields, io.BytesIO(SMALL))
+        image = await store.promote(post.key)
+        assert image.url == post.file_url
+        assert (await store.presigned_get(image.key)).method == "GET"
+        assert (await store.sweep(older_than=0)).found == []
+
+    asyncio.run(direct())
+
+
+def test_errors_within_a_listing(memory: ImageStore) -> None:
+    async def listed() -> list[Any]:
+        return [info async for info in AsyncImageStore(memory).list("backups")]
+
+    with pytest.raises(lablink_storage.InvalidKeyError):
+        asyncio.run(listed())
+
+
+def test_one_store_serves_any_number_of_loops(memory: ImageStore) -> None:
+    store = AsyncImageStore(memory)  # made without a running loop
+    keys: list[str] = []
+
+    async def add() -> None:
+        keys.extend(image.key for image in await asyncio.gather(*[store.upload(SMALL) for _ in range(5)]))
+
+    threads = [threading.Thread(target=lambda: asyncio.run(add())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    asyncio.run(add())
+    assert len(set(keys)) == 25
+
+
+# --- inputs
+
+
+class AsyncFile:
+    """An async file object, as aiofiles' are."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self.file, self.name, self.most = io.BytesIO(data), name, 0
+
+    async def read(self, size: int = -1) -> bytes:
+        self.most = max(self.most, size)
+        return self.file.read(size)
+
+    async def tell(self) -> int:
+        return self.file.tell()
+
+    async def seek(self, at: int) -> int:
+        return self.file.seek(at)
+
+
+async def chunks(data: bytes) -> AsyncIterator[bytes]:
+    for at in range(0, len(data), 1000):
+        yield data[at : at + 1000]
+
+
+def test_whatever_a_service_has_in_hand(memory: ImageStore, tmp_path: Path) -> None:
+    from starlette.datastructures import UploadFile
+
+    store = AsyncImageStore(memory)
+    path = tmp_path / "board.jpg"
+    path.write_bytes(SMALL)
+    file = AsyncFile(b"before" + SMALL, "board.jpg")
+    file.file.seek(6)
+
+    async def upload_all() -> set[str]:
+        inputs: list[Any] = [
+            SMALL,
+            bytearray(SMALL),
+            memoryview(SMALL),
+            path,
+            io.BytesIO(SMALL),
+            file,
+            UploadFile(io.BytesIO(SMALL), filename="board.jpg"),
+            chunks(SMALL),
+        ]
+        return {(await store.upload(given)).sha256 for given in inputs}
+
+    assert len(asyncio.run(upload_all())) == 1
+    assert file.file.tell() == 6
+    for wrong in (None, 7, "board.jpg", io.StringIO("text")):
+        with pytest.raises(TypeError):
+            asyncio.run(store.upload(wrong))  # type: ignore[arg-type]
+
+
+def test_never_more_is_read_than_the_limit() -> None:
+    store = AsyncImageStore.memory(limits={"max_bytes": 100_000})
+    taken = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal taken
+        while True:
+            taken += 4096
+            yield bytes(4096)
+
+    file = AsyncFile(bytes(10_000_000), "a.jpg")
+    for given in (endless(), file):
+        with pytest.raises(lablink_storage.LimitExceededError):
+            asyncio.run(store.upload(given))
+    assert taken < 120_000 and file.most <= 100_001
+
+
+# --- many at once
+
+
+def test_32_uploads_to_a_slow_server_at_once(slow: AsyncImageStore) -> None:
+    """One after the other they would take 16 seconds; a decode takes a few milliseconds."""
+    threads = 0
+
+    async def upload_all() -> float:
+        nonlocal threads
+        await slow.upload(SMALL)
+        started = time.monotonic()
+        uploads = asyncio.gather(*[slow.upload(SMALL) for _ in range(32)])
+        await asyncio.sleep(0.3)
+        threads = len(os.listdir("/proc/self/task"))
+        await uploads
+        return time.monotonic() - started
+
+    before = len(os.listdir("/proc/self/task"))
+    assert asyncio.run(upload_all()) < 2 or os.getloadavg()[0] > 3
+    # Those of the test's own server are one a connection.
+    assert threads - before < 32 + 12
+    assert len(SlowS3.objects) == 33
+
+
+@contextmanager
+def heartbeat(late: list[float]) -> Iterator[Any]:
+    async def beat() -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.01)
+            late.append(time.monotonic() - before - 0.01)
+
+    yield beat
+
+
+def test_the_loop_goes_on_while_images_are_decoded(memory: ImageStore) -> None:
+    store = AsyncImageStore(memory)
+    data = photographs()[-1].read_bytes()
+    late: list[float] = []
+
+    async def decode() -> None:
+        with heartbeat(late) as beat:
+            beating = asyncio.create_task(beat())
+            await asyncio.gather(store.upload(data), store.upload(data))
+            beating.cancel()
+
+    asyncio.run(decode())
+    late.sort()
+    assert len(late) > 5
+    # On a machine that does other work as well, the latest beats say more of that.
+    assert late[len(late) // 2] < 0.05, late[-5:]
+    assert late[-1] < 0.05 or os.getloadavg()[0] > 2, late[-5:]
+
+
+# --- cancellation
+
+
+def test_a_cancelled_upload_leaves_no_object(store: ImageStore) -> None:
+    """Whenever it is cancelled: before, while and after it is written."""
+    asynchronous = AsyncImageStore(store)
+
+    async def cancel(after: float) -> None:
+        task = asyncio.create_task(asynchronous.upload(SMALL))
+        await asyncio.sleep(after)
+        task.cancel()
+        try:
+            image = await task
+        except asyncio.CancelledError:
+            return
+        await asynchronous.delete(image.key)
+
+    async def cancel_all() -> list[str]:
+        started = time.monotonic()
+        await asynchronous.delete((await asynchronous.upload(SMALL)).key)
+        takes = time.monotonic() - started
+        await asyncio.gather(*[cancel(takes * step / 20) for step in range(40)])
+        # What is undone is undone in its own time.
+        for _ in range(200):
+            left = [info.key async for info in asynchronous.list()]
+            if not left:
+                break
+            await asyncio.sleep(0.05)
+        return left
+
+    assert asyncio.run(cancel_all()) == []
+
+
+def test_a_loop_that_ends_before_its_upload(slow: AsyncImageStore) -> None:
+    async def leave() -> None:
+        asyncio.get_running_loop().create_task(slow.upload(SMALL))
+        await asyncio.sleep(0.2)
+
+    asyncio.run(leave())
+    deadline = time.monotonic() + 10
+    time.sleep(1)
+    while SlowS3.objects and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert SlowS3.objects == {}
+
+
+def test_a_timeout_ends_the_wait_at_once(slow: AsyncImageStore) -> None:
+    async def hurry() -> float:
+        started = time.monotonic()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(slow.upload(SMALL), 0.1)
+        return time.monotonic() - started
+
+    assert asyncio.run(hurry()) < 0.45
+
+
+# --- nothing is hoarded
+
+
+def test_a_thousand_calls_leak_neither_tasks_nor_memory(memory: ImageStore) -> None:
+    store = AsyncImageStore(memory)
+
+    async def turn(count: int) -> tuple[int, int]:
+        for _ in range(count):
+            await store.exists("components/a.jpg")
+            with pytest.raises(NotFoundError):
+                await store.get("components/a.jpg")
+        await asyncio.sleep(0)
+        gc.collect()
+        futures = sum(isinstance(found, asyncio.Future) for found in gc.get_objects())
+        return len(asyncio.all_tasks()), futures
+
+    async def turns() -> None:
+        first = await turn(200)
+        resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        assert await turn(1000) == first == (1, 1)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - resident < 4096  # KiB
+
+    asyncio.run(turns())
+
+
+def test_after_a_fork(store: ImageStore) -> None:
+    asynchronous = AsyncImageStore(store)
+
+    async def life() -> None:
+        image = await asynchronous.upload(SMALL)
+        assert (await asynchronous.head(image.key)).size == image.size
+        await asynchronous.delete(image.key)
+
+    asyncio.run(life())
+    children = []
+    for _ in range(4):
+        pid = os.fork()
+        if pid == 0:
+            signal.alarm(30)
+            try:
+                asyncio.run(life())
+                os._exit(0)
+            finally:
+                os._exit(1)
+        children.append(pid)
+    assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 4
+    asyncio.run(life())
+
+
+EXIT = """
+import asyncio, sys
+from lablink_storage import AsyncImageStore
+store = AsyncImageStore.memory()
+data = open(sys.argv[1], "rb").read()
+async def leave():
+    uploads = [asyncio.create_task(store.upload(data)) for _ in range(3)]
+    await asyncio.sleep(0.01)
+    if sys.argv[2] == "raise":
+        raise SystemExit(3)
+asyncio.run(leave())
+"""
+
+
+@pytest.mark.parametrize("how, code", [("return", 0), ("raise", 3)])
+def test_an_interpreter_that_shuts_down_meanwhile(tmp_path: Path, how: str, code: int) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(photo(3000, 2000))
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", EXIT, str(path), how]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
+# --- what is around a call
+
+
+def test_context_variables_are_those_of_the_caller(
+    memory: ImageStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = AsyncImageStore(memory)
+    request = contextvars.ContextVar("request", default="none")
+    seen: list[str] = []
+
+    class Noting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(request.get())
+
+    handler = Noting()
+    logger = logging.getLogger("lablink_storage")
+    logger.addHandler(handler)
+
+    async def ask(name: str) -> str:
+        request.set(name)
+        with pytest.raises(NotFoundError):
+            await store.get("components/a.jpg")
+        return request.get()
+
+    async def in_turn() -> None:
+        for name in ("one", "two"):
+            assert await asyncio.create_task(ask(name)) == name
+
+    try:
+        asyncio.run(in_turn())
+    finally:
+        logger.removeHandler(handler)
+    assert seen == ["one", "two"]
+
+
+def test_properties_and_pickles(local: ImageStore, server: Server) -> None:
+    store = AsyncImageStore.local("uploads", base_url="/images", variants={"thumb": {"max_width": 100}})
+    assert (store.backend, store.base_url, store.variants) == ("local", "/images", ["thumb"])
+    assert repr(store) == "<AsyncImageStore local directory='uploads' prefix='components'>"
+    again = pickle.loads(pickle.dumps(store))
+    assert isinstance(again, AsyncImageStore) and again.directory == "uploads"
+    assert AsyncImageStore.memory(secret=SECRET).sync.backend == "memory"
+
+
+def test_a_call_wants_a_running_loop(memory: ImageStore) -> None:
+    from lablink_storage._lablink_storage import start
+
+    with pytest.raises(RuntimeError):
+        start(memory.exists, "components/a.jpg")
+    # The next plain call waits as ever.
+    assert memory.exists("components/a.jpg") is False

@@ -1,0 +1,60 @@
+"""Uploads from a URL: what is refused. What is fetched needs a public address: tests/storage/fetch.rs."""
+
+from __future__ import annotations
+
+import socket
+import threading
+
+import pytest
+
+from lablink_storage import (
+    ConfigurationError,
+    ImageStore,
+    NotSupportedError,
+    PolicyViolationError,
+    UnavailableError,
+)
+
+
+def test_it_is_off_until_hosts_are_allowed() -> None:
+    with pytest.raises(NotSupportedError) as caught:
+        ImageStore.memory().upload_from_url("https://photos.example.org/a.jpg")
+    assert "LABLINK_STORAGE_FETCH_HOSTS" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("name", ["environment", "keyword"])
+def test_a_host_that_is_not_allowed_is_refused(name: str) -> None:
+    if name == "environment":
+        variables = {"LABLINK_STORAGE_MEMORY": "true", "LABLINK_STORAGE_FETCH_HOSTS": "photos.example.org, *.cdn.example"}
+        store = ImageStore.from_env(variables)
+    else:
+        store = ImageStore.memory(fetch_hosts=["photos.example.org", "*.cdn.example"])
+    for url in ["https://other.example.org/a.jpg", "https://cdn.example/a.jpg", "https://u@photos.example.org/a.jpg"]:
+        with pytest.raises(PolicyViolationError, match=r"^the URL may not be fetched$") as caught:
+            store.upload_from_url(url)
+        assert (caught.value.code, caught.value.http_status) == ("policy_violation", 403)
+
+
+def test_this_machine_is_never_asked() -> None:
+    came = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        threading.Thread(target=lambda: listener.accept() and came.set(), daemon=True).start()
+        store = ImageStore.memory(fetch_hosts=["*", f"*:{port}"])
+        for host in ["127.0.0.1", "localhost", "2130706433", "[::ffff:127.0.0.1]", "0"]:
+            with pytest.raises(PolicyViolationError):
+                store.upload_from_url(f"http://{host}:{port}/a.jpg")
+        assert not came.is_set()
+
+
+def test_a_name_without_an_address_is_the_other_side_s_fault() -> None:
+    store = ImageStore.memory(fetch_hosts="*")
+    with pytest.raises(UnavailableError) as caught:
+        store.upload_from_url("http://no-such-host.invalid/a.jpg?token=hidden")
+    assert caught.value.retryable
+    assert "hidden" not in f"{caught.value} {caught.value.__cause__}"
+
+
+def test_a_wrong_list_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="fetch_hosts has"):
+        ImageStore.memory(fetch_hosts=["https://photos.example.org"])

@@ -1,0 +1,129 @@
+"""An inspector: a callable that looks at each image before it is stored."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from lablink_storage import (
+    ConfigurationError,
+    ImageStore,
+    Inspection,
+    NotSupportedError,
+    RejectedError,
+    UnavailableError,
+    StorageTimeoutError,
+)
+
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+def agree(image: Inspection) -> None:
+    pass
+
+
+def test_it_sees_the_picture_and_the_context(photo: bytes) -> None:
+    seen: list[Inspection] = []
+    store = ImageStore.memory(secret=SECRET, inspector=seen.append)
+    image = store.upload(photo, filename="board.jpg", context={"user": 7})
+    (inspection,) = seen
+    assert inspection.data == photo
+    assert inspection.source == image.source
+    assert (inspection.filename, inspection.context) == ("board.jpg", {"user": 7})
+    assert (len(image.source.sha256), inspection.dhash) == (64, image.dhash)
+    with Image.open(io.BytesIO(inspection.picture)) as picture:
+        assert (picture.format, picture.mode, max(picture.size)) == ("PNG", "RGB", 512)
+    post = store.presigned_post("a.jpg")
+    store.receive_post(post.fields, photo)
+    store.promote(post.key, context="form 3")
+    assert seen[1].context == "form 3"
+
+
+def test_what_it_rejects_is_not_stored(photo: bytes) -> None:
+    def inspect(image: Inspection) -> None:
+        raise RejectedError("no faces, please")
+
+    store = ImageStore.memory(inspector=inspect)
+    with pytest.raises(RejectedError, match="^the image was rejected: no faces, please$") as caught:
+        store.upload(photo)
+    assert (caught.value.code, caught.value.http_status, caught.value.retryable) == ("rejected", 422, False)
+    assert isinstance(caught.value, ValueError)
+    assert list(store.list()) == []
+
+
+@pytest.mark.parametrize("answer", ["raise", "False", "True"])
+def test_a_failure_is_no_consent(photo: bytes, answer: str) -> None:
+    def inspect(image: Inspection) -> None:
+        if answer == "raise":
+            raise OSError("the service is down")
+        return answer == "True"  # type: ignore[return-value]
+
+    store = ImageStore.memory(inspector=inspect)
+    with pytest.raises(UnavailableError) as caught:
+        store.upload(photo)
+    assert caught.value.retryable
+    assert ("the service is down" if answer == "raise" else "has to return None") in str(caught.value.__cause__)
+    assert list(store.list()) == []
+
+
+def test_its_time_is_bounded(photo: bytes) -> None:
+    import threading
+
+    ended = threading.Event()
+    store = ImageStore.memory(deadline=0.5, inspector=lambda image: ended.wait(30) and None)
+    with pytest.raises(StorageTimeoutError):
+        store.upload(photo)
+    ended.set()
+    assert list(store.list()) == []
+
+
+def test_final_keys_are_not_supported() -> None:
+    store = ImageStore.memory(secret=SECRET, inspector=agree)
+    with pytest.raises(NotSupportedError):
+        store.presigned_post("a.jpg", pending=False)
+
+
+def test_a_store_takes_it_along(tmp_path: Path, photo: bytes) -> None:
+    store = pickle.loads(pickle.dumps(ImageStore.local(tmp_path, inspector=agree)))
+    assert store.upload(photo).key
+
+
+def test_a_wrong_one_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="no_such_module"):
+        ImageStore.memory(inspector="no_such_module:inspect")
+    with pytest.raises(ConfigurationError, match="inspector"):
+        ImageStore.memory(inspector="no_colon")
+    with pytest.raises(TypeError, match="inspector"):
+        ImageStore.memory(inspector=7)  # type: ignore[arg-type]
+
+
+def test_the_variable_counts_for_the_command_line(tmp_path: Path, photo: bytes) -> None:
+    (tmp_path / "lab.py").write_text(
+        "from lablink_storage import RejectedError\n"
+        "def inspect(image):\n"
+        "    if image.source.width > 100:\n"
+        "        raise RejectedError('too wide')\n"
+    )
+    (tmp_path / "wide.jpg").write_bytes(photo)
+    small = io.BytesIO()
+    Image.new("RGB", (50, 50), "red").save(small, "PNG")
+    (tmp_path / "small.png").write_bytes(small.getvalue())
+    variables = os.environ | {
+        "LABLINK_STORAGE_DIR": str(tmp_path / "uploads"),
+        "LABLINK_STORAGE_INSPECTOR": "lab:inspect",
+        "PYTHONPATH": str(tmp_path),
+    }
+    command = [sys.executable, "-m", "lablink_storage", "put", "small.png", "wide.jpg", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    told = json.loads(done.stdout)
+    assert [image["file"] for image in told["images"]] == ["small.png"]
+    assert [(failure["file"], failure["error"]) for failure in told["failures"]] == [("wide.jpg", "rejected")]

@@ -1,0 +1,81 @@
+//! A URL that may be asked, and where its redirects may lead.
+
+use std::net::IpAddr;
+
+use url::{Host, Url};
+
+use super::FetchError;
+use super::address::is_public;
+use crate::config::FetchHosts;
+
+/// Longest URL that is taken; browsers stop at about this length.
+const MAX_LENGTH: usize = 8 << 10;
+
+/// A URL whose scheme, host and port are allowed, and whose host, where it is an address, is public.
+#[derive(Debug, Clone)]
+pub(crate) struct Target(Url);
+
+impl Target {
+    /// Reads what somebody typed. White space around it is nobody's intention.
+    pub(super) fn parse(text: &str, hosts: &FetchHosts) -> Result<Self, FetchError> {
+        let text = text.trim();
+        check_text(text)?;
+        let url = Url::parse(text).map_err(|_| FetchError::NotAllowed)?;
+        Self::check(url, hosts)
+    }
+
+    /// Follows a redirect, under the same rules; never from `https` to `http`.
+    pub(super) fn redirected(&self, to: &str, hosts: &FetchHosts) -> Result<Self, FetchError> {
+        check_text(to)?;
+        let url = self.0.join(to).map_err(|_| FetchError::NotAllowed)?;
+        if self.0.scheme() == "https" && url.scheme() != "https" {
+            return Err(FetchError::NotAllowed);
+        }
+        Self::check(url, hosts)
+    }
+
+    fn check(mut url: Url, hosts: &FetchHosts) -> Result<Self, FetchError> {
+        let is_http = matches!(url.scheme(), "http" | "https");
+        let has_userinfo = !url.username().is_empty() || url.password().is_some();
+        // The URL standard has read decimal, octal and hexadecimal addresses as what they are.
+        let address = match url.host() {
+            Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
+            Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
+            _ => None,
+        };
+        let named = url.host_str().zip(url.port_or_known_default());
+        let is_allowed = named.is_some_and(|(host, port)| hosts.allow(host, port));
+        if !is_http || has_userinfo || !is_allowed || address.is_some_and(|ip| !is_public(ip)) {
+            return Err(FetchError::NotAllowed);
+        }
+        url.set_fragment(None);
+        Ok(Self(url))
+    }
+
+    pub(super) fn url(&self) -> &Url {
+        &self.0
+    }
+
+    pub(super) fn host(&self) -> String {
+        self.0.host_str().unwrap_or_default().to_owned()
+    }
+
+    /// The name of the file, as the path ends.
+    pub(super) fn filename(&self) -> Option<String> {
+        let name = self.0.path_segments()?.next_back()?;
+        let name = percent_encoding::percent_decode_str(name)
+            .decode_utf8()
+            .ok()?;
+        (!name.is_empty() && !name.contains(char::is_control)).then(|| name.into_owned())
+    }
+}
+
+/// The URL standard drops line breaks and turns backslashes round: whoever writes them means something else
+/// than what is read.
+fn check_text(text: &str) -> Result<(), FetchError> {
+    let odd = |letter: char| letter.is_control() || letter.is_whitespace() || letter == '\\';
+    if text.len() > MAX_LENGTH || text.contains(odd) {
+        return Err(FetchError::NotAllowed);
+    }
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! One folder a format, each with all that is known of it: what its files consist of, how they are decoded,
+//! written, and freed of what is not the picture.
+//!
+//! A new format is a folder, its line below and in [`codec`], and its line in `format.rs`.
+
+mod gif;
+#[doc(hidden)]
+pub mod jpeg;
+mod png;
+mod webp;
+
+use std::borrow::Cow;
+
+use crate::format::ImageFormat;
+use crate::optimize::budget::Budget;
+use crate::optimize::color::ColorTag;
+use crate::optimize::raster::{Frame, Pixels};
+use crate::optimize::{OptimizeError, OptimizeOptions};
+
+/// The largest colour profile that is read, in bytes; real ones are below 2 MB.
+const MAX_PROFILE_BYTES: u64 = 4 << 20;
+/// How many rows go by between two looks at the clock.
+const ROWS_PER_CHECK: usize = 64;
+
+/// The codec of a format.
+pub(super) fn codec(format: ImageFormat) -> Codec {
+    match format {
+        ImageFormat::Jpeg => jpeg::CODEC,
+        ImageFormat::Png => png::CODEC,
+        ImageFormat::WebP => webp::CODEC,
+        ImageFormat::Gif => gif::CODEC,
+    }
+}
+
+/// What can be done with a format.
+pub(super) struct Codec {
+    /// Finds the parts of a file and reads what they say, without decoding any of them.
+    pub(super) open: for<'a> fn(&'a [u8], &Budget<'_>) -> Result<Box<dyn File + 'a>, OptimizeError>,
+    pub(super) encode: Encode,
+    /// Whether its files can be transparent.
+    pub(super) has_alpha: bool,
+    /// Whether it is written from Y'CbCr planes where there are some.
+    pub(super) takes_planes: fn(&OptimizeOptions) -> bool,
+}
+
+/// Writes a file with an EXIF block. The frame's alpha is gone where the format has none.
+type Encode =
+    fn(Frame, &OptimizeOptions, Option<&[u8]>, &Budget<'_>) -> Result<Vec<u8>, OptimizeError>;
+
+/// For formats that are read alone.
+const READ_ALONE: Encode = |_, _, _, _| {
+    Err(OptimizeError::InvalidOption {
+        name: "format",
+        reason: "this format is not written".into(),
+    })
+};
+
+/// What a file says of itself.
+#[derive(Default)]
+pub(super) struct Facts<'a> {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) frames: u32,
+    /// The EXIF block, a TIFF structure.
+    pub(super) exif: Option<Cow<'a, [u8]>>,
+    /// Whether there is anything that is not needed to show the picture.
+    pub(super) has_metadata: bool,
+}
+
+/// A file whose parts are found.
+pub(super) trait File {
+    fn facts(&self) -> &Facts<'_>;
+
+    /// Decodes the picture as it is stored, at the cheapest size that is large enough.
+    fn decode(&self, wanted: Wanted, budget: &Budget<'_>) -> Result<Decoded, OptimizeError>;
+
+    /// The file with its metadata left out and `exif` put in, byte for byte where the picture is concerned;
+    /// `None` where that takes decoding, or where other programs may show another picture.
+    fn strip(&self, _exif: Option<&[u8]>) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Whether what is left by [`File::strip`] has bytes that the picture does not need and decoding did
+    /// not find.
+    fn has_spare(&self, _budget: &Budget<'_>) -> Result<bool, OptimizeError> {
+        Ok(false)
+    }
+}
+
+/// A decoded picture and what its numbers mean.
+pub(super) struct Decoded {
+    pub(super) pixels: Pixels,
+    pub(super) color: ColorTag,
+    /// Whether the file ended before its picture did.
+    pub(super) truncated: bool,
+    /// The share of the picture that was lost and filled in, 0 to 1.
+    pub(super) damaged: f64,
+    /// Whether the file has bytes among those of its picture that the picture does not need.
+    pub(super) spare: bool,
+}
+
+impl Decoded {
+    /// A picture without known faults, or one that is `truncated`.
+    fn new(pixels: Pixels, color: ColorTag, truncated: bool) -> Self {
+        Self {
+            pixels,
+            color,
+            truncated,
+            damaged: 0.0,
+            spare: false,
+        }
+    }
+}
+
+/// What the results need of the source: a decoder may leave out detail that would not be seen.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// How many pixels of the source, in each direction, fall at least on a pixel of any result.
+    pub(super) reduction: f64,
+    /// Whether every result has chroma of half the width and height.
+    pub(super) half_chroma: bool,
+}
+
+/// `width` x `height` pixels of `channels` bytes.
+fn byte_count(width: u32, height: u32, channels: usize) -> u64 {
+    u64::from(width) * u64::from(height) * channels as u64
+}
+
+/// Checks the size of a colour profile.
+fn check_profile(bytes: u64) -> Result<(), OptimizeError> {
+    if bytes > MAX_PROFILE_BYTES {
+        return Err(OptimizeError::LimitExceeded {
+            what: "bytes of colour profile",
+            value: bytes,
+            limit: MAX_PROFILE_BYTES,
+        });
+    }
+    Ok(())
+}
+
+/// Big-endian numbers at an offset, for formats that have them.
+fn be_u16(bytes: &[u8], at: usize) -> Option<u16> {
+    let bytes = bytes.get(at..at.checked_add(2)?)?;
+    Some(u16::from_be_bytes(bytes.try_into().ok()?))
+}
+
+fn be_u32(bytes: &[u8], at: usize) -> Option<u32> {
+    let bytes = bytes.get(at..at.checked_add(4)?)?;
+    Some(u32::from_be_bytes(bytes.try_into().ok()?))
+}
+
+fn le_u16(bytes: &[u8], at: usize) -> Option<u16> {
+    be_u16(bytes, at).map(u16::swap_bytes)
+}
+
+fn le_u32(bytes: &[u8], at: usize) -> Option<u32> {
+    be_u32(bytes, at).map(u32::swap_bytes)
+}
