@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::url_map::UrlMap;
 use crate::error::Error;
 use crate::key::ObjectKey;
+use crate::kind::ErrorKind;
 
 /// Most failures, and most objects left out, that are listed one by one; the rest is counted.
 const DETAILS: usize = 1000;
@@ -201,7 +202,7 @@ pub struct MigrateFailure {
     /// Its key at the source.
     pub key: ObjectKey,
     /// The kind of the failure.
-    pub kind: &'static str,
+    pub kind: ErrorKind,
     /// The error.
     pub message: String,
     /// The remedy.
@@ -212,7 +213,7 @@ impl MigrateFailure {
     pub(super) fn new(key: ObjectKey, error: &Error) -> Self {
         Self {
             key,
-            kind: error.kind().as_str(),
+            kind: error.kind(),
             message: error.to_string(),
             hint: error.hint(),
         }

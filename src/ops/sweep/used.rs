@@ -7,8 +7,8 @@ use std::io::BufRead;
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 
-use super::super::lines::{Lines, MAX_LINE};
 use crate::key::ObjectKey;
+use crate::ops::lines::{Lines, MAX_LINE};
 use crate::ops::part::Part;
 use crate::store::ImageStore;
 
