@@ -1,5 +1,6 @@
 //! `ImageStore`: Rust's, blocking, one client for each process.
 
+mod life;
 mod objects;
 mod open;
 mod signed;
