@@ -467,11 +467,11 @@ def error_response(error: StorageError) -> Response:
 
 
 def _dependency(guard: Callable[..., Any]) -> Callable[..., Any]:
-    """The guard as FastAPI calls it: one whose only parameter says nothing of its type gets the request."""
+    """The guard as FastAPI calls it: ``request`` alone is the request, whatever its annotation says."""
     from starlette.requests import Request as HttpRequest
 
     parameters = list(inspect.signature(guard).parameters.values())
-    if len(parameters) != 1 or parameters[0].annotation is not inspect.Parameter.empty:
+    if [parameter.name for parameter in parameters] != ["request"]:
         return guard
 
     async def guarded(request: HttpRequest) -> None:
