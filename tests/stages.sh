@@ -150,7 +150,10 @@ stage_format() {
 }
 
 ABOUT[lint]="clippy, warnings are errors"
-stage_lint() { cargo clippy --locked --workspace --all-targets --all-features -- -D warnings; }
+stage_lint() {
+    cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+    cargo clippy --locked --no-default-features -- -D warnings
+}
 
 ABOUT[docs]="rustdoc without warnings"
 stage_docs() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-features; }

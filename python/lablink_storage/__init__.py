@@ -46,6 +46,8 @@ if TYPE_CHECKING:
         PresignedPost,
         PresignedRequest,
         ReceivedPost,
+        RegenerateFailure,
+        RegenerateReport,
         SignedCookies,
         SourceInfo,
         Status,
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
         SweepReport,
         SweptObject,
     )
-    from ._typing import LimitOptions, OptimizeOptions
+    from ._typing import LimitOptions, OptimizeOptions, VariantOptions
 
 __all__ = [
     "AccessDeniedError",
@@ -83,6 +85,8 @@ __all__ = [
     "PresignedPost",
     "PresignedRequest",
     "ReceivedPost",
+    "RegenerateFailure",
+    "RegenerateReport",
     "RejectedError",
     "SignedCookies",
     "SourceInfo",
@@ -95,6 +99,7 @@ __all__ = [
     "SweptObject",
     "UnavailableError",
     "UnsupportedFormatError",
+    "VariantOptions",
     "__version__",
     "optimize",
 ]

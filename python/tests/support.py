@@ -178,7 +178,7 @@ def catches_everything(view: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-def make_app(tmp_path: Path, guard: Any = False, **config: Any) -> Flask:
+def make_app(tmp_path: Path, guard: Any = False, variant_guard: Any = None, **config: Any) -> Flask:
     app = Flask("lab")
     app.config.update(
         LABLINK_STORAGE_DIR=tmp_path / "uploads",
@@ -187,7 +187,7 @@ def make_app(tmp_path: Path, guard: Any = False, **config: Any) -> Flask:
         LABLINK_STORAGE_VARIANTS={"thumb": {"max_width": 100}},
     )
     app.config.update(config)
-    LablinkStorage(app, guard=guard)
+    LablinkStorage(app, guard=guard, variant_guard=variant_guard)
     return app
 
 

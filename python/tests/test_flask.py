@@ -24,7 +24,7 @@ def test_a_defect_in_a_guarded_route_is_no_failed_login(
     def defect(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(extension, "_status_body", defect)
+    monkeypatch.setattr(extension, "status_body", defect)
     app = make_app(tmp_path, guard=catches_everything)
     assert app.test_client().get("/api/s3/status").status_code == 500
 

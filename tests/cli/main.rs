@@ -14,6 +14,7 @@ mod many;
 mod migrate;
 mod migrate_answers;
 mod promote;
+mod regenerate;
 mod setup;
 mod shell;
 mod sweep;

@@ -3,6 +3,7 @@ mod round_trip;
 mod settings;
 
 use super::*;
+use crate::format::ImageFormat;
 
 fn s3(bucket: &str, region: &str) -> S3Location {
     S3Location::new(bucket, region)
