@@ -29,7 +29,7 @@ impl Examination<'_> {
             return;
         }
         self.objects().await;
-        match Http::new(super::STEP) {
+        match Http::new(super::STEP, self.store.config()) {
             Ok(http) => self.originals_private(&http).await,
             Err(problem) => self
                 .findings
@@ -47,7 +47,7 @@ impl Examination<'_> {
         let shown = directory.display();
         match std::fs::metadata(directory) {
             Ok(found) if found.is_dir() => {
-                self.findings.ok("directory", format!("{shown} is there"));
+                self.findings.ok("directory", format!("{shown} exists"));
                 true
             }
             Ok(_) => {
