@@ -74,7 +74,11 @@ async fn the_systems_certificates_are_trusted_all_the_same() {
         &[("AWS_CA_BUNDLE", &house), ("SSL_CERT_FILE", &house)],
     ] {
         let shell = shell(&public, trusted);
-        let case = format!("{:?}", trusted.iter().map(|(name, _)| name));
+        let case = trusted
+            .iter()
+            .map(|(name, _)| *name)
+            .collect::<Vec<_>>()
+            .join(", ");
         is_reached(&shell.run(&["status"]), false, &case);
         shell.write("system/public.pem", public.certificate.as_bytes());
         let mount = "mount --bind system /etc/ssl/certs";
