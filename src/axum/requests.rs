@@ -115,8 +115,7 @@ async fn promote(
 ) -> Result<Json<StoredImage>, ErrorResponse> {
     let (parts, body) = request.into_parts();
     let body = json_object(&parts.headers, body).await?;
-    let key =
-        crate::key::ObjectKey::parse(text(&body, "key")?).map_err(crate::error::Error::from)?;
+    let key = crate::key::ObjectKey::parse(text(&body, "key")?).map_err(crate::Error::from)?;
     Ok(Json(routes.store.promote(&key).await?))
 }
 
