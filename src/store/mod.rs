@@ -18,6 +18,7 @@ mod stream;
 mod sweep;
 mod tombstone;
 mod upload;
+mod versions;
 mod work;
 mod write;
 

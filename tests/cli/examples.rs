@@ -249,7 +249,8 @@ impl Drop for Service {
 }
 
 fn head(method: &str, path: &str, headers: &str) -> Vec<u8> {
-    let headers = format!("Host: lab\r\nAuthorization: Bearer right\r\nConnection: close\r\n{headers}");
+    let headers =
+        format!("Host: lab\r\nAuthorization: Bearer right\r\nConnection: close\r\n{headers}");
     format!("{method} {path} HTTP/1.1\r\n{headers}\r\n").into()
 }
 

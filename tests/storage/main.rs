@@ -20,3 +20,4 @@ mod secrets;
 mod signed_urls;
 mod tracing;
 mod vectors;
+mod versions;
