@@ -104,6 +104,10 @@ pub enum Error {
         /// Time that the caller waited.
         waited: Duration,
     },
+    /// A failure that several callers share.
+    #[cfg(feature = "store")]
+    #[error(transparent)]
+    Shared(std::sync::Arc<Error>),
     /// Something that should not happen.
     #[error("internal error: {reason}")]
     #[non_exhaustive]
@@ -123,7 +127,11 @@ impl Error {
     /// first one.
     #[cfg(feature = "store")]
     pub(crate) fn concerns_every_object(&self) -> bool {
-        matches!(self, Self::Storage(error) if error.concerns_every_object())
+        match self {
+            Self::Storage(error) => error.concerns_every_object(),
+            Self::Shared(error) => error.concerns_every_object(),
+            _ => false,
+        }
     }
 
     /// Returns the kind of error.
@@ -146,6 +154,8 @@ impl Error {
             Self::PolicyViolation(_) => ErrorKind::PolicyViolation,
             #[cfg(feature = "store")]
             Self::Storage(error) => error.kind(),
+            #[cfg(feature = "store")]
+            Self::Shared(error) => error.kind(),
             #[cfg(feature = "fetch")]
             Self::Fetch(error) => error.kind(),
             Self::Rejected { .. } => ErrorKind::Rejected,
@@ -181,6 +191,8 @@ impl Error {
             }
             #[cfg(feature = "store")]
             Self::Storage(error) => return error.hint(),
+            #[cfg(feature = "store")]
+            Self::Shared(error) => return error.hint(),
             #[cfg(feature = "fetch")]
             Self::Fetch(error) => error.hint(),
             Self::Rejected { .. } => "send another image",
@@ -218,6 +230,8 @@ impl Error {
         match self {
             #[cfg(feature = "store")]
             Self::Storage(error) => error.is_retryable(),
+            #[cfg(feature = "store")]
+            Self::Shared(error) => error.is_retryable(),
             #[cfg(feature = "fetch")]
             Self::Fetch(error) => error.is_retryable(),
             _ => matches!(self.kind(), ErrorKind::Unavailable | ErrorKind::Timeout),
@@ -229,6 +243,8 @@ impl Error {
         match self {
             #[cfg(feature = "store")]
             Self::Storage(error) => error.code(),
+            #[cfg(feature = "store")]
+            Self::Shared(error) => error.code(),
             _ => None,
         }
     }
@@ -238,6 +254,8 @@ impl Error {
         match self {
             #[cfg(feature = "store")]
             Self::Storage(error) => error.request_id(),
+            #[cfg(feature = "store")]
+            Self::Shared(error) => error.request_id(),
             _ => None,
         }
     }

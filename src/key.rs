@@ -22,6 +22,10 @@ pub(crate) const ORIGINALS: &str = "originals";
 #[cfg(feature = "store")]
 pub(crate) const TOMBSTONE: &str = "gone";
 
+/// Days for which it stays: longer than any upload form for its key can hold.
+#[cfg(feature = "store")]
+pub(crate) const TOMBSTONE_DAYS: u32 = 8;
+
 /// Longest key that S3 takes, in bytes of UTF-8
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>).
 const MAX_KEY_BYTES: usize = 1024;
@@ -182,6 +186,24 @@ impl ObjectKey {
     /// Returns whether this is the key of a direct upload that has not been promoted.
     pub fn is_pending(&self) -> bool {
         self.is_under(PENDING)
+    }
+
+    /// Returns whether this is the key of an original: a file as it came in, kept beside the image that was made
+    /// of it and never public.
+    pub fn is_original(&self) -> bool {
+        self.is_under(ORIGINALS)
+    }
+
+    /// `originals/<prefix>/<uuid>`: where the original of the image with this key is kept; `None` for a key
+    /// that no upload has.
+    #[cfg(feature = "store")]
+    pub(crate) fn original(&self) -> Option<Self> {
+        if self.is_pending() || self.is_original() {
+            return None;
+        }
+        self.uuid()?;
+        let (stem, _) = self.0.rsplit_once('.')?;
+        Self::parse(join(&[ORIGINALS, stem])).ok()
     }
 
     /// A pending key without its `pending/`; `None` for any other key.
@@ -392,6 +414,24 @@ mod tests {
                 .is_none()
         );
         assert!(key("p/board.jpg").uuid().is_none());
+    }
+
+    #[cfg(feature = "store")]
+    #[test]
+    fn only_uploads_have_originals() {
+        let id = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
+        let original = |text: String| ObjectKey::parse(text).expect("valid").original();
+        let kept = original(format!("a/b/{id}.webp")).expect("an upload's key");
+        assert_eq!(kept.as_str(), format!("originals/a/b/{id}"));
+        assert!(kept.is_original() && kept.original().is_none());
+        for text in [
+            "components/board.jpg".to_owned(),
+            format!("components/{id}"),
+            format!("components/{id}/thumb.jpg"),
+            format!("pending/components/{id}.jpg"),
+        ] {
+            assert_eq!(original(text.clone()), None, "{text}");
+        }
     }
 
     #[test]

@@ -13,7 +13,8 @@ use std::fmt;
 /// assert_eq!(ErrorKind::AlreadyExists.to_string(), "already_exists");
 /// assert_eq!(ErrorKind::AlreadyExists.http_status(), 409);
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The configuration is wrong or incomplete.
@@ -141,6 +142,7 @@ mod tests {
                 code.push(letter.to_ascii_lowercase());
             }
             assert_eq!(kind.to_string(), code);
+            assert_eq!(serde_json::json!(kind), code);
         }
     }
 }

@@ -72,6 +72,7 @@
 //! | `LABLINK_STORAGE_OPTIMIZE` | how uploads are optimized, a JSON object: `{"max_width": 1600}` | unset |
 //! | `LABLINK_STORAGE_VARIANTS` | versions that are written beside every image, a JSON object: `{"thumb": {"max_width": 320}}` | unset |
 //! | `LABLINK_STORAGE_LIMITS` | what a file may cost, a JSON object: `{"max_bytes": 10000000}` | unset |
+//! | `LABLINK_STORAGE_KEEP_ORIGINAL` | keeps what comes in beside what is made of it, never public | `false` |
 //! | `LABLINK_STORAGE_CACHE_CONTROL` | `Cache-Control` of what is written | `public, max-age=31536000, immutable` |
 //! | `LABLINK_STORAGE_CREATE_ONLY` | writing refuses to overwrite; `false` for servers that cannot | `true` |
 //! | `LABLINK_STORAGE_DEADLINE` | another deadline for every operation, in seconds | `30` |

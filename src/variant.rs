@@ -20,6 +20,7 @@ const MAX_NAME: usize = 32;
 pub struct Variant {
     name: String,
     options: OptimizeOptions,
+    lazy: bool,
 }
 
 /// A name that no variant can have.
@@ -52,12 +53,30 @@ impl Variant {
     pub fn new(name: impl Into<String>, options: OptimizeOptions) -> Result<Self, InvalidVariant> {
         let name = name.into();
         if is_name(&name) {
-            Ok(Self { name, options })
+            Ok(Self {
+                name,
+                options,
+                lazy: false,
+            })
         } else {
             Err(InvalidVariant {
                 name: name.chars().take(100).collect(),
             })
         }
+    }
+
+    /// Leaves it to be made when somebody asks for it, by
+    /// [`ImageStore::ensure_variant`](crate::ImageStore::ensure_variant): uploads do not write it. Off by
+    /// default.
+    #[must_use]
+    pub fn with_lazy(mut self, lazy: bool) -> Self {
+        self.lazy = lazy;
+        self
+    }
+
+    /// Returns whether it is made only when somebody asks for it.
+    pub fn is_lazy(&self) -> bool {
+        self.lazy
     }
 
     /// The name.

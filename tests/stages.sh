@@ -150,7 +150,10 @@ stage_format() {
 }
 
 ABOUT[lint]="clippy, warnings are errors"
-stage_lint() { cargo clippy --locked --workspace --all-targets --all-features -- -D warnings; }
+stage_lint() {
+    cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+    cargo clippy --locked --no-default-features -- -D warnings
+}
 
 ABOUT[docs]="rustdoc without warnings"
 stage_docs() { RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-features; }
@@ -176,8 +179,8 @@ ABOUT[test]="unit, integration and documentation tests"
 AFTER[test]="build ceph packages"
 MINUTES[test]=50
 # The script of `setup` is run by the real AWS CLI; the SQL of `migrate` by SQLite; a stand-in for CloudFront
-# gets its certificate from OpenSSL.
-PACKAGES[test]="awscli python3 openssl"
+# gets its certificate from OpenSSL; our decoder is compared with djpeg.
+PACKAGES[test]="awscli python3 openssl libjpeg-turbo-progs"
 stage_test() {
     [ -z "$full" ] || export LABLINK_TEST_FULL=1
     # What a test left out, it says.
@@ -233,7 +236,7 @@ stage_pypi() { python/tests/run --install; }
 AFTER[python]="build ceph packages pypi"
 AFTER[signing]="build packages"
 script python python/tests/run "the Python package, the Flask extension, the example app in a browser"
-PACKAGES[python]="python3-venv chromium awscli curl"
+PACKAGES[python]="python3-venv chromium awscli curl nginx-light"
 NEED_CEPH+=" python"
 MINUTES[python]=50
 

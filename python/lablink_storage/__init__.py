@@ -47,6 +47,8 @@ if TYPE_CHECKING:
         PresignedPost,
         PresignedRequest,
         ReceivedPost,
+        RegenerateFailure,
+        RegenerateReport,
         SignedCookies,
         SourceInfo,
         Status,
@@ -55,7 +57,7 @@ if TYPE_CHECKING:
         SweepReport,
         SweptObject,
     )
-    from ._typing import LimitOptions, OptimizeOptions
+    from ._typing import LimitOptions, OptimizeOptions, VariantOptions
 
 __all__ = [
     "AccessDeniedError",
@@ -85,6 +87,8 @@ __all__ = [
     "PresignedPost",
     "PresignedRequest",
     "ReceivedPost",
+    "RegenerateFailure",
+    "RegenerateReport",
     "RejectedError",
     "SignedCookies",
     "SourceInfo",
@@ -97,6 +101,7 @@ __all__ = [
     "SweptObject",
     "UnavailableError",
     "UnsupportedFormatError",
+    "VariantOptions",
     "__version__",
     "optimize",
 ]

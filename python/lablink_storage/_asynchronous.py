@@ -22,9 +22,11 @@ if TYPE_CHECKING:
         PresignedPost,
         PresignedRequest,
         ReceivedPost,
+        RegenerateReport,
         SignedCookies,
         Status,
         StoredImage,
+        StoredVariant,
         SweepReport,
     )
     from ._typing import AsyncImageInput, Duration, ImageInput, OptimizeOptions
@@ -181,6 +183,34 @@ class AsyncImageStore:
         """As ``ImageStore.get``."""
         data: bytes = await _start(self._store.get, key)
         return data
+
+    async def original(self, key: str) -> bytes:
+        """As ``ImageStore.original``."""
+        data: bytes = await _start(self._store.original, key)
+        return data
+
+    async def presigned_original(
+        self, key: str, expires_in: Duration = 3600, download_as: str | None = None
+    ) -> PresignedRequest:
+        """As ``ImageStore.presigned_original``."""
+        call = self._store.presigned_original
+        request: PresignedRequest = await _start(call, key, expires_in, download_as)
+        return request
+
+    async def ensure_variant(self, key: str, name: str) -> StoredVariant:
+        """As ``ImageStore.ensure_variant``."""
+        variant: StoredVariant = await _start(self._store.ensure_variant, key, name)
+        return variant
+
+    async def regenerate(self, **options: Any) -> RegenerateReport:
+        """As ``ImageStore.regenerate``."""
+        report: RegenerateReport = await _start(self._store.regenerate, **options)
+        return report
+
+    async def handle_event(self, event: str | Mapping[str, Any]) -> dict[str, Any]:
+        """As ``ImageStore.handle_event``."""
+        report: dict[str, Any] = await _start(self._store.handle_event, event)
+        return report
 
     async def get_range(self, key: str, start: int, end: int) -> bytes:
         """As ``ImageStore.get_range``."""

@@ -16,6 +16,7 @@ _PASSED_ON = {
     "doctor": "Look at everything that can be wrong, and say what to do about it.",
     "setup": "Print all that a bucket needs, as documents or as a script for the AWS CLI.",
     "migrate": "Copy images from a directory or bucket to another, without loss.",
+    "regenerate": "Make the variants that are missing, of images that were stored long ago.",
     "sweep": "Find direct uploads that were never promoted, leftovers and orphans.",
 }
 

@@ -14,12 +14,14 @@ from ._types import (
     PresignedPost,
     PresignedRequest,
     ReceivedPost,
+    RegenerateReport,
     SignedCookies,
     Status,
     StoredImage,
+    StoredVariant,
     SweepReport,
 )
-from ._typing import Duration, Gravity, ImageInput, LimitOptions, OptimizeOptions
+from ._typing import Duration, Gravity, ImageInput, LimitOptions, OptimizeOptions, VariantOptions
 
 __all__ = ["ImageStore", "ObjectIterator", "__version__", "optimize", "run_cli", "settings", "start"]
 
@@ -64,9 +66,10 @@ class ImageStore:
         env: Mapping[str, str] | None = None,
         *,
         optimize: OptimizeOptions | str | None = None,
-        variants: Mapping[str, OptimizeOptions] | str | None = None,
+        variants: Mapping[str, VariantOptions] | str | None = None,
         limits: LimitOptions | str | None = None,
         prefix: str | None = None,
+        keep_original: bool | None = None,
         cache_control: str | None = None,
         create_only: bool | None = None,
         retry: Literal["web_request", "batch"] | None = None,
@@ -91,7 +94,7 @@ class ImageStore:
         prefix: str = "components",
         cloudfront_domain: str | None = None,
         optimize: OptimizeOptions | str | None = None,
-        variants: Mapping[str, OptimizeOptions] | str | None = None,
+        variants: Mapping[str, VariantOptions] | str | None = None,
         limits: LimitOptions | str | None = None,
         addressing: Literal["auto", "virtual", "path"] = "auto",
         accelerate: bool = False,
@@ -104,6 +107,7 @@ class ImageStore:
         public_endpoint: str | None = None,
         direct_upload: Literal["post", "put"] = "post",
         ca_bundle: str | os.PathLike[str] | None = None,
+        keep_original: bool = False,
         cache_control: str | None = None,
         create_only: bool = True,
         retry: Literal["web_request", "batch"] = "web_request",
@@ -124,9 +128,10 @@ class ImageStore:
         secret: str | None = None,
         prefix: str = "components",
         optimize: OptimizeOptions | str | None = None,
-        variants: Mapping[str, OptimizeOptions] | str | None = None,
+        variants: Mapping[str, VariantOptions] | str | None = None,
         limits: LimitOptions | str | None = None,
         fsync: bool = False,
+        keep_original: bool = False,
         cache_control: str | None = None,
         create_only: bool = True,
         retry: Literal["web_request", "batch"] = "web_request",
@@ -145,8 +150,9 @@ class ImageStore:
         secret: str | None = None,
         prefix: str = "components",
         optimize: OptimizeOptions | str | None = None,
-        variants: Mapping[str, OptimizeOptions] | str | None = None,
+        variants: Mapping[str, VariantOptions] | str | None = None,
         limits: LimitOptions | str | None = None,
+        keep_original: bool = False,
         cache_control: str | None = None,
         create_only: bool = True,
         retry: Literal["web_request", "batch"] = "web_request",
@@ -185,6 +191,8 @@ class ImageStore:
     def delete(self, key: str) -> None: ...
     def public_url(self, key: str) -> str: ...
     def variant_url(self, key: str, name: str) -> str: ...
+    def ensure_variant(self, key: str, name: str) -> StoredVariant: ...
+    def _serve_variant(self, key: str, name: str) -> str: ...
     def key_from_url(self, url: str) -> str: ...
     def public_key(self, path: str) -> str: ...
     def presigned_get(
@@ -193,6 +201,13 @@ class ImageStore:
         expires_in: Duration = 3600,
         download_as: str | None = None,
         response_content_type: str | None = None,
+    ) -> PresignedRequest: ...
+    def original(self, key: str) -> bytes: ...
+    def presigned_original(
+        self,
+        key: str,
+        expires_in: Duration = 3600,
+        download_as: str | None = None,
     ) -> PresignedRequest: ...
     def presigned_put(
         self,
@@ -231,6 +246,19 @@ class ImageStore:
     def verify_get(self, key: str, query: str) -> GetOverrides | None: ...
     def promote(self, key: str, *, context: Any = None) -> StoredImage: ...
     def sweep(self, older_than: Duration = 86400, dry_run: bool = True) -> SweepReport: ...
+    def handle_event(self, event: str | Mapping[str, Any]) -> dict[str, Any]: ...
+    def regenerate(
+        self,
+        *,
+        variants: Iterable[str] | None = None,
+        all: bool = False,
+        main: bool = False,
+        prune: bool = False,
+        keys: Iterable[str] | None = None,
+        prefix: str | None = None,
+        shard: str | tuple[int, int] | None = None,
+        dry_run: bool = False,
+    ) -> RegenerateReport: ...
     def _check(self) -> None: ...
     def _pages(self, prefix: str | None = None) -> Any: ...
     def _open(self, key: str, start: int | None = None, end: int | None = None) -> Any: ...

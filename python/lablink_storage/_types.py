@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -90,6 +90,8 @@ class StoredImage:
     """The variants stored beside it, by name."""
     source: SourceInfo
     """The image that came in."""
+    original: str | None = None
+    """Key of its original, where one is kept: for ``ImageStore.original``."""
 
     def to_dict(self) -> dict[str, Any]:
         """The same as a dict that JSON takes."""
@@ -306,3 +308,75 @@ class SweepReport:
     """Key and reason of what could not be removed."""
     stopped: str | None = None
     """What ended the sweep early, after it had removed something."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegenerateFailure:
+    """An image of which something could not be made."""
+
+    image: str
+    """Its key, or the line that named none."""
+    kind: str
+    message: str
+    hint: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegenerateReport:
+    """The outcome of a regeneration. Reports of shards add up: ``sum(reports, start=RegenerateReport())``."""
+
+    dry_run: bool = False
+    """True where nothing was written or removed."""
+    images: int = 0
+    """Images that were looked at."""
+    complete: int = 0
+    """Images that lacked nothing."""
+    made: int = 0
+    """Variants that were written, or would be."""
+    present: int = 0
+    """Variants that were to be made, and that somebody else had made by then."""
+    mains: int = 0
+    """Main images that were made anew, or would be."""
+    without_original: int = 0
+    """Images whose main image was to be made anew, and that have no original."""
+    bytes: int = 0
+    """Bytes that were written."""
+    pruned: int = 0
+    """Variants that were removed, or would be."""
+    failed: int = 0
+    """Images of which something could not be made."""
+    failures: list[RegenerateFailure] = field(default_factory=list)
+    """The first thousand of them."""
+    invalidate: list[str] = field(default_factory=list)
+    """Paths to invalidate in a CDN: what lies there is another one now."""
+    stopped: str | None = None
+    """The reason why it ended early: run it again, and it goes on where it stopped."""
+    hint: str | None = None
+    """The remedy for that."""
+
+    def __add__(self, other: RegenerateReport) -> RegenerateReport:
+        if not isinstance(other, RegenerateReport):
+            return NotImplemented
+        counts = (
+            "images",
+            "complete",
+            "made",
+            "present",
+            "mains",
+            "without_original",
+            "bytes",
+            "pruned",
+            "failed",
+        )
+        return RegenerateReport(
+            **{name: getattr(self, name) + getattr(other, name) for name in counts},
+            dry_run=self.dry_run or other.dry_run,
+            failures=[*self.failures, *other.failures],
+            invalidate=[*self.invalidate, *other.invalidate],
+            stopped=self.stopped or other.stopped,
+            hint=self.hint if self.stopped else other.hint,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as a dict that JSON takes."""
+        return asdict(self)

@@ -16,6 +16,7 @@ __all__ = [
     "ImageInput",
     "LimitOptions",
     "OptimizeOptions",
+    "VariantOptions",
 ]
 
 
@@ -103,3 +104,10 @@ class OptimizeOptions(TypedDict, total=False):
     """Share of the picture that may be lost to damage inside the file, 0 to 1 [0.05]."""
     limits: LimitOptions | Mapping[str, Any]
     """Limits on the cost of a file."""
+
+
+class VariantOptions(OptimizeOptions, total=False):
+    """How a variant is made, and when."""
+
+    lazy: bool
+    """Leave it to be made when somebody asks for it [False]."""

@@ -37,7 +37,8 @@ import functools
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
-from flask import Blueprint, Flask, current_app, has_app_context, request
+from flask import Blueprint, Flask, current_app, has_app_context, redirect, request
+from werkzeug.wrappers import Response
 
 from . import _environment
 from ._answers import closed
@@ -64,12 +65,17 @@ _View: TypeAlias = Callable[..., Any]
 Guard: TypeAlias = Callable[[_View], _View] | Literal[False] | None
 
 
+_VARIANT_CACHE = "private, max-age=60"
+"""Where a variant is does not change, but whether its image is there does."""
+
+
 class LablinkStorage:
     """An :class:`~lablink_storage.ImageStore` for Flask applications, with its routes and commands.
 
     Args:
         app: an application to set up at once; else call :meth:`init_app`.
         guard: see :meth:`init_app`.
+        variant_guard: see :meth:`init_app`.
         url_prefix: see :meth:`init_app`.
         store: see :meth:`init_app`.
     """
@@ -79,18 +85,22 @@ class LablinkStorage:
         app: Flask | None = None,
         *,
         guard: Guard = None,
+        variant_guard: Callable[[_View], _View] | None = None,
         url_prefix: str = "/api/s3",
         store: ImageStore | None = None,
     ) -> None:
         self._store: ImageStore | None = None
         if app is not None:
-            self.init_app(app, guard=guard, url_prefix=url_prefix, store=store)
+            self.init_app(
+                app, guard=guard, variant_guard=variant_guard, url_prefix=url_prefix, store=store
+            )
 
     def init_app(
         self,
         app: Flask,
         *,
         guard: Guard = None,
+        variant_guard: Callable[[_View], _View] | None = None,
         url_prefix: str = "/api/s3",
         store: ImageStore | None = None,
     ) -> None:
@@ -102,6 +112,8 @@ class LablinkStorage:
                 status, upload-url and promote. Without one these answer 403; ``False`` opens them to
                 everyone on purpose. The routes answer their own errors inside of it, so that a guard
                 that catches exceptions sees none of theirs.
+            variant_guard: a decorator that is put around the route variant, which makes lazy variants and
+                redirects to them. Without one it is open, because pages use it; it is bounded as it is.
             url_prefix: where these routes are mounted.
             store: a store built by hand instead of from the configuration.
 
@@ -115,7 +127,7 @@ class LablinkStorage:
         if self._store is None:
             self._store = store
         app.extensions["lablink_storage"] = _Bound(store)
-        app.register_blueprint(_routes(store, guard, url_prefix.rstrip("/"), app))
+        app.register_blueprint(_routes(store, guard, variant_guard, url_prefix.rstrip("/"), app))
         app.register_error_handler(StorageError, error_response)
         app.cli.add_command(storage_commands(store, environment))
 
@@ -171,7 +183,13 @@ def _answered(view: _View) -> _View:
     return answered
 
 
-def _routes(store: ImageStore, guard: Guard, url_prefix: str, app: Flask) -> Blueprint:
+def _routes(
+    store: ImageStore,
+    guard: Guard,
+    variant_guard: Callable[[_View], _View] | None,
+    url_prefix: str,
+    app: Flask,
+) -> Blueprint:
     routes = Blueprint("lablink_storage", __name__)
     prefix = Prefix(store.base_url, app)
 
@@ -195,6 +213,19 @@ def _routes(store: ImageStore, guard: Guard, url_prefix: str, app: Flask) -> Blu
     ):
         name = view.__name__
         routes.add_url_rule(url_prefix + path, name, _guarded(view, guard), methods=[method])
+
+    def variant(name: str, key: str) -> Response:
+        response = redirect(store._serve_variant(key, name))
+        response.headers["Cache-Control"] = _VARIANT_CACHE
+        return response
+
+    routes.add_url_rule(
+        f"{url_prefix}/variant/<name>/<path:key>",
+        "variant",
+        _guarded(variant, variant_guard or False),
+        methods=["GET"],
+        merge_slashes=False,
+    )
 
     if store.base_url is not None:
         path = prefix.mount_point

@@ -18,9 +18,9 @@ use pyo3::types::{PyDict, PyTuple};
 use tokio::task::AbortHandle;
 
 use crate::error::{defect, internal, is_logged, storage};
-use crate::logging;
 use crate::runtime::{runtime, wait};
 use crate::slot::Slot;
+use crate::{greenlets, logging};
 
 thread_local! {
     /// True while `start` calls a method.
@@ -60,21 +60,22 @@ pub(crate) fn answer_or_undo<'py, T: Send + 'static>(
     undo: impl FnOnce(T) + Send + 'static,
 ) -> PyResult<Bound<'py, PyAny>> {
     if !STARTING.take() {
-        let done = wait(py, work)?.map_err(storage)?;
-        return convert(py, done);
+        let done = match greenlets::hub(py)? {
+            Some(hub) => greenlets::wait(&hub, work, undo)?,
+            None => wait(py, work)?,
+        };
+        return convert(py, done.map_err(storage)?);
     }
     logging::refresh(py);
     let event_loop = py.import("asyncio")?.call_method0("get_running_loop")?;
     let future = event_loop.call_method0("create_future")?;
-    let waiting = Waiting {
-        event_loop: event_loop.unbind(),
-        future: future.clone().unbind(),
-        context: py
-            .import("contextvars")?
-            .call_method0("copy_context")?
-            .unbind(),
-    };
-    let settlements = settlements()?.clone();
+    let context = py.import("contextvars")?.call_method0("copy_context")?;
+    let waiting = (
+        event_loop.unbind(),
+        future.clone().unbind(),
+        context.unbind(),
+    );
+    let wakeups = wakeups()?.clone();
     let runtime = runtime().map_err(|error| internal(&format!("no runtime: {error}")))?;
     let task = runtime.spawn(async move {
         let outcome = AssertUnwindSafe(work).catch_unwind().await;
@@ -91,7 +92,9 @@ pub(crate) fn answer_or_undo<'py, T: Send + 'static>(
             (Err(_panic), Some(future)) => settle(future, Err(defect())),
             (_, None) => Ok(()),
         });
-        settlements.send((waiting, Settled::new(settle))).ok();
+        let settled = Settled::new(settle);
+        let wake = Box::new(move |py: Python<'_>| wake(py, waiting, settled));
+        wakeups.send(wake).ok();
     });
     let cancel = Cancel {
         task: Some(task.abort_handle()),
@@ -186,35 +189,29 @@ impl Drop for Settled {
     }
 }
 
-/// Whom to tell.
-struct Waiting {
-    event_loop: Py<PyAny>,
-    future: Py<PyAny>,
-    context: Py<PyAny>,
-}
+/// Tells somebody that a result is there.
+type Wake = Box<dyn FnOnce(Python<'_>) -> PyResult<()> + Send>;
 
-type Settlement = (Waiting, Settled);
+static WAKEUPS: Slot<mpsc::Sender<Wake>> = Slot::new();
 
-static SETTLEMENTS: Slot<mpsc::Sender<Settlement>> = Slot::new();
-
-fn settlements() -> PyResult<&'static mpsc::Sender<Settlement>> {
-    SETTLEMENTS.get_or_try_init(|| {
+pub(crate) fn wakeups() -> PyResult<&'static mpsc::Sender<Wake>> {
+    WAKEUPS.get_or_try_init(|| {
         let (sender, receiver) = mpsc::channel();
         thread::Builder::new()
-            .name("lablink-asyncio".to_owned())
+            .name("lablink-wakeups".to_owned())
             .spawn(move || hand_over(&receiver))
-            .map_err(|error| internal(&format!("no thread for asyncio: {error}")))?;
+            .map_err(|error| internal(&format!("no thread for results: {error}")))?;
         Ok(sender)
     })
 }
 
-fn hand_over(settlements: &mpsc::Receiver<Settlement>) {
-    while let Ok(first) = settlements.recv() {
+fn hand_over(wakeups: &mpsc::Receiver<Wake>) {
+    while let Ok(first) = wakeups.recv() {
         let handed = Python::try_attach(|py| {
-            let more = std::iter::from_fn(|| settlements.try_recv().ok());
-            for (waiting, settled) in std::iter::once(first).chain(more) {
+            let more = std::iter::from_fn(|| wakeups.try_recv().ok());
+            for wake in std::iter::once(first).chain(more) {
                 // A loop that is closed takes nothing: then nobody waits for it any more.
-                wake(py, &waiting, settled).ok();
+                wake(py).ok();
             }
         });
         // The interpreter is shutting down.
@@ -224,12 +221,17 @@ fn hand_over(settlements: &mpsc::Receiver<Settlement>) {
     }
 }
 
-fn wake(py: Python<'_>, waiting: &Waiting, settled: Settled) -> PyResult<()> {
+/// Has a loop settle a future in the context of its call.
+fn wake(
+    py: Python<'_>,
+    (event_loop, future, context): (Py<PyAny>, Py<PyAny>, Py<PyAny>),
+    settled: Settled,
+) -> PyResult<()> {
     let in_context = PyDict::new(py);
-    in_context.set_item("context", &waiting.context)?;
-    waiting.event_loop.bind(py).call_method(
+    in_context.set_item("context", context)?;
+    event_loop.bind(py).call_method(
         "call_soon_threadsafe",
-        (settled, &waiting.future),
+        (settled, future),
         Some(&in_context),
     )?;
     Ok(())

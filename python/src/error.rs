@@ -161,7 +161,7 @@ pub(crate) fn internal(message: &str) -> PyErr {
 
 /// `InternalError` for a panic, whose message may quote what it was working on: it goes to stderr only.
 pub(crate) fn defect() -> PyErr {
-    internal("a defect in lablink-storage was hit; please report it")
+    internal("this is a defect in lablink-storage; please report it")
 }
 
 /// Whoever answers it need not log it again. What takes no attribute is logged twice.

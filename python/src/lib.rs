@@ -8,6 +8,7 @@ mod asynchronous;
 mod cli;
 mod config;
 mod error;
+mod greenlets;
 mod input;
 mod inspector;
 mod interpreter;

@@ -87,18 +87,21 @@ fn stored_variants<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let by_name = PyDict::new(py);
     for (name, variant) in variants {
-        let variant = make!(py, "StoredVariant", {
-            key: variant.key.as_str(),
-            url: &variant.url,
-            content_type: variant.content_type,
-            size: variant.size,
-            width: variant.width,
-            height: variant.height,
-            e_tag: &variant.e_tag,
-        })?;
-        by_name.set_item(name, variant)?;
+        by_name.set_item(name, stored_variant(py, variant)?)?;
     }
     Ok(by_name)
+}
+
+pub(crate) fn stored_variant<'py>(py: Python<'py>, variant: &core::StoredVariant) -> Object<'py> {
+    make!(py, "StoredVariant", {
+        key: variant.key.as_str(),
+        url: &variant.url,
+        content_type: variant.content_type,
+        size: variant.size,
+        width: variant.width,
+        height: variant.height,
+        e_tag: &variant.e_tag,
+    })
 }
 
 pub(crate) fn stored_image<'py>(py: Python<'py>, image: &core::StoredImage) -> Object<'py> {
@@ -115,6 +118,7 @@ pub(crate) fn stored_image<'py>(py: Python<'py>, image: &core::StoredImage) -> O
         dhash: &image.dhash,
         variants: stored_variants(py, &image.variants)?,
         source: source_info(py, &image.source)?,
+        original: image.original.as_ref().map(core::ObjectKey::as_str),
     })
 }
 
@@ -236,5 +240,35 @@ pub(crate) fn sweep_report<'py>(py: Python<'py>, report: &core::SweepReport) -> 
         staging_files: report.staging_files,
         failures: failures,
         stopped: report.stopped.as_deref(),
+    })
+}
+
+pub(crate) fn regenerate_report<'py>(
+    py: Python<'py>,
+    report: &core::ops::RegenerateReport,
+) -> Object<'py> {
+    let failures = report.failures.iter().map(|failure| {
+        make!(py, "RegenerateFailure", {
+            image: &failure.image,
+            kind: failure.kind,
+            message: &failure.message,
+            hint: &failure.hint,
+        })
+    });
+    make!(py, "RegenerateReport", {
+        dry_run: report.dry_run,
+        images: report.images,
+        complete: report.complete,
+        made: report.made,
+        present: report.present,
+        mains: report.mains,
+        without_original: report.without_original,
+        bytes: report.bytes,
+        pruned: report.pruned,
+        failed: report.failed,
+        failures: failures.collect::<PyResult<Vec<_>>>()?,
+        invalidate: &report.invalidate,
+        stopped: &report.stopped,
+        hint: &report.hint,
     })
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
@@ -9,7 +10,7 @@ import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,7 +165,20 @@ def upload_in_worker(store: ImageStore) -> tuple[int, str]:
     return os.getpid(), store.upload(photo(200, 150)).key
 
 
-def make_app(tmp_path: Path, guard: Any = False, **config: Any) -> Flask:
+def catches_everything(view: Callable[..., Any]) -> Callable[..., Any]:
+    """As LabLink's own guards are: what the view raises counts as a failed login."""
+
+    @functools.wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return view(*args, **kwargs)
+        except Exception as error:
+            return {"error": "Authentication required", "message": str(error)}, 401
+
+    return guarded
+
+
+def make_app(tmp_path: Path, guard: Any = False, variant_guard: Any = None, **config: Any) -> Flask:
     app = Flask("lab")
     app.config.update(
         LABLINK_STORAGE_DIR=tmp_path / "uploads",
@@ -173,7 +187,7 @@ def make_app(tmp_path: Path, guard: Any = False, **config: Any) -> Flask:
         LABLINK_STORAGE_VARIANTS={"thumb": {"max_width": 100}},
     )
     app.config.update(config)
-    LablinkStorage(app, guard=guard)
+    LablinkStorage(app, guard=guard, variant_guard=variant_guard)
     return app
 
 

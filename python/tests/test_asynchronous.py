@@ -384,10 +384,10 @@ def test_after_a_fork(store: ImageStore) -> None:
 
 
 EXIT = """
-import asyncio, sys
+import asyncio, pathlib, sys
 from lablink_storage import AsyncImageStore
 store = AsyncImageStore.memory()
-data = open(sys.argv[1], "rb").read()
+data = pathlib.Path(sys.argv[1]).read_bytes()
 async def leave():
     uploads = [asyncio.create_task(store.upload(data)) for _ in range(3)]
     await asyncio.sleep(0.01)

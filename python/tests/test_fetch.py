@@ -25,11 +25,18 @@ def test_it_is_off_until_hosts_are_allowed() -> None:
 @pytest.mark.parametrize("name", ["environment", "keyword"])
 def test_a_host_that_is_not_allowed_is_refused(name: str) -> None:
     if name == "environment":
-        variables = {"LABLINK_STORAGE_MEMORY": "true", "LABLINK_STORAGE_FETCH_HOSTS": "photos.example.org, *.cdn.example"}
+        variables = {
+            "LABLINK_STORAGE_MEMORY": "true",
+            "LABLINK_STORAGE_FETCH_HOSTS": "photos.example.org, *.cdn.example",
+        }
         store = ImageStore.from_env(variables)
     else:
         store = ImageStore.memory(fetch_hosts=["photos.example.org", "*.cdn.example"])
-    for url in ["https://other.example.org/a.jpg", "https://cdn.example/a.jpg", "https://u@photos.example.org/a.jpg"]:
+    for url in [
+        "https://other.example.org/a.jpg",
+        "https://cdn.example/a.jpg",
+        "https://u@photos.example.org/a.jpg",
+    ]:
         with pytest.raises(PolicyViolationError, match=r"^the URL may not be fetched$") as caught:
             store.upload_from_url(url)
         assert (caught.value.code, caught.value.http_status) == ("policy_violation", 403)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +13,7 @@ from flask.testing import FlaskClient
 import lablink_storage
 from lablink_storage import StorageError
 
-from support import make_app, photo, store_of
-
-
-def catches_everything(view: Callable[..., Any]) -> Callable[..., Any]:
-    """As LabLink's own guards are: what the view raises counts as a failed login."""
-    import functools
-
-    @functools.wraps(view)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return view(*args, **kwargs)
-        except Exception as error:
-            return {"error": "Authentication required", "message": str(error)}, 401
-
-    return guarded
+from support import catches_everything, make_app, photo, store_of
 
 
 def test_a_defect_in_a_guarded_route_is_no_failed_login(
@@ -39,7 +24,7 @@ def test_a_defect_in_a_guarded_route_is_no_failed_login(
     def defect(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(extension, "_status_body", defect)
+    monkeypatch.setattr(extension, "status_body", defect)
     app = make_app(tmp_path, guard=catches_everything)
     assert app.test_client().get("/api/s3/status").status_code == 500
 

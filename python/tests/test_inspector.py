@@ -19,8 +19,8 @@ from lablink_storage import (
     Inspection,
     NotSupportedError,
     RejectedError,
-    UnavailableError,
     StorageTimeoutError,
+    UnavailableError,
 )
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -70,7 +70,9 @@ def test_a_failure_is_no_consent(photo: bytes, answer: str) -> None:
     with pytest.raises(UnavailableError) as caught:
         store.upload(photo)
     assert caught.value.retryable
-    assert ("the service is down" if answer == "raise" else "has to return None") in str(caught.value.__cause__)
+    assert ("the service is down" if answer == "raise" else "has to return None") in str(
+        caught.value.__cause__
+    )
     assert list(store.list()) == []
 
 

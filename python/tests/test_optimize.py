@@ -124,7 +124,10 @@ def test_nothing_is_enlarged_and_fits_are_fitted() -> None:
     assert opened(cover.data).size == (100, 100)
     point = optimize(photo(400, 200), max_width=100, max_height=100, fit="cover", gravity=(0.0, 0.5))
     assert point.data == cover.data
-    assert optimize(photo(400, 200), max_width=100, max_height=100, fit="cover", gravity="attention").width == 100
+    assert (
+        optimize(photo(400, 200), max_width=100, max_height=100, fit="cover", gravity="attention").width
+        == 100
+    )
     contain = optimize(photo(400, 200), max_width=100, max_height=100, fit="contain")
     assert opened(contain.data).size == (100, 100)
 

@@ -28,7 +28,7 @@ use crate::config::LocalConfig;
 const MAX_RESTARTS: usize = 16;
 
 /// First segments of keys whose files are for nobody else on the machine.
-const PRIVATE: [&str; 2] = [crate::key::PENDING, "originals"];
+const PRIVATE: [&str; 2] = [crate::key::PENDING, crate::key::ORIGINALS];
 
 /// Files under a directory, which is made when the first one is written.
 #[derive(Debug, Clone)]

@@ -7,6 +7,8 @@
 // The HTTP layer of S3 is what writes the record.
 #[cfg_attr(not(feature = "s3"), allow(dead_code))]
 mod call;
+#[cfg(feature = "fetch")]
+mod certificates;
 mod classify;
 mod deadline;
 #[cfg(feature = "local")]
@@ -30,6 +32,10 @@ mod versions;
 #[cfg(feature = "local")]
 mod walk;
 
+#[cfg(feature = "fetch")]
+pub(crate) use certificates::systems;
+#[cfg(feature = "s3")]
+pub(crate) use certificates::trusted;
 pub(crate) use deadline::Deadline;
 pub(crate) use error::Operation;
 pub use error::StorageError;

@@ -115,6 +115,15 @@ pub(super) enum Command {
         Run it again after an interruption: only what is missing is copied.\n\
         Nothing is ever deleted at the source, and nothing overwritten at the target.")]
     Migrate(Migrate),
+    /// Make the variants that are missing, of images that were stored long ago
+    #[command(after_help = "Examples:\n  \
+        lablink-storage regenerate\n  \
+        lablink-storage regenerate --variant card --dry-run\n  \
+        lablink-storage regenerate --all --main --keys used.txt\n  \
+        lablink-storage regenerate --shard 2/3\n\n\
+        Run it again after an interruption: it goes on where it stopped.\n\
+        Nothing is overwritten without --all or --main, and nothing removed without --prune.")]
+    Regenerate(Regenerate),
     /// Find unused objects: old pending uploads, leftovers, orphans
     #[command(after_help = "Examples:\n  \
         lablink-storage sweep\n  \
@@ -164,6 +173,9 @@ pub(super) struct Get {
     /// Write to this file; stdout by default
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
+    /// What came in as this image, where it was kept
+    #[arg(long)]
+    pub(super) original: bool,
 }
 
 #[derive(Debug, Args)]
@@ -351,10 +363,13 @@ pub(super) struct Setup {
     #[arg(long, value_name = "DAYS", default_value_t = 1)]
     pub(super) pending_days: u32,
     /// Storage class that images move to
-    #[arg(long, value_enum, value_name = "CLASS")]
+    #[arg(long, value_enum, value_name = "CLASS", group = "archives")]
     pub(super) archive: Option<ArchiveClass>,
+    /// Storage class that originals move to
+    #[arg(long, value_enum, value_name = "CLASS", group = "archives")]
+    pub(super) archive_originals: Option<ArchiveClass>,
     /// Days after which they move
-    #[arg(long, value_name = "DAYS", default_value_t = 30, requires = "archive")]
+    #[arg(long, value_name = "DAYS", default_value_t = 30, requires = "archives")]
     pub(super) archive_after: u32,
     /// KMS key to encrypt with, instead of S3's own keys
     #[arg(long, value_name = "ID|ARN")]
@@ -411,6 +426,36 @@ pub(super) struct Migrate {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Regenerate {
+    /// Only images under this prefix of whole segments
+    pub(super) prefix: Option<String>,
+    /// Variant to make, a lazy one too; by default all that are not lazy
+    #[arg(long, value_name = "NAME")]
+    pub(super) variant: Vec<String>,
+    /// Make variants anew that are there
+    #[arg(long)]
+    pub(super) all: bool,
+    /// Make main images anew, where an original was kept; keys and URLs stay
+    #[arg(long)]
+    pub(super) main: bool,
+    /// Remove variants whose name is configured no more
+    #[arg(long)]
+    pub(super) prune: bool,
+    /// Prune although no variant is configured at all
+    #[arg(long, requires = "prune")]
+    pub(super) force: bool,
+    /// Only these images: keys or URLs, one a line
+    #[arg(long, value_name = "FILE|-", conflicts_with = "prefix")]
+    pub(super) keys: Option<PathBuf>,
+    /// Only the images of this shard, for several machines: 2/3 is the second of three
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub(super) shard: Option<crate::ops::Shard>,
+    /// Only say what would be done
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Sweep {
     /// Age from which something counts as left behind: 90s, 30m, 24h, 7d
     #[arg(long, value_name = "AGE", default_value = "24h", value_parser = super::parse::age)]
@@ -438,6 +483,11 @@ fn origin(text: &str) -> Result<String, String> {
         Ok(()) => Ok(text.to_owned()),
         Err(error) => Err(format!("expected {}", error.reason)),
     }
+}
+
+fn shard(text: &str) -> Result<crate::ops::Shard, String> {
+    text.parse()
+        .map_err(|error: crate::Error| error.to_string())
 }
 
 fn url_map(text: &str) -> Result<PathBuf, String> {

@@ -12,30 +12,20 @@ use super::args::{Get, Key, Ls, Put, Rm, Url};
 use super::document::Document;
 use super::inputs::{Input, expand};
 use super::many::{Done, Many};
-use super::output::{Failure, Outcome, size};
+use super::output::{Failure, FailureKind, Outcome, size};
 use super::{Context, Result};
 use crate::backend::ObjectInfo;
 use crate::error::Error;
+use crate::kind::ErrorKind;
 use crate::store::{ImageStore, StoredImage, UploadOptions};
 
 pub(super) async fn put(context: &Context, arguments: Put) -> Result<Outcome> {
     let store = context.store()?;
     let output = context.output;
-    let inputs = expand(&arguments.files, |other| {
-        output.note(format_args!(
-            "{}: skipped: its name is not that of an image",
-            other.display()
-        ));
-    })?;
+    let inputs = expand(&arguments.files, output)?;
     let names: Vec<String> = inputs.iter().map(Input::name).collect();
     let (before, after) = (&AtomicU64::new(0), &AtomicU64::new(0));
-    let many = Many {
-        output,
-        finishing: "finishing this image",
-        unit: "files",
-        list: ("images", "file"),
-        at_once: arguments.jobs.into(),
-    };
+    let many = Many::images(output, arguments.jobs.into());
     let (outcome, totals) = many
         .run(&names, |index| {
             let (store, input) = (&store, &inputs[index]);
@@ -85,20 +75,25 @@ pub(super) async fn get(context: &Context, arguments: Get) -> Result<Outcome> {
     let key = store.resolve(&arguments.key)?;
     if arguments.output.is_none() {
         if output.json {
-            return Err(
-                Failure::new("invalid_argument", "with --json the image needs a file")
-                    .with_hint("add -o FILE"),
-            );
+            return Err(Failure::new(
+                ErrorKind::InvalidArgument,
+                "with --json the image needs a file",
+            )
+            .with_hint("add -o FILE"));
         }
         if io::stdout().is_terminal() {
-            return Err(
-                Failure::new("invalid_argument", "a terminal cannot show an image")
-                    .with_hint("add -o FILE, or send stdout to a file"),
-            );
+            return Err(Failure::new(
+                ErrorKind::InvalidArgument,
+                "a terminal cannot show an image",
+            )
+            .with_hint("add -o FILE, or send stdout to a file"));
         }
     }
     let waiting = output.waiting(key.as_str());
-    let object = store.get(&key).await?;
+    let object = match arguments.original {
+        true => store.original(&key).await?,
+        false => store.get(&key).await?,
+    };
     drop(waiting);
     match &arguments.output {
         None => output.raw(&object.bytes)?,
@@ -132,7 +127,7 @@ pub(super) fn write_whole(file: &Path, bytes: &[u8]) -> Result<()> {
 pub(super) fn write_new(file: &Path, bytes: &[u8]) -> Result<()> {
     let there = || {
         let text = format!("{}: is there already", file.display());
-        Failure::new("already_exists", text).with_hint("--overwrite replaces it")
+        Failure::new(ErrorKind::AlreadyExists, text).with_hint("--overwrite replaces it")
     };
     if fs::symlink_metadata(file).is_ok() {
         return Err(there());
@@ -146,7 +141,7 @@ pub(super) fn write_new(file: &Path, bytes: &[u8]) -> Result<()> {
         }
     });
     placed.map_err(|failure| match failure.kind {
-        "already_exists" => there(),
+        FailureKind::Error(ErrorKind::AlreadyExists) => there(),
         _ => failure,
     })
 }
@@ -155,7 +150,7 @@ pub(super) fn write_new(file: &Path, bytes: &[u8]) -> Result<()> {
 fn staged(file: &Path, bytes: &[u8], place: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
     let name = file.file_name().ok_or_else(|| {
         Failure::new(
-            "invalid_argument",
+            ErrorKind::InvalidArgument,
             format!("{}: names no file", file.display()),
         )
     })?;
@@ -297,7 +292,7 @@ pub(super) async fn status(context: &Context) -> Result<Outcome> {
     };
     output.line(format_args!("{}{place}", status.message))?;
     if let Some(error) = &status.error {
-        let mut failure = Failure::new("unavailable", error.clone());
+        let mut failure = Failure::new(ErrorKind::Unavailable, error.clone());
         failure.hint.clone_from(&status.hint);
         output.failure("status", &failure);
     }

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::args::HandleEvent;
 use super::output::{Failure, Outcome};
 use super::{Context, Result};
+use crate::kind::ErrorKind;
 use crate::ops::{self, EventOutcome, MAX_EVENT_BYTES};
 
 pub(super) async fn run(context: &Context, arguments: HandleEvent) -> Result<Outcome> {
@@ -33,7 +34,7 @@ pub(super) async fn run(context: &Context, arguments: HandleEvent) -> Result<Out
         let _waiting = output.waiting("");
         ops::handle_event(&store, &document)
             .await
-            .map_err(|error| Failure::new("invalid_argument", error.to_string()))?
+            .map_err(|error| Failure::new(ErrorKind::InvalidArgument, error.to_string()))?
     };
     for outcome in &report.outcomes {
         match outcome {
@@ -48,9 +49,12 @@ pub(super) async fn run(context: &Context, arguments: HandleEvent) -> Result<Out
                 output.line(format_args!("{key}: refused, {reason}"))?;
             }
             EventOutcome::Failed {
-                key, reason, hint, ..
+                key,
+                kind,
+                reason,
+                hint,
             } => {
-                let mut failure = Failure::new("internal", reason.clone());
+                let mut failure = Failure::new(*kind, reason.clone());
                 failure.hint.clone_from(hint);
                 output.failure(key.as_str(), &failure);
             }

@@ -5,7 +5,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::Result;
-use super::output::{Failure, size};
+use super::output::{Failure, Output, size};
+use crate::kind::ErrorKind;
 
 /// One image that goes in.
 #[derive(Debug, Clone)]
@@ -35,7 +36,12 @@ impl Input {
             None => bounded(io::stdin().lock(), most),
         }
         .map_err(|error| Failure::io(&error, error.to_string()))?
-        .ok_or_else(|| Failure::new("limit_exceeded", format!("larger than {}", size(most))))
+        .ok_or_else(|| {
+            Failure::new(
+                ErrorKind::LimitExceeded,
+                format!("larger than {}", size(most)),
+            )
+        })
     }
 }
 
@@ -55,12 +61,12 @@ fn bounded(reader: impl Read, most: u64) -> io::Result<Option<Vec<u8>>> {
 }
 
 /// The inputs that `named` stands for, in its order: `-` is stdin, a folder is every image below it in the
-/// order of names. What a folder has besides images, `passed_over` is told.
+/// order of names. Other files in a folder are skipped with a note.
 ///
 /// # Errors
 ///
 /// For a folder that cannot be read, and for stdin named twice.
-pub(super) fn expand(named: &[PathBuf], mut passed_over: impl FnMut(&Path)) -> Result<Vec<Input>> {
+pub(super) fn expand(named: &[PathBuf], output: Output) -> Result<Vec<Input>> {
     let mut inputs: Vec<Input> = Vec::new();
     for path in named {
         if path == Path::new("-") {
@@ -70,7 +76,7 @@ pub(super) fn expand(named: &[PathBuf], mut passed_over: impl FnMut(&Path)) -> R
             let inner = PathBuf::from("stdin");
             inputs.push(Input { path: None, inner });
         } else if path.is_dir() {
-            folder(path, path, &mut inputs, &mut passed_over)?;
+            folder(path, path, &mut inputs, output)?;
         } else {
             let inner = path.file_name().map_or_else(|| path.clone(), PathBuf::from);
             let path = Some(path.clone());
@@ -80,12 +86,7 @@ pub(super) fn expand(named: &[PathBuf], mut passed_over: impl FnMut(&Path)) -> R
     Ok(inputs)
 }
 
-fn folder(
-    root: &Path,
-    directory: &Path,
-    inputs: &mut Vec<Input>,
-    passed_over: &mut impl FnMut(&Path),
-) -> Result<()> {
+fn folder(root: &Path, directory: &Path, inputs: &mut Vec<Input>, output: Output) -> Result<()> {
     let failure = |error: io::Error| Failure::file(directory, &error);
     let mut entries = Vec::new();
     for entry in fs::read_dir(directory).map_err(failure)? {
@@ -100,13 +101,16 @@ fn folder(
             continue;
         }
         if kind.is_dir() {
-            folder(root, &path, inputs, passed_over)?;
+            folder(root, &path, inputs, output)?;
         } else if kind.is_file() && is_named_as_an_image(&path) {
             let inner = path.strip_prefix(root).unwrap_or(&path).to_owned();
             let path = Some(path);
             inputs.push(Input { path, inner });
         } else {
-            passed_over(&path);
+            output.note(format_args!(
+                "{}: skipped: its name is not that of an image",
+                path.display()
+            ));
         }
     }
     Ok(())

@@ -9,6 +9,7 @@ use super::Result;
 use super::document::Document;
 use super::interrupt::Interrupt;
 use super::output::{Failure, Outcome, Output};
+use crate::kind::ErrorKind;
 
 /// Work on many things, a few at once.
 pub(super) struct Many<'a> {
@@ -39,6 +40,17 @@ pub(super) struct Totals {
 }
 
 impl Many<'_> {
+    /// Work on image files.
+    pub(super) fn images(output: Output, at_once: usize) -> Self {
+        Self {
+            output,
+            finishing: "finishing this image",
+            unit: "files",
+            list: ("images", "file"),
+            at_once,
+        }
+    }
+
     /// Runs `one` for each of the names. Ctrl-C, and a failure that all others would meet, keep more from
     /// being begun.
     pub(super) async fn run<F: Future<Output = Result<Done>>>(
@@ -93,6 +105,6 @@ impl Many<'_> {
 impl Failure {
     /// A task of the command's own that ended without an answer.
     pub(super) fn of_task(error: &tokio::task::JoinError) -> Self {
-        Self::new("internal", format!("it did not finish: {error}"))
+        Self::new(ErrorKind::Internal, format!("it did not finish: {error}"))
     }
 }

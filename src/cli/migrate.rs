@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use super::args::Migrate;
 use super::inputs::lines_of;
 use super::interrupt::Interrupt;
-use super::output::{Failure, INTERRUPTED, Outcome, size};
+use super::output::{Failure, FailureKind, Outcome, Output, size};
 use super::{Context, Result};
-use crate::ops::{self, MigrateOptions, Migrated, Place, UrlMap, UrlMigrated, UrlOptions};
+use crate::kind::ErrorKind;
+use crate::ops::{
+    self, MigrateOptions, MigrateReport, Migrated, Place, UrlMap, UrlMigrated, UrlOptions,
+};
 
 pub(super) async fn run(context: &Context, arguments: Migrate) -> Result<Outcome> {
     let output = context.output;
@@ -31,10 +34,11 @@ pub(super) async fn run(context: &Context, arguments: Migrate) -> Result<Outcome
         && !directory.is_dir()
     {
         return Err(Failure::new(
-            "not_found",
+            ErrorKind::NotFound,
             format!("{}: no such directory", directory.display()),
         ));
     }
+    let (dry_run, all_files) = (arguments.dry_run, arguments.all_files);
     let mut options = MigrateOptions::default()
         .with_optimize(arguments.optimize)
         .with_dry_run(arguments.dry_run)
@@ -58,16 +62,23 @@ pub(super) async fn run(context: &Context, arguments: Migrate) -> Result<Outcome
     });
     let ended = tokio::select! {
         ended = migration => ended.map_err(Failure::from),
-        () = interrupt.pressed() => Err(Failure::new(INTERRUPTED, "interrupted")),
+        () = interrupt.pressed() => Err(Failure::new(FailureKind::Interrupted, "interrupted")),
     };
     drop(progress);
-    let interrupted = matches!(&ended, Err(failure) if failure.kind == INTERRUPTED);
-    if ended.is_err() && (copied > 0 || interrupted) && !arguments.dry_run {
+    let interrupted = matches!(&ended, Err(failure) if failure.kind == FailureKind::Interrupted);
+    if ended.is_err() && (copied > 0 || interrupted) && !dry_run {
         output.note(format_args!(
             "{copied} objects were copied; run it again to copy what is missing"
         ));
     }
     let report = ended?;
+    tell(output, &report, all_files)?;
+    output.document(&report)?;
+    Ok(Outcome::when(report.failed == 0))
+}
+
+/// Prints a report in words.
+fn tell(output: Output, report: &MigrateReport, all_files: bool) -> Result<()> {
     let verb = if report.dry_run { "to copy" } else { "copied" };
     output.line(format_args!(
         "{} {verb} ({}), {} there already, {} left out, {} failed",
@@ -77,6 +88,9 @@ pub(super) async fn run(context: &Context, arguments: Migrate) -> Result<Outcome
         report.left_out,
         report.failed
     ))?;
+    if report.originals > 0 {
+        output.note(format_args!("{} originals {verb}", report.originals));
+    }
     for (key, reason) in &report.left_out_keys {
         output.note(format_args!("{key}: left out: {reason}"));
     }
@@ -90,7 +104,7 @@ pub(super) async fn run(context: &Context, arguments: Migrate) -> Result<Outcome
             "{name:?}: its name cannot be a key: rename it"
         ));
     }
-    if !report.left_out_keys.is_empty() && !arguments.all_files {
+    if !report.left_out_keys.is_empty() && !all_files {
         output.note("  hint: --all-files copies files that are not images, too");
     }
     if report.type_changed > 0 {
@@ -102,8 +116,7 @@ pub(super) async fn run(context: &Context, arguments: Migrate) -> Result<Outcome
     if report.failed > 0 {
         output.note("run it again to copy what is missing");
     }
-    output.document(&report)?;
-    Ok(Outcome::when(report.failed == 0))
+    Ok(())
 }
 
 fn url_map(file: Option<PathBuf>, table: String, column: String) -> Option<UrlMap> {
@@ -138,7 +151,7 @@ async fn from_urls(context: &Context, arguments: Migrate) -> Result<Outcome> {
     });
     let ended = tokio::select! {
         ended = migration => ended.map_err(Failure::from),
-        () = interrupt.pressed() => Err(Failure::new(INTERRUPTED, "interrupted")),
+        () = interrupt.pressed() => Err(Failure::new(FailureKind::Interrupted, "interrupted")),
     };
     drop(progress);
     if ended.is_err() && !arguments.dry_run {

@@ -17,6 +17,7 @@ mod output;
 mod pages;
 mod parse;
 mod presign;
+mod regenerate;
 mod setup;
 mod sweep;
 mod versions;
@@ -31,9 +32,10 @@ use clap::Parser;
 
 use crate::config::{Config, ConfigBuilder};
 use crate::error::Error;
+use crate::kind::ErrorKind;
 use crate::store::{ImageStore, LoadInspector};
 use args::{Arguments, Command};
-use output::{BROKEN_PIPE, Failure, INTERRUPTED, Outcome, Output};
+use output::{Failure, FailureKind, Outcome, Output};
 
 type Result<T, E = Failure> = std::result::Result<T, E>;
 
@@ -114,12 +116,12 @@ fn run_with(
         Ok(Outcome::Failed) => 1,
         Ok(Outcome::Interrupted) => interrupt::EXIT_CODE,
         Err(failure) => {
-            if failure.kind != BROKEN_PIPE {
+            if failure.kind != FailureKind::BrokenPipe {
                 output.failure("lablink-storage", &failure);
                 let _ = output.document(&failure.to_json());
             }
             match failure.kind {
-                INTERRUPTED => interrupt::EXIT_CODE,
+                FailureKind::Interrupted => interrupt::EXIT_CODE,
                 _ if failure.is_usage => 2,
                 _ => 1,
             }
@@ -139,7 +141,7 @@ fn dispatch(context: &Context, command: Command) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::new("internal", format!("no runtime: {error}")))?;
+        .map_err(|error| Failure::new(ErrorKind::Internal, format!("no runtime: {error}")))?;
     runtime.block_on(async {
         match command {
             Command::Put(arguments) => files::put(context, arguments).await,
@@ -153,6 +155,7 @@ fn dispatch(context: &Context, command: Command) -> Result<Outcome> {
             Command::Presign(arguments) => presign::run(context, arguments).await,
             Command::Doctor(arguments) => doctor::run(context, arguments).await,
             Command::Migrate(arguments) => migrate::run(context, arguments).await,
+            Command::Regenerate(arguments) => regenerate::run(context, arguments).await,
             Command::Sweep(arguments) => sweep::run(context, arguments).await,
             Command::HandleEvent(arguments) => handle_event::run(context, arguments).await,
             Command::Optimize(arguments) => optimize::run(context, *arguments).await,
@@ -181,7 +184,10 @@ impl Context {
         let path = env_file.as_deref().unwrap_or(Path::new(".env"));
         if let Some(text) = read_env_file(path, env_file.is_some())? {
             let more = parse::env_file(&text).map_err(|reason| {
-                Failure::new("configuration", format!("{}: {reason}", path.display()))
+                Failure::new(
+                    ErrorKind::Configuration,
+                    format!("{}: {reason}", path.display()),
+                )
             })?;
             let unset = |name: &str| !vars.iter().any(|(known, _)| known == name);
             let more: Vec<_> = more.into_iter().filter(|(name, _)| unset(name)).collect();
@@ -225,7 +231,7 @@ fn read_env_file(path: &Path, asked_for: bool) -> Result<Option<String>> {
         .map_err(|error| failure(&error))?;
     if text.len() as u64 > parse::MAX_ENV_FILE {
         return Err(Failure::new(
-            "configuration",
+            ErrorKind::Configuration,
             format!("{}: larger than 1 MiB", path.display()),
         ));
     }

@@ -16,6 +16,7 @@ use super::many::{Done, Many};
 use super::output::{Failure, Outcome, size};
 use super::{Context, Result};
 use crate::error::Error;
+use crate::kind::ErrorKind;
 use crate::optimize::{OptimizeOptions, OptimizedImage, optimize};
 
 pub(super) async fn run(context: &Context, arguments: Optimize) -> Result<Outcome> {
@@ -23,12 +24,7 @@ pub(super) async fn run(context: &Context, arguments: Optimize) -> Result<Outcom
     let options = arguments
         .options
         .over(context.config()?.optimize().clone())?;
-    let inputs = expand(&arguments.files, |other| {
-        output.note(format_args!(
-            "{}: skipped: its name is not that of an image",
-            other.display()
-        ));
-    })?;
+    let inputs = expand(&arguments.files, output)?;
     let Some(directory) = arguments.output else {
         return to_stdout(context, &inputs, &options);
     };
@@ -42,13 +38,7 @@ pub(super) async fn run(context: &Context, arguments: Optimize) -> Result<Outcom
         before: AtomicU64::new(0),
         after: AtomicU64::new(0),
     });
-    let many = Many {
-        output,
-        finishing: "finishing this image",
-        unit: "files",
-        list: ("images", "file"),
-        at_once: arguments.jobs.into(),
-    };
+    let many = Many::images(output, arguments.jobs.into());
     let (outcome, totals) = many
         .run(&names, |index| {
             let (writer, input) = (Arc::clone(&writer), inputs[index].clone());
@@ -77,10 +67,11 @@ fn to_stdout(context: &Context, inputs: &[Input], options: &OptimizeOptions) -> 
         );
     }
     if io::stdout().is_terminal() {
-        return Err(
-            Failure::new("invalid_argument", "a terminal cannot show an image")
-                .with_hint("add -o DIR, or send stdout to a file"),
-        );
+        return Err(Failure::new(
+            ErrorKind::InvalidArgument,
+            "a terminal cannot show an image",
+        )
+        .with_hint("add -o DIR, or send stdout to a file"));
     }
     let bytes = input.read(options.limits.max_bytes)?;
     let image = optimize(&bytes, options).map_err(Error::from)?;
@@ -148,15 +139,14 @@ impl Writer {
         let real = |path: &Path| path.canonicalize().ok();
         if real(&target).is_some_and(|target| Some(target) == input.path().and_then(real)) {
             let text = format!("{}: would be overwritten by its own result", input.name());
-            return Err(
-                Failure::new("already_exists", text).with_hint("choose another directory with -o")
-            );
+            return Err(Failure::new(ErrorKind::AlreadyExists, text)
+                .with_hint("choose another directory with -o"));
         }
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         match written.get(&target) {
             Some(other) => {
                 let text = format!("{} is the result of {other} already", target.display());
-                Err(Failure::new("already_exists", text)
+                Err(Failure::new(ErrorKind::AlreadyExists, text)
                     .with_hint("rename one of the two, or write them to different directories"))
             }
             None => {

@@ -12,11 +12,38 @@ use super::interrupt::Interrupt;
 use super::many::Totals;
 use crate::causes::one_line;
 use crate::error::Error;
+use crate::kind::ErrorKind;
+
+/// The kind of a failure: that of an error, or one that only a command has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FailureKind {
+    Error(ErrorKind),
+    /// Nobody reads stdout any more.
+    BrokenPipe,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+impl FailureKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Error(kind) => kind.as_str(),
+            Self::BrokenPipe => "broken_pipe",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+impl From<ErrorKind> for FailureKind {
+    fn from(kind: ErrorKind) -> Self {
+        Self::Error(kind)
+    }
+}
 
 /// The failure of a command, in words and in a form for scripts.
 #[derive(Debug)]
 pub(super) struct Failure {
-    pub(super) kind: &'static str,
+    pub(super) kind: FailureKind,
     pub(super) message: String,
     /// Its causes, outermost first.
     pub(super) causes: Vec<String>,
@@ -32,13 +59,13 @@ impl Failure {
     pub(super) fn usage(message: impl Into<String>) -> Self {
         Self {
             is_usage: true,
-            ..Self::new("invalid_argument", message)
+            ..Self::new(ErrorKind::InvalidArgument, message)
         }
     }
 
-    pub(super) fn new(kind: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(kind: impl Into<FailureKind>, message: impl Into<String>) -> Self {
         Self {
-            kind,
+            kind: kind.into(),
             message: message.into(),
             causes: Vec::new(),
             hint: None,
@@ -59,17 +86,17 @@ impl Failure {
 
     pub(super) fn io(error: &io::Error, message: String) -> Self {
         let kind = match error.kind() {
-            io::ErrorKind::NotFound => "not_found",
-            io::ErrorKind::PermissionDenied => "access_denied",
-            io::ErrorKind::AlreadyExists => "already_exists",
-            _ => "internal",
+            io::ErrorKind::NotFound => ErrorKind::NotFound,
+            io::ErrorKind::PermissionDenied => ErrorKind::AccessDenied,
+            io::ErrorKind::AlreadyExists => ErrorKind::AlreadyExists,
+            _ => ErrorKind::Internal,
         };
         Self::new(kind, message)
     }
 
     pub(super) fn to_json(&self) -> Value {
         json!({
-            "error": self.kind,
+            "error": self.kind.as_str(),
             "message": self.message,
             "causes": self.causes,
             "hint": self.hint,
@@ -80,7 +107,7 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self {
-            kind: error.kind().as_str(),
+            kind: error.kind().into(),
             message: error.to_string(),
             causes: error.causes(),
             hint: error.hint(),
@@ -94,14 +121,11 @@ impl From<Error> for Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::new(BROKEN_PIPE, "stdout was closed"),
-            _ => Self::new("internal", format!("stdout: {error}")),
+            io::ErrorKind::BrokenPipe => Self::new(FailureKind::BrokenPipe, "stdout was closed"),
+            _ => Self::new(ErrorKind::Internal, format!("stdout: {error}")),
         }
     }
 }
-
-pub(super) const BROKEN_PIPE: &str = "broken_pipe";
-pub(super) const INTERRUPTED: &str = "interrupted";
 
 /// The end of a command. Failures have been reported by then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,6 +15,13 @@ const NAME: &str = "lablink-storage";
 pub(super) fn completions(context: &Context, shell: Shell) -> Result<Outcome> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), NAME, &mut script);
+    if shell == Shell::Bash {
+        // clap_complete 4.6 spells a name with a hyphen in two ways, and then completes no command's options.
+        let text = String::from_utf8_lossy(&script);
+        script = text
+            .replace("lablink__subcmd__storage__", "lablink__storage__")
+            .into();
+    }
     context.output.raw(&script)?;
     Ok(Outcome::Done)
 }

@@ -8,11 +8,12 @@ use super::files::write_whole;
 use super::output::{Failure, Outcome};
 use super::{Context, Result};
 use crate::config::Config;
+use crate::kind::ErrorKind;
 use crate::ops::{Archive, Setup, SetupOptions};
 
 pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome> {
     let setup = Setup::new(options(&context.config()?, &arguments)?)
-        .map_err(|error| Failure::new("invalid_argument", error.to_string()))?;
+        .map_err(|error| Failure::new(ErrorKind::InvalidArgument, error.to_string()))?;
     let output = context.output;
     if arguments.origin.is_empty() {
         output.note("note: no --origin given, so pages cannot upload directly (no CORS rules)");
@@ -35,7 +36,7 @@ pub(super) fn run(context: &Context, arguments: Arguments) -> Result<Outcome> {
 fn options(config: &Config, arguments: &Arguments) -> Result<SetupOptions> {
     let mut options = SetupOptions::from_config(config).ok_or_else(|| {
         Failure::new(
-            "configuration",
+            ErrorKind::Configuration,
             "setup needs a bucket, and AWS_S3_BUCKET is not set",
         )
         .with_hint("set AWS_S3_BUCKET, and AWS_REGION, in the environment or in .env")
@@ -49,14 +50,14 @@ fn options(config: &Config, arguments: &Arguments) -> Result<SetupOptions> {
     options.tags.extend(arguments.tag.iter().cloned());
     options.versioning = arguments.versioning;
     options.pending_days = arguments.pending_days;
-    options.archive = arguments.archive.map(|class| {
-        let days = arguments.archive_after;
-        match class {
-            ArchiveClass::IntelligentTiering => Archive::IntelligentTiering(days),
-            ArchiveClass::GlacierIr => Archive::GlacierInstant(days),
-            ArchiveClass::Glacier => Archive::Glacier(days),
-        }
-    });
+    let days = arguments.archive_after;
+    let archive = |class| match class {
+        ArchiveClass::IntelligentTiering => Archive::IntelligentTiering(days),
+        ArchiveClass::GlacierIr => Archive::GlacierInstant(days),
+        ArchiveClass::Glacier => Archive::Glacier(days),
+    };
+    options.archive = arguments.archive.map(archive);
+    options.archive_originals = arguments.archive_originals.map(archive);
     if let Some(key) = &arguments.kms_key {
         options.kms_key = Some(key.clone());
     }

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::args::Sweep as Arguments;
 use super::document::Document;
 use super::inputs::lines_of;
-use super::output::{Failure, Outcome, size};
+use super::output::{Failure, FailureKind, Outcome, size};
 use super::{Context, Result};
+use crate::kind::ErrorKind;
 use crate::ops::{self, Sweep, SweepOptions, Swept, SweptAs, UsedUrls};
 use crate::store::ImageStore;
 
@@ -44,7 +45,7 @@ pub(super) async fn run(context: &Context, arguments: Arguments) -> Result<Outco
     let sweep = swept.map_err(|error| {
         let failure = Failure::from(error);
         match (failure.kind, arguments.used.is_some()) {
-            ("invalid_argument", true) => failure.with_hint(DOUBT),
+            (FailureKind::Error(ErrorKind::InvalidArgument), true) => failure.with_hint(DOUBT),
             _ => failure,
         }
     })?;
@@ -88,7 +89,7 @@ fn summary(context: &Context, sweep: &Sweep, delete: bool) {
         }
     ));
     if let Some(stopped) = &sweep.stopped {
-        let mut failure = Failure::new("internal", stopped.clone());
+        let mut failure = Failure::new(ErrorKind::Internal, stopped.clone());
         failure.hint.clone_from(&sweep.hint);
         output.failure("stopped early", &failure);
     }

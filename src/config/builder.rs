@@ -90,6 +90,7 @@ pub struct ConfigBuilder {
     pub(super) optimize: Option<Given<OptimizeOptions>>,
     pub(super) limits: Option<Limits>,
     pub(super) variants: Option<Given<Vec<Variant>>>,
+    pub(super) keep_original: bool,
     pub(super) fetch_hosts: Option<Given<Vec<String>>>,
     pub(super) inspector: Option<Given<String>>,
     pub(super) require_s3: bool,
@@ -347,6 +348,13 @@ impl ConfigBuilder {
             .map_or_else(Vec::new, |given| given.value);
         variants.push(variant);
         self.with_variants(variants)
+    }
+
+    /// Keeps what comes in, byte for byte, beside what is made of it: under `originals/`, never public.
+    /// Default false, because an original has the position where it was taken.
+    pub fn with_keep_original(mut self, keep_original: bool) -> Self {
+        self.keep_original = keep_original;
+        self
     }
 
     /// Names the hosts that `upload_from_url` may ask: exact names, `*.example.org` for all below one, `*` for any

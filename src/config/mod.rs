@@ -62,6 +62,7 @@ pub struct Config {
     pub(crate) max_upload_bytes: u64,
     pub(crate) optimize: OptimizeOptions,
     pub(crate) variants: Vec<Variant>,
+    pub(crate) keep_original: bool,
     #[cfg_attr(
         not(feature = "fetch"),
         expect(dead_code, reason = "for upload_from_url")
@@ -411,6 +412,11 @@ impl Config {
     /// The versions that are written beside every image.
     pub fn variants(&self) -> &[Variant] {
         &self.variants
+    }
+
+    /// Returns whether what comes in is kept beside what is made of it.
+    pub fn keep_original(&self) -> bool {
+        self.keep_original
     }
 
     /// Returns the Python callable that inspects images, as `module:callable`. A store that has no inspector

@@ -44,6 +44,19 @@ fn parse<T: DeserializeOwned>(given: Given<&str>, example: &str) -> Result<T, Co
     })
 }
 
+/// Splits a variant's options from `lazy`, which is no option of the optimizer.
+fn own_options<E: serde::de::Error>(
+    mut given: serde_json::Map<String, serde_json::Value>,
+) -> Result<(OptimizeOptions, bool), E> {
+    let lazy = match given.remove("lazy") {
+        None => false,
+        Some(serde_json::Value::Bool(lazy)) => lazy,
+        Some(_) => return Err(E::custom("lazy: expected true or false")),
+    };
+    let options = serde_json::from_value(given.into()).map_err(E::custom)?;
+    Ok((options, lazy))
+}
+
 /// Variants in the order in which they are written.
 struct Variants(Vec<Variant>);
 
@@ -61,10 +74,14 @@ impl<'de> Deserialize<'de> for Variants {
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Variants, M::Error> {
                 let mut variants = Vec::new();
                 while let Some(name) = map.next_key::<String>()? {
-                    let options = map
-                        .next_value()
-                        .map_err(|error| M::Error::custom(format_args!("{name}: {error}")))?;
-                    variants.push(Variant::new(name, options).map_err(M::Error::custom)?);
+                    let (options, lazy) =
+                        map.next_value()
+                            .and_then(own_options)
+                            .map_err(|error: M::Error| {
+                                M::Error::custom(format_args!("{name}: {error}"))
+                            })?;
+                    let variant = Variant::new(name, options).map_err(M::Error::custom)?;
+                    variants.push(variant.with_lazy(lazy));
                 }
                 Ok(Variants(variants))
             }

@@ -220,6 +220,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         builder.limits = Some(options::limits(given)?);
         Ok(())
     })).code("with_limits", "limits", ANYWHERE),
+    row(&["LABLINK_STORAGE_KEEP_ORIGINAL"], "keeps what comes in beside what is made of it, never public", Takes::Flag(|builder, given| builder.keep_original = given.value))
+        .code("with_keep_original", "keep_original", ANYWHERE).or("`false`"),
     row(&["LABLINK_STORAGE_CACHE_CONTROL"], "`Cache-Control` of what is written", Takes::Text(|builder, given| builder.cache_control = Some(given)))
         .code("with_cache_control", "cache_control", ANYWHERE).or("`public, max-age=31536000, immutable`"),
     row(&["LABLINK_STORAGE_CREATE_ONLY"], "writing refuses to overwrite; `false` for servers that cannot", Takes::Flag(|builder, given| builder.overwrite = !given.value))

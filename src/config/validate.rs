@@ -60,6 +60,7 @@ pub(super) fn validate(mut builder: ConfigBuilder) -> Result<Config, ConfigError
         max_upload_bytes: max_upload_bytes(&builder)?,
         optimize,
         variants,
+        keep_original: builder.keep_original,
         fetch_hosts: fetch_hosts(builder.fetch_hosts.as_ref())?,
         inspector: inspector(builder.inspector.as_ref())?,
     })

@@ -127,6 +127,7 @@ impl Fetcher {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .referer(false)
+            .tls_certs_merge(crate::backend::systems())
             .dns_resolver(self.network.clone())
             .connect_timeout(CONNECT_TIMEOUT)
             // Each request resolves anew, and none goes over another's connection.

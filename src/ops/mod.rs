@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`doctor`] | tries everything that a store needs and says what to do where it fails |
 //! | [`Setup`] | the documents and the script that make a healthy bucket |
+//! | [`regenerate`] | makes the variants that are missing, or all of them anew |
 //! | [`migrate`] | moves images from one place to another without loss |
 //! | `migrate_urls` | fetches the images that a column's URLs lead to |
 //! | [`sweep`] | finds and removes unused objects |
@@ -15,6 +16,8 @@ mod doctor;
 mod events;
 mod lines;
 mod migrate;
+mod part;
+mod regenerate;
 mod setup;
 mod sweep;
 
@@ -25,6 +28,12 @@ pub use migrate::{
     MigrateFailure, MigrateOptions, MigrateReport, Migrated, Place, UrlMap, UrlMapFormat, migrate,
 };
 pub use migrate::{UrlFailure, UrlMigrated, UrlOptions, UrlReport, migrate_urls};
+#[cfg(feature = "cli")]
+pub(crate) use regenerate::count_images;
+pub use regenerate::{
+    RegenerateFailure, RegenerateOptions, RegenerateReport, Regenerated, Shard, regenerate,
+    regenerate_each,
+};
 #[cfg(feature = "cli")]
 pub(crate) use setup::check_origin;
 pub use setup::{Archive, InvalidSetup, Setup, SetupOptions};

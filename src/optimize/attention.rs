@@ -91,16 +91,11 @@ fn best(profile: &[f32], share: f64) -> f64 {
         });
         weighted.sum()
     };
+    let scored: Vec<(f64, f64)> = middles.map(|middle| (score(middle), middle)).collect();
+    let most = scored.iter().map(|&(score, _)| score).fold(0.0, f64::max);
+    // Less than a thousandth is no difference.
+    let best = scored.iter().filter(|(score, _)| *score >= 0.999 * most);
     let off_middle = |middle: f64| (middle - length / 2.0).abs();
-    let (_, middle) = middles.map(|middle| (score(middle), middle)).fold(
-        (f64::NEG_INFINITY, length / 2.0),
-        |best, candidate| {
-            // Less than a thousandth is no difference.
-            let margin = 1e-3 * best.0.abs();
-            let nearer = off_middle(candidate.1) < off_middle(best.1);
-            let wins = candidate.0 > best.0 + margin || (candidate.0 > best.0 - margin && nearer);
-            if wins { candidate } else { best }
-        },
-    );
-    middle / length
+    let nearest = best.min_by(|a, b| off_middle(a.1).total_cmp(&off_middle(b.1)));
+    nearest.map_or(0.5, |(_, middle)| middle / length)
 }

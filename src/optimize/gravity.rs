@@ -1,11 +1,11 @@
-//! Which part of an image stays when it is cropped.
+//! The part of an image that stays when it is cropped.
 
 use std::str::FromStr;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-/// Which part of the image stays when [`Fit::Cover`](crate::Fit::Cover) crops, in the upright image.
+/// The part of the image that stays when [`Fit::Cover`](crate::Fit::Cover) crops, in the upright image.
 ///
 /// ```
 /// use lablink_storage::Gravity;

@@ -92,6 +92,21 @@ pub struct SourceInfo {
     pub damaged: f64,
 }
 
+/// Returns the format of an image, and the size that it is shown at, from its header.
+#[cfg(feature = "store")]
+pub(crate) fn dimensions(bytes: &[u8]) -> Result<(ImageFormat, u32, u32), OptimizeError> {
+    guard::guarded(|| {
+        let options = OptimizeOptions::default();
+        let source = source::Source::open(bytes, &options, &budget::Budget::new(&options))?;
+        let facts = source.file.facts();
+        let (width, height) = match source.orientation() {
+            5.. => (facts.height, facts.width),
+            _ => (facts.width, facts.height),
+        };
+        Ok((source.format, width, height))
+    })
+}
+
 /// Checks, turns upright, resizes and re-encodes one image.
 ///
 /// ```

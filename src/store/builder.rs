@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use object_store::ObjectStore;
 use uuid::Uuid;
 
+use super::ensure::Ensuring;
 use super::inspect::Inspector;
 use super::signer::Signers;
 use super::sources::Sources;
@@ -93,6 +94,7 @@ impl ImageStoreBuilder {
         with_limits(limits: Limits);
         with_variants(variants: impl IntoIterator<Item = Variant>);
         with_variant(variant: Variant);
+        with_keep_original(keep_original: bool);
     }
 
     /// Stores in an object store that the caller brings. Its URLs begin with
@@ -209,6 +211,7 @@ pub(super) fn open(
     let work = WorkPool::new(config.max_decodes(), config.decode_wait());
     let signers = Signers::new(&config)?;
     let inner = Inner {
+        ensuring: Ensuring::new(config.max_decodes()),
         #[cfg(feature = "fetch")]
         fetcher: Fetcher::new(sources.network.clone()),
         config,

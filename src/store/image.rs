@@ -43,6 +43,8 @@ pub struct StoredImage {
     pub variants: BTreeMap<String, StoredVariant>,
     /// The image that came in.
     pub source: SourceInfo,
+    /// The key of its original, where one is kept: see [`ImageStore::original`](crate::ImageStore::original).
+    pub original: Option<ObjectKey>,
 }
 
 /// A named version of a stored image.

@@ -1,16 +1,19 @@
 //! [`ImageStore`]: the only room that knows both pixels and storage.
 
 mod builder;
+mod ensure;
 #[cfg(feature = "fetch")]
 mod from_url;
 mod image;
 mod inspect;
 mod objects;
 mod options;
+mod originals;
 mod presign;
 mod promote;
 mod receive;
 mod reference;
+mod remake;
 mod signer;
 mod sources;
 mod status;
@@ -30,7 +33,11 @@ pub use options::{
     PresignGetOptions, PresignPostOptions, PresignPutOptions, PromoteOptions, SignedCookiesOptions,
     SignedUrlOptions, UploadOptions,
 };
+#[cfg(feature = "ops")]
+pub(crate) use originals::CACHE_CONTROL as ORIGINAL_CACHE_CONTROL;
 pub use reference::KeyOrUrl;
+#[cfg(feature = "ops")]
+pub(crate) use remake::{Remake, Remaking};
 pub use stream::ObjectStream;
 #[cfg(feature = "ops")]
 pub(crate) use sweep::{Waiting, remove_each};
@@ -47,7 +54,8 @@ use crate::config::{Config, DirectUpload};
 use crate::error::{Error, Result};
 use crate::format::ImageFormat;
 use crate::key::{InvalidKey, ObjectKey};
-use crate::variant::variant_key;
+use crate::variant::{Variant, variant_key};
+use ensure::Ensuring;
 use signer::{RequestSigner, Signers};
 use sources::Sources;
 use work::WorkPool;
@@ -88,6 +96,7 @@ struct Inner {
     signers: Signers,
     work: WorkPool,
     sources: Sources,
+    ensuring: Ensuring,
     inspector: Option<Arc<dyn Inspector>>,
     #[cfg(feature = "fetch")]
     fetcher: crate::fetch::Fetcher,
@@ -213,19 +222,25 @@ impl ImageStore {
     /// `InvalidArgument` for a name that is not among the store's variants; `InvalidKey` for a key that
     /// cannot have variants.
     pub fn variant_url(&self, key: &ObjectKey, name: &str) -> Result<String> {
+        self.variant(name)?;
+        Ok(self.public_url(&variant_key(key, name)?))
+    }
+
+    /// The configured variant of this name.
+    pub(crate) fn variant(&self, name: &str) -> Result<&Variant> {
         let variants = self.inner.config.variants();
-        if !variants.iter().any(|variant| variant.name() == name) {
-            let known: Vec<&str> = variants.iter().map(|variant| variant.name()).collect();
-            return Err(Error::InvalidArgument {
+        let found = variants.iter().find(|variant| variant.name() == name);
+        found.ok_or_else(|| {
+            let known: Vec<&str> = variants.iter().map(Variant::name).collect();
+            Error::InvalidArgument {
                 name: "variant",
                 reason: format!(
                     "{:?} is not one of the store's variants ({})",
                     name.chars().take(40).collect::<String>(),
                     known.join(", ")
                 ),
-            });
-        }
-        Ok(self.public_url(&variant_key(key, name)?))
+            }
+        })
     }
 
     /// Returns the key that a public URL of this store stands for: the inverse of [`public_url`](Self::public_url)
@@ -267,9 +282,13 @@ impl ImageStore {
     ///
     /// # Errors
     ///
-    /// `ForeignUrl` or `InvalidKey`.
+    /// `ForeignUrl` or `InvalidKey`, the latter for the key of an original too.
     pub fn resolve(&self, key_or_url: &str) -> Result<ObjectKey> {
-        Ok(self.inner.config.urls().parse_key_or_url(key_or_url)?)
+        let key = self.inner.config.urls().parse_key_or_url(key_or_url)?;
+        if key.is_original() {
+            return Err(reference::no_image_key(&key));
+        }
+        Ok(key)
     }
 
     /// Returns the key that may be served under a public path: one below the store's prefix, that is neither a pending
@@ -291,7 +310,7 @@ impl ImageStore {
     /// `InvalidKey` for any other.
     pub fn public_key(&self, path: &str) -> Result<ObjectKey> {
         let key = ObjectKey::parse(path)?;
-        if key.is_under(self.inner.prefix()) && !key.is_pending() && !key.is_under("originals") {
+        if key.is_under(self.inner.prefix()) && !key.is_pending() && !key.is_original() {
             return Ok(key);
         }
         Err(InvalidKey::new(path, "it is not a public key of this store").into())

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use bytes::Bytes;
+use futures_util::future::join;
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use tracing::Instrument;
 
@@ -176,7 +177,7 @@ impl ImageStore {
     }
 
     /// Lists what lies under the store's prefix, or under a longer one, page by page as it is read.
-    /// Variants are marked as such, pending uploads are left out. The content type is absent where the
+    /// Variants are marked as such, pending uploads and originals are left out. The content type is absent where the
     /// server's listing has none.
     ///
     /// ```
@@ -212,9 +213,7 @@ impl ImageStore {
             None => own.to_owned(),
             Some(prefix) => {
                 let prefix = prefix.trim_end_matches('/');
-                let inside = prefix == own
-                    || ObjectKey::parse(prefix)
-                        .is_ok_and(|key| key.is_under(own) && !key.is_pending());
+                let inside = prefix == own || self.public_key(prefix).is_ok();
                 if !inside {
                     let error = InvalidKey::new(prefix, "it is not under the store's prefix");
                     return stream::once(async { Err(error.into()) }).boxed();
@@ -228,7 +227,7 @@ impl ImageStore {
             .list(&prefix)
             .filter_map(|item| async {
                 match item {
-                    Ok(info) if info.key.is_pending() => None,
+                    Ok(info) if info.key.is_pending() || info.key.is_original() => None,
                     Ok(mut info) => {
                         info.variant = variant_parent(&info.key).map(|(_, name)| name.to_owned());
                         Some(Ok(info))
@@ -258,9 +257,10 @@ impl ImageStore {
         self.list(prefix).try_collect().await
     }
 
-    /// Removes an object and, where it is an upload's, its variants. Removing what is not there is fine.
+    /// Removes an object and, where it is an upload's, its variants and its original. Removing what is not there
+    /// is fine.
     ///
-    /// The image goes first and its variants after it. A removal that fails can be repeated; otherwise a
+    /// The image goes first and what lies beside it after it. A removal that fails can be repeated; otherwise a
     /// sweep finishes it, image and all, a day later.
     ///
     /// An upload may have come by a form that is still valid. So that the form, used again, brings no other
@@ -298,12 +298,11 @@ impl ImageStore {
             let variants = self.variants_beside(&backend, &key).await?;
             let removals = variants.iter().map(|variant| backend.delete(variant));
             let removals: Vec<_> = removals.collect();
-            let removed: Vec<_> = stream::iter(removals)
-                .buffer_unordered(AT_ONCE)
-                .collect()
-                .await;
+            let removals = stream::iter(removals).buffer_unordered(AT_ONCE).collect();
+            let original = self.inner.delete_original(&backend, &key);
+            let (removed, original): (Vec<_>, _) = join(removals, original).await;
             removed.into_iter().collect::<Result<(), _>>()?;
-            Ok(())
+            original
         })
         .await
     }

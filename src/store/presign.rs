@@ -11,7 +11,7 @@ use super::{ImageStore, traced, traced_at_once};
 use crate::config::S3Config;
 use crate::error::{Error, Result};
 use crate::format::ImageFormat;
-use crate::key::{InvalidKey, ObjectKey};
+use crate::key::ObjectKey;
 use crate::optimize::{OptimizeError, OutputFormat};
 use crate::sign::{
     CloudFrontPolicy, PostPolicy, Presign, PresignedPost, PresignedRequest, SignedCookies,
@@ -57,25 +57,30 @@ impl ImageStore {
     ) -> Result<PresignedRequest> {
         traced(tracing::info_span!("presigned_get", %key), async {
             // Pending uploads are private until they have been verified.
-            if key.is_pending() || !key.is_under(self.inner.prefix()) {
-                let reason = "it is outside the store's prefix, or a pending upload";
-                return Err(InvalidKey::new(key.as_str(), reason).into());
-            }
-            let mut request = Presign::get(options.expires_in);
-            if let Some(name) = options.download_as {
-                request = request.with_download_as(name);
-            }
-            if let Some(content_type) = options.response_content_type {
-                request = request.with_response_content_type(content_type);
-            }
-            let url = self.inner.config.urls().object_url(key);
-            let now = self.inner.sources.now();
-            Ok(match self.inner.request_signer().await? {
-                RequestSigner::S3(signer) => signer.presign(&request, key, &url, now)?,
-                RequestSigner::Local(signer) => signer.presign(&request, key, &url, now)?,
-            })
+            self.public_key(key.as_str())?;
+            self.signed_get(key, options).await
         })
         .await
+    }
+
+    pub(super) async fn signed_get(
+        &self,
+        key: &ObjectKey,
+        options: PresignGetOptions,
+    ) -> Result<PresignedRequest> {
+        let mut request = Presign::get(options.expires_in);
+        if let Some(name) = options.download_as {
+            request = request.with_download_as(name);
+        }
+        if let Some(content_type) = options.response_content_type {
+            request = request.with_response_content_type(content_type);
+        }
+        let url = self.inner.config.urls().object_url(key);
+        let now = self.inner.sources.now();
+        Ok(match self.inner.request_signer().await? {
+            RequestSigner::S3(signer) => signer.presign(&request, key, &url, now)?,
+            RequestSigner::Local(signer) => signer.presign(&request, key, &url, now)?,
+        })
     }
 
     /// Signs a PUT of one image of a given type that works until it expires; on S3 only.
@@ -270,10 +275,7 @@ impl ImageStore {
         options: SignedUrlOptions,
     ) -> Result<PresignedRequest> {
         traced_at_once(tracing::info_span!("signed_url", %key), || {
-            if key.is_pending() || !key.is_under(self.inner.prefix()) {
-                let reason = "it has no public URL in this store";
-                return Err(InvalidKey::new(key.as_str(), reason).into());
-            }
+            self.public_key(key.as_str())?;
             let signer = self.inner.signers.cloudfront()?;
             let url = self.public_url(key);
             let (policy, expires_at) = self.access(&url, &options)?;

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::ImageStore;
-use crate::error::Result;
-use crate::key::ObjectKey;
+use crate::error::{Error, Result};
+use crate::key::{InvalidKey, ObjectKey};
 
 /// A key, or a URL of the store: an [`ObjectKey`], or text that is either. Text that has a scheme or begins
 /// with `/` is a URL.
@@ -39,9 +39,21 @@ impl ImageStore {
             Given::Key(key) => key,
             Given::Text(text) => Cow::Owned(self.resolve(&text)?),
         };
+        if key.is_original() {
+            return Err(no_image_key(&key));
+        }
         tracing::Span::current().record("key", tracing::field::display(&key));
         Ok(key)
     }
+}
+
+/// An original has no key of its own to the outside: it is found by its image's.
+pub(super) fn no_image_key(key: &ObjectKey) -> Error {
+    InvalidKey::new(
+        key.as_str(),
+        "it is the key of an original, which is asked for by its image's key",
+    )
+    .into()
 }
 
 impl<'a> From<&'a ObjectKey> for KeyOrUrl<'a> {

@@ -9,13 +9,13 @@ use super::image::{SweepReport, SweptObject};
 use super::{ImageStore, traced};
 use crate::backend::ObjectInfo;
 use crate::error::{Error, Result};
-use crate::key::{ObjectKey, PENDING, TOMBSTONE};
+use crate::key::{ObjectKey, PENDING, TOMBSTONE, TOMBSTONE_DAYS};
 
 /// Removals under way at once.
 const CONCURRENCY: usize = 8;
 
-/// Time that the marker of a deleted image stays: longer than any form for its key is valid.
-const MARKER_AGE: Duration = Duration::from_secs(8 * 86_400);
+/// The age from which the marker of a deleted image may go.
+const MARKER_AGE: Duration = Duration::from_secs(TOMBSTONE_DAYS as u64 * 86_400);
 
 /// The kind of an object under the pending prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! One photo in: optimized, stored with its variants, and never half there.
+//! One photo in: optimized, stored with its variants and its original, and never half there.
 
 use std::sync::Arc;
 
@@ -20,11 +20,14 @@ pub(super) struct Prepared {
     pub(super) main: OptimizedImage,
     pub(super) variants: Vec<(String, OptimizedImage)>,
     pub(super) sha256: String,
+    /// What came in, where it is to be kept.
+    pub(super) original: Option<Bytes>,
 }
 
 impl ImageStore {
     /// Optimizes an image, stores it with its variants under a new key and answers with all that there
-    /// is to know about it.
+    /// is to know about it. With [`keep_original`](crate::ConfigBuilder::with_keep_original), what came in is
+    /// kept beside them.
     ///
     /// `options` are [`UploadOptions`], or `()` for the store's own.
     ///
@@ -83,7 +86,7 @@ impl ImageStore {
 
     /// Optimizes and stores under an id that the caller derives from what came in, so that the same call
     /// twice makes one image. With `unless_same`, an image that optimizing leaves as it is is not stored
-    /// again.
+    /// again. `bytes` are kept as its original, whatever the configuration, where they were one before.
     #[cfg(feature = "ops")]
     pub(crate) async fn upload_as(
         &self,
@@ -91,14 +94,18 @@ impl ImageStore {
         id: uuid::Uuid,
         bytes: Bytes,
         unless_same: bool,
+        is_original: bool,
     ) -> Result<Option<StoredImage>> {
         let span = tracing::info_span!("upload_as", bytes = bytes.len(), %id, left = tracing::field::Empty);
         traced(span, async {
-            let prepared = self
+            let mut prepared = self
                 .prepare(bytes.clone(), None, Circumstances::default())
                 .await?;
             if unless_same && prepared.main.data == bytes {
                 return Ok(None);
+            }
+            if is_original {
+                prepared.original = Some(bytes);
             }
             let key = ObjectKey::for_upload(prefix, id, prepared.main.format)?;
             let deadline = self.inner.backend.deadline();
@@ -134,9 +141,10 @@ impl ImageStore {
         let made = work.run({
             let bytes = bytes.clone();
             move || {
-                let variants = inner.config.variants();
+                let variants = inner.config.variants().iter();
+                let variants = variants.filter(|variant| !variant.is_lazy());
                 let wanted: Vec<OptimizeOptions> = variants
-                    .iter()
+                    .clone()
                     .map(|variant| variant.options().clone().with_format(options.format))
                     .collect();
                 let (main, made, picture) = if with_picture {
@@ -146,13 +154,14 @@ impl ImageStore {
                     (main, made, None)
                 };
                 let sha256 = crate::sign::sha256_hex(&main.data);
-                let names = variants.iter().map(|variant| variant.name().to_owned());
+                let names = variants.map(|variant| variant.name().to_owned());
                 let variants = names.zip(made).collect();
                 Ok::<_, Error>((
                     Prepared {
                         variants,
                         main,
                         sha256,
+                        original: inner.config.keep_original().then_some(bytes),
                     },
                     picture,
                 ))

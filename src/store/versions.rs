@@ -9,7 +9,7 @@ use super::write::AT_ONCE;
 use super::{ImageStore, traced};
 use crate::backend::{Backend, ObjectInfo, ObjectVersion, Operation, PutOptions, StorageError};
 use crate::error::{Error, Result};
-use crate::key::{ORIGINALS, ObjectKey};
+use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
 use crate::variant::{variant_parent, variants_of};
 
@@ -160,7 +160,7 @@ impl ImageStore {
         for (part, version) in backend.versions(&folder, is_variant).await? {
             parts.entry(part).or_default().push(version);
         }
-        if let Some(original) = original_of(key) {
+        if let Some(original) = key.original() {
             let versions = versions_of(backend, &original).await?;
             parts.insert(original, versions);
         }
@@ -193,13 +193,6 @@ impl ImageStore {
             outcome => outcome.map(drop).map_err(Error::from),
         }
     }
-}
-
-/// `originals/<prefix>/<uuid>`, where the original of an upload is kept.
-fn original_of(key: &ObjectKey) -> Option<ObjectKey> {
-    let stem = key.as_str().rsplit_once('.').map(|(stem, _)| stem)?;
-    key.uuid()
-        .and_then(|_| ObjectKey::parse(format!("{ORIGINALS}/{stem}")).ok())
 }
 
 /// The versions of one object.

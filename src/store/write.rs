@@ -1,16 +1,18 @@
 //! Writes and removes the objects of an image together.
 //!
-//! An image is its main object; variants count only beside it. What is written is written in stages:
+//! An image is its main object; variants and the original count only beside it. What is written is written in
+//! stages:
 //!
-//! 1. the variants, at the same time;
+//! 1. the variants and the original, at the same time;
 //! 2. the main object;
-//! 3. where others may write the same image, a look at each variant: one that failed may have removed it
+//! 3. where others may write the same image, a look at each of the former: one that failed may have removed it
 //!    meanwhile. It puts it back if it sees the main object, and this call looks after its main object is
 //!    there: whichever comes second repairs it;
 //! 4. for a promotion, a look at the image's tombstone.
 //!
 //! A deletion ([`ImageStore::delete`]) goes the other way round: it leaves the tombstone
-//! (`pending/<prefix>/<uuid>.gone`, empty), then removes the main object, then every variant that it finds.
+//! (`pending/<prefix>/<uuid>.gone`, empty), then removes the main object, then the original and every variant
+//! that it finds.
 //!
 //! The tombstone decides between a promotion and a deletion at the same time. If it is written before the
 //! promotion looks for it, the promotion finds it and removes all that it and its likes wrote; if it is
@@ -22,7 +24,7 @@
 //! Where others may write the same image, all of it stays once its main object is there: another may have
 //! answered that it is stored. It is whole then, and writing it again succeeds.
 //!
-//! A process that dies leaves staging files, variants without a main object, a pending object, or a whole
+//! A process that dies leaves staging files, variants or an original without a main object, a pending object, or a whole
 //! image: one beside its tombstone, whose deletion died, or one beside its pending object, whose promotion
 //! did. A sweep finds all but the last without knowing which images are in use. That one is whole, and goes
 //! when it is deleted, or when a sweep is told what is in use.
@@ -40,9 +42,8 @@ use tracing::Instrument;
 use super::image::{StoredImage, StoredVariant};
 use super::upload::Prepared;
 use super::{ImageStore, Inner};
-use crate::backend::{Backend, Deadline, Operation, StorageError};
+use crate::backend::{Backend, Deadline, Operation, PutOptions, StorageError};
 use crate::error::{Error, Result};
-use crate::format::ImageFormat;
 use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
 use crate::optimize::OptimizedImage;
@@ -86,15 +87,15 @@ impl ImageStore {
 struct Part {
     key: ObjectKey,
     bytes: Bytes,
-    format: ImageFormat,
+    options: PutOptions,
 }
 
 impl Part {
-    fn new(key: ObjectKey, image: &OptimizedImage) -> Self {
+    fn new(inner: &Inner, key: ObjectKey, image: &OptimizedImage) -> Self {
         Self {
             key,
             bytes: image.data.clone(),
-            format: image.format,
+            options: inner.put_options(image.format),
         }
     }
 }
@@ -135,7 +136,9 @@ struct Writing {
     existing: Existing,
     prepared: Prepared,
     main: Part,
-    variants: Vec<Part>,
+    /// The variants, and after them the original where it is kept.
+    beside: Vec<Part>,
+    original: Option<ObjectKey>,
 }
 
 impl Writing {
@@ -146,10 +149,25 @@ impl Writing {
         existing: Existing,
     ) -> Result<Self> {
         let made = prepared.variants.iter();
-        let variants = made.map(|(name, image)| Ok(Part::new(variant_key(&key, name)?, image)));
+        let beside =
+            made.map(|(name, image)| Ok(Part::new(&inner, variant_key(&key, name)?, image)));
+        let mut beside = beside.collect::<Result<Vec<_>>>()?;
+        let mut original = None;
+        if let Some(bytes) = &prepared.original {
+            let key = key
+                .original()
+                .ok_or(Error::internal("an upload's key has no original"))?;
+            beside.push(Part {
+                key: key.clone(),
+                bytes: bytes.clone(),
+                options: inner.original_options(prepared.main.source.format.mime_type()),
+            });
+            original = Some(key);
+        }
         Ok(Self {
-            variants: variants.collect::<Result<_>>()?,
-            main: Part::new(key, &prepared.main),
+            beside,
+            original,
+            main: Part::new(&inner, key, &prepared.main),
             inner,
             existing,
             prepared,
@@ -194,8 +212,8 @@ impl Writing {
         answer: &oneshot::Sender<Result<StoredImage>>,
     ) -> Result<StoredImage> {
         // Every write that was begun is waited for: one that is given up may arrive after it was removed.
-        let puts = self.variants.iter().map(|part| self.put(backend, part));
-        let mut variants = self.each_noted(puts.collect(), rollback).await?;
+        let puts = self.beside.iter().map(|part| self.put(backend, part));
+        let mut beside = self.each_noted(puts.collect(), rollback).await?;
         if answer.is_closed() {
             return Err(Error::internal("the caller went away"));
         }
@@ -203,38 +221,40 @@ impl Writing {
         rollback.note(&self.main, &outcome);
         let main = outcome?;
         if self.existing != Existing::Refuse {
-            let placed = self.variants.iter().zip(variants);
+            let placed = self.beside.iter().zip(beside);
             let looks = placed.map(|(part, placed)| self.keep(backend, part, placed));
-            variants = self.each_noted(looks.collect(), rollback).await?;
+            beside = self.each_noted(looks.collect(), rollback).await?;
         }
         if let Existing::Promoted(pending) = &self.existing
             && self.inner.is_gone(backend, &self.main.key).await?
         {
             return Err(gone(pending));
         }
-        Ok(self.stored(main, variants))
+        Ok(self.stored(main, beside))
     }
 
-    /// Waits for what is done for each variant, a few at once.
+    /// Waits for what is done for each object beside the main one, a few at once.
     async fn each_noted<'a>(
         &'a self,
         calls: Vec<impl Future<Output = Result<Placed>>>,
         rollback: &mut Rollback<'a>,
     ) -> Result<Vec<Placed>> {
         let outcomes: Vec<_> = stream::iter(calls).buffered(AT_ONCE).collect().await;
-        for (part, outcome) in self.variants.iter().zip(&outcomes) {
+        for (part, outcome) in self.beside.iter().zip(&outcomes) {
             rollback.note(part, outcome);
         }
         outcomes.into_iter().collect()
     }
 
-    /// Looks whether a variant is still there, and puts it back if it is not.
+    /// Looks whether an object is still there, and puts it back if it is not.
     async fn keep(&self, backend: &Backend, part: &Part, placed: Placed) -> Result<Placed> {
         if is_there(backend, &part.key).await? {
             return Ok(placed);
         }
-        let options = self.inner.put_options(part.format);
-        match backend.put(&part.key, part.bytes.clone(), &options).await {
+        match backend
+            .put(&part.key, part.bytes.clone(), &part.options)
+            .await
+        {
             Ok(outcome) => Ok(Placed {
                 e_tag: outcome.e_tag,
                 created: true,
@@ -245,8 +265,10 @@ impl Writing {
     }
 
     async fn put(&self, backend: &Backend, part: &Part) -> Result<Placed> {
-        let options = self.inner.put_options(part.format);
-        match backend.put(&part.key, part.bytes.clone(), &options).await {
+        match backend
+            .put(&part.key, part.bytes.clone(), &part.options)
+            .await
+        {
             Ok(outcome) => Ok(Placed {
                 e_tag: outcome.e_tag,
                 created: true,
@@ -263,7 +285,9 @@ impl Writing {
                     }),
                     // It was there and is gone: a promotion that failed has taken it back.
                     Err(absent) if absent.kind() == ErrorKind::NotFound => {
-                        let outcome = backend.put(&part.key, part.bytes.clone(), &options).await?;
+                        let outcome = backend
+                            .put(&part.key, part.bytes.clone(), &part.options)
+                            .await?;
                         Ok(Placed {
                             e_tag: outcome.e_tag,
                             created: true,
@@ -281,30 +305,30 @@ impl Writing {
     async fn take_back(&self, rollback: Rollback<'_>) -> Vec<ObjectKey> {
         let backend = &self.inner.backend;
         let is_main = |part: &&Part| part.key == self.main.key;
-        let (main, variants): (Vec<_>, Vec<_>) = rollback.0.into_iter().partition(is_main);
+        let (main, beside): (Vec<_>, Vec<_>) = rollback.0.into_iter().partition(is_main);
         if self.existing == Existing::Refuse {
-            return remove(backend, main.into_iter().chain(variants)).await;
+            return remove(backend, main.into_iter().chain(beside)).await;
         }
         if self.is_deleted().await {
-            let everything = std::iter::once(&self.main).chain(&self.variants);
+            let everything = std::iter::once(&self.main).chain(&self.beside);
             return remove(backend, everything).await;
         }
-        // Somebody else may count on all of it. Without an answer nothing is known, and a sweep finds variants.
+        // Somebody else may count on all of it. Without an answer nothing is known, and a sweep finds the rest.
         if !matches!(is_there(backend, &self.main.key).await, Ok(false)) {
             return Vec::new();
         }
-        let left = remove(backend, variants.iter().copied()).await;
+        let left = remove(backend, beside.iter().copied()).await;
         if matches!(is_there(backend, &self.main.key).await, Ok(false)) {
             return left;
         }
         // It came while these were removed.
-        for part in variants {
+        for part in beside {
             if let Err(error) = self.put(backend, part).await {
-                tracing::warn!(key = %part.key, %error, "could not put a variant back");
+                tracing::warn!(key = %part.key, %error, "could not put a part of an image back");
             }
         }
         if self.is_deleted().await {
-            return remove(backend, self.variants.iter()).await;
+            return remove(backend, self.beside.iter()).await;
         }
         Vec::new()
     }
@@ -327,8 +351,9 @@ impl Writing {
             main: image,
             variants,
             sha256,
+            ..
         } = &self.prepared;
-        let parts = self.variants.iter().zip(placed);
+        let parts = self.beside.iter().zip(placed);
         let variants: BTreeMap<_, _> = variants
             .iter()
             .zip(parts)
@@ -351,6 +376,7 @@ impl Writing {
             dhash: image.dhash.clone(),
             variants,
             source: image.source.clone(),
+            original: self.original.clone(),
         }
     }
 }
@@ -367,7 +393,7 @@ pub(super) async fn is_there(backend: &Backend, key: &ObjectKey) -> Result<bool>
     }
 }
 
-/// Removes the main object first: what is left of an image is then variants, which a sweep finds.
+/// Removes the main object first: what is left of an image is then what lies beside it, which a sweep finds.
 async fn remove(backend: &Backend, parts: impl Iterator<Item = &Part>) -> Vec<ObjectKey> {
     let mut left = Vec::new();
     for part in parts {

@@ -252,7 +252,8 @@ impl Urls {
     ///
     /// [`ForeignUrl`] for anything else: another bucket, region, host or port, userinfo, a backslash,
     /// white space, a control character, a dot segment (encoded ones too), an escape that is not UTF-8,
-    /// a raw `+` (S3 reads it as a space, others do not), a pending key, a key outside the prefix.
+    /// a raw `+` (S3 reads it as a space, others do not), a pending key, an original's, a key outside the
+    /// prefix.
     pub fn key_from_url(&self, url: &str) -> Result<ObjectKey, ForeignUrl> {
         let foreign = |reason| ForeignUrl::new(url, reason);
         let parts = base::split(url).map_err(foreign)?;
@@ -277,6 +278,9 @@ impl Urls {
         let key = ObjectKey::parse(base::decode(encoded)?).map_err(|error| error.reason)?;
         if key.is_pending() {
             return Err("a pending object has no public URL");
+        }
+        if key.is_original() {
+            return Err("an original has no public URL");
         }
         if !key.is_under(&self.prefix) {
             return Err("its key is outside the store's prefix");
@@ -336,7 +340,7 @@ fn check_prefix(prefix: &str) -> Result<(), InvalidAddress> {
             "'pending' is where direct uploads wait to be verified",
         ));
     }
-    if prefix == ORIGINALS || key.is_under(ORIGINALS) {
+    if prefix == ORIGINALS || key.is_original() {
         return Err(invalid(
             "'originals' is where what came in is kept, never public",
         ));

@@ -338,3 +338,20 @@ async fn versions_restore_and_rm_all_versions() {
     assert_eq!(listed["versions"], serde_json::json!([]));
     assert_eq!(shell.run(&["restore", key]).code, 1);
 }
+
+#[test]
+fn a_setting_and_an_option_say_how_much_of_a_picture_may_be_lost() {
+    let damaged = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/jpeg_odd/restart_empty.jpg"
+    );
+    let shell = Shell::new();
+    let refused = shell.run(&["put", damaged]);
+    assert_eq!(refused.code, 1);
+    let words = "6.2 % of the picture is lost, at most 5.0 % is accepted";
+    assert!(refused.err.contains(words), "{}", refused.err);
+    let optimize = ["optimize", "--max-damage", "0.07", "-o", "out", damaged];
+    shell.run(&optimize).ok();
+    let shell = shell.with("LABLINK_STORAGE_OPTIMIZE", r#"{"max_damage": 0.07}"#);
+    shell.run(&["put", damaged]).ok();
+}

@@ -28,6 +28,8 @@ pub enum Origin {
     Refused,
     /// Something that answers every request with a page.
     Page,
+    /// An S3 server whose bucket is empty.
+    EmptyBucket,
 }
 
 /// Who may see what it serves.
@@ -170,6 +172,10 @@ async fn fetch(origin: &Origin, path: &str) -> (u16, Vec<u8>) {
             b"<H1>403 ERROR</H1> The request could not be satisfied.".to_vec(),
         ),
         Origin::Page => (200, b"<!DOCTYPE html>".to_vec()),
+        Origin::EmptyBucket => {
+            let page = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>";
+            (200, page.into())
+        }
     }
 }
 

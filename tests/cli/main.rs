@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod authority;
 mod cloudfront;
 mod commands;
 mod distribution;
@@ -13,6 +14,7 @@ mod many;
 mod migrate;
 mod migrate_answers;
 mod promote;
+mod regenerate;
 mod setup;
 mod shell;
 mod sweep;

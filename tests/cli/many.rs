@@ -62,7 +62,7 @@ fn folders_go_in_order_whatever_runs_at_once() {
             );
             assert_eq!(files(&report["failures"]), ["album/a/broken.jpg"]);
             assert!(
-                done.err.contains("album/a/notes.txt: passed over"),
+                done.err.contains("album/a/notes.txt: skipped"),
                 "{}",
                 done.err
             );
@@ -232,13 +232,22 @@ fn completions_and_pages() {
         "complete",
         shell.run(&["completions", "bash"]).ok().out.as_bytes(),
     );
+    // As bash calls it: the words so far, the one that is completed and the one before.
     let program = r#"source complete
-        COMP_WORDS=(lablink-storage sw) COMP_CWORD=1
-        _lablink__storage lablink-storage sw lablink-storage
-        echo "${COMPREPLY[@]}""#;
+        complete_last() {
+            COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+            _lablink__storage lablink-storage "${!#}" "${@:$#-1:1}"
+            echo "${COMPREPLY[@]}"
+        }
+        complete_last lablink-storage sw
+        complete_last lablink-storage put --jo
+        complete_last lablink-storage presign po
+        complete_last lablink-storage optimize --format j"#;
     let mut command = shell.command("bash");
     command.args(["-c", program]);
-    assert_eq!(crate::shell::finish(command, b"").ok().out.trim(), "sweep");
+    let completed = crate::shell::finish(command, b"").ok().out;
+    let completed: Vec<&str> = completed.lines().collect();
+    assert_eq!(completed, ["sweep", "--jobs", "post", "jpeg"]);
     for name in ["zsh", "fish"] {
         assert!(
             shell

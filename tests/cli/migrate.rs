@@ -41,7 +41,7 @@ async fn stored(bucket: &Handle) -> BTreeSet<String> {
 }
 
 /// Runs a migration to its end and tells its peak memory in KiB.
-async fn watched(shell: &Shell, args: &[&str]) -> (std::process::Output, u64) {
+pub async fn watched(shell: &Shell, args: &[&str]) -> (std::process::Output, u64) {
     let mut child = shell
         .command(BINARY)
         .args(args)

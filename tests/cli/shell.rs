@@ -117,31 +117,45 @@ pub fn on_a_small_disk(
     args: &[&str],
 ) -> Option<(Done, String)> {
     std::fs::create_dir_all(shell.path("small")).expect("made");
-    let mut command = shell.command("unshare");
-    // Only root may do without a user namespace of its own.
-    if !std::fs::metadata("/proc/self").is_ok_and(|own| MetadataExt::uid(&own) == 0) {
-        command.args(["--user", "--map-root-user"]);
-    }
+    let mount = format!("mount -t tmpfs -o size={kib}k small small");
     let fill = if full {
         "cat /dev/zero > small/fill 2> /dev/null;"
     } else {
         ""
     };
+    let look = "find small -type f ! -name fill -printf '%P %s\\n' > left;";
+    let done = mounted(shell, &mount, fill, look, args)?;
+    let left = std::fs::read_to_string(shell.path("left")).expect("listed");
+    Some((done, left))
+}
+
+/// Runs the binary after a mount that nobody else sees, between two pieces of shell. `None`, with one line
+/// that says so, where nothing can be mounted.
+pub fn mounted(
+    shell: &Shell,
+    mount: &str,
+    before: &str,
+    after: &str,
+    args: &[&str],
+) -> Option<Done> {
+    let mut command = shell.command("unshare");
+    // Only root may do without a user namespace of its own.
+    if !std::fs::metadata("/proc/self").is_ok_and(|own| MetadataExt::uid(&own) == 0) {
+        command.args(["--user", "--map-root-user"]);
+    }
     command
         .args(["--mount", "sh", "-c"])
         .arg(format!(
-            "mount -t tmpfs -o size={kib}k small small || exit 77; {fill} \"$0\" \"$@\"; code=$?; \
-             find small -type f ! -name fill -printf '%P %s\\n' > left; exit $code"
+            "{mount} || exit 77; {before} \"$0\" \"$@\"; code=$?; {after} exit $code"
         ))
         .arg(BINARY)
         .args(args);
     let done = finish(command, b"");
     if done.code == 77 {
-        println!("skipped: no file system can be mounted here");
+        println!("skipped: nothing can be mounted here");
         return None;
     }
-    let left = std::fs::read_to_string(shell.path("left")).expect("listed");
-    Some((done, left))
+    Some(done)
 }
 
 pub fn finish(mut command: Command, stdin: &[u8]) -> Done {

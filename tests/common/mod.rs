@@ -51,3 +51,32 @@ pub fn alone(module: &str, test: &str) -> Command {
 pub fn full() -> bool {
     std::env::var_os("LABLINK_TEST_FULL").is_some_and(|value| value == "1")
 }
+
+/// SSIMULACRA2 of an encoded image against a reference of the same size: 100 is the same picture.
+pub fn ssimulacra2(reference: &[u8], distorted: &[u8]) -> f64 {
+    use fast_ssim2::{PixelDescriptor, PixelSlice, Ssimulacra2Reference};
+    let (reference, distorted) = (rgb(reference), rgb(distorted));
+    fn slice(picture: &(Vec<u8>, u32, u32)) -> PixelSlice<'_> {
+        let (pixels, width, height) = picture;
+        let stride = *width as usize * 3;
+        let slice = PixelSlice::new(pixels, *width, *height, stride, PixelDescriptor::RGB8_SRGB);
+        slice.expect("pixels fit")
+    }
+    let reference = Ssimulacra2Reference::new(&slice(&reference)).expect("a picture");
+    reference
+        .compare(&slice(&distorted))
+        .expect("of the same size")
+}
+
+/// The pixels of an encoded image.
+fn rgb(image: &[u8]) -> (Vec<u8>, u32, u32) {
+    let whole = patient().with_max_size(1 << 14, 1 << 14);
+    let whole = whole.with_format(lablink_storage::OutputFormat::Png);
+    let image = lablink_storage::optimize(image, &whole).expect("an image");
+    let decoder = png::Decoder::new(std::io::Cursor::new(&image.data[..]));
+    let mut reader = decoder.read_info().expect("a PNG");
+    let mut pixels = vec![0; reader.output_buffer_size().expect("it fits")];
+    let info = reader.next_frame(&mut pixels).expect("pixels");
+    assert_eq!(info.color_type, png::ColorType::Rgb);
+    (pixels, info.width, info.height)
+}

@@ -1,4 +1,5 @@
-//! What the crate asks of its users is true: the Rust version, and no runtime or storage without features.
+//! What the crate asks of its users is true: the Rust version, permissive licences, and no runtime or storage
+//! without features.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -111,6 +112,46 @@ fn no_dependency_wants_a_newer_rust_than_we_state() {
         newer.is_empty(),
         "rust-version {ours:?} is not true: {newer:#?}"
     );
+}
+
+/// The licences that deny.toml allows.
+fn allowed() -> Vec<String> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deny.toml");
+    let text = std::fs::read_to_string(path).expect("deny.toml");
+    let list = text.split("\nallow = [").nth(1).expect("a list");
+    let lines = list.lines().take_while(|line| *line != "]");
+    lines
+        .filter_map(|line| Some(line.split('"').nth(1)?.to_owned()))
+        .collect()
+}
+
+/// Whether every part of an expression has a choice that is allowed.
+fn is_allowed(expression: &str, allowed: &[String]) -> bool {
+    let choices = |part: &str| part.replace('/', " OR ").replace(['(', ')'], "");
+    expression.split(" AND ").map(choices).all(|part| {
+        let mut choices = part.split(" OR ").map(str::trim);
+        choices.any(|choice| allowed.iter().any(|licence| licence == choice))
+    })
+}
+
+#[test]
+fn every_dependency_comes_from_a_registry_under_a_permissive_licence() {
+    let allowed = allowed();
+    assert!(is_allowed("(MIT OR GPL-3.0) AND Zlib", &allowed));
+    for refused in ["GPL-3.0", "MIT AND MPL-2.0", ""] {
+        assert!(!is_allowed(refused, &allowed), "{refused}");
+    }
+    let metadata = metadata(&["--all-features"]);
+    let wrong: Vec<String> = compiled(&metadata)
+        .iter()
+        .filter(|(_, package)| {
+            let source = package["source"].as_str();
+            let registry = source.is_none_or(|source| source.starts_with("registry+"));
+            !registry || !is_allowed(text(package, "license"), &allowed)
+        })
+        .map(|(name, package)| format!("{name}: {}, {}", package["license"], package["source"]))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]

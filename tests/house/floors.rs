@@ -8,7 +8,6 @@ const FLOORS: &[(&str, u8)] = &[
     ("axum", 5),
     ("cli", 5),
     ("bin", 5),
-    ("axum", 5),
     ("ops", 4),
     ("store", 3),
     ("error", 2),

@@ -6,13 +6,13 @@ use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 use lablink_storage::ops::{SweepOptions, sweep};
 use lablink_storage::{ErrorKind, ImageFormat, ImageStore, ObjectKey, UploadOptions, variant_key};
 
-use super::crash::{files, is_staging, noise, refined, store};
+use super::crash::{age, files, is_staging, noise, refined, store};
 
 const CHILD: &str = "LABLINK_STORAGE_CRASHING_PROMOTIONS_DIR";
 
@@ -128,15 +128,6 @@ impl Whole {
 fn image_of(pending: &ObjectKey) -> ObjectKey {
     let key = pending.as_str().trim_start_matches("pending/");
     ObjectKey::parse(key).expect("a key")
-}
-
-/// As if all of it lay there for two days.
-fn age(directory: &Path) {
-    let old = SystemTime::now() - Duration::from_secs(2 * 86_400);
-    for file in files(directory) {
-        let file = std::fs::File::options().write(true).open(file);
-        file.expect("opened").set_modified(old).expect("aged");
-    }
 }
 
 #[tokio::test]

@@ -13,6 +13,8 @@ mod faults;
 mod fetch;
 mod fetch_table;
 mod inspector;
+mod life;
+mod noted;
 mod presign;
 mod presign_urls;
 mod s3;

@@ -1,5 +1,6 @@
 //! `ImageStore`: Rust's, blocking, one client for each process.
 
+mod life;
 mod objects;
 mod open;
 mod signed;
@@ -40,7 +41,8 @@ enum Recipe {
 ///     >>> store.exists(image.key)
 ///     True
 ///     >>> store.delete(image.url)
-#[pyclass(frozen, module = "lablink_storage")]
+// Tests of applications replace methods of an instance: it has a `__dict__` for that.
+#[pyclass(frozen, dict, weakref, module = "lablink_storage")]
 pub(crate) struct ImageStore {
     config: Config,
     client: Slot<core::ImageStore>,

@@ -171,6 +171,33 @@ impl ImageStore {
         })
     }
 
+    /// Returns the original of an image, byte for byte as it came in, where the store keeps them
+    /// (keep_original=True).
+    ///
+    /// Args:
+    ///     key: key or public URL of the image.
+    ///
+    /// Raises:
+    ///     NotFoundError: none was kept.
+    ///     InvalidKeyError: a key that no upload has.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.memory(keep_original=True)
+    ///     >>> store.original(store.upload(photo).key) == photo
+    ///     True
+    #[pyo3(signature = (key))]
+    fn original<'py>(
+        &self,
+        py: Python<'py>,
+        key: &Bound<'_, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        guard(|| {
+            let (client, key) = (self.client(py)?.clone(), self.key(py, key)?);
+            answer(py, async move { client.original(&key).await }, bytes_of)
+        })
+    }
+
     /// A range of the bytes of an object.
     ///
     /// Args:

@@ -69,6 +69,54 @@ impl ImageStore {
         })
     }
 
+    /// Signs a GET of an original for a client without credentials, on S3. Browsers save it and never show it.
+    ///
+    /// Args:
+    ///     key: key or public URL of the image.
+    ///     expires_in: seconds or a timedelta, 1 s to 7 days.
+    ///     download_as: the name to save it under. Default the image's id.
+    ///
+    /// Returns:
+    ///     PresignedRequest.
+    ///
+    /// Raises:
+    ///     NotFoundError: none was kept.
+    ///     NotSupportedError: a local or memory store, whose originals no route serves.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.from_env(keep_original=True)
+    ///     >>> image = store.upload(photo)
+    ///     >>> request = store.presigned_original(image.key, expires_in=600, download_as="board.jpg")
+    ///     >>> "/originals/components/" in request.url
+    ///     True
+    #[pyo3(
+        signature = (key, expires_in=None, download_as=None),
+        text_signature = "($self, key, expires_in=3600, download_as=None)"
+    )]
+    fn presigned_original<'py>(
+        &self,
+        py: Python<'py>,
+        key: &Bound<'py, PyAny>,
+        expires_in: Option<&Bound<'py, PyAny>>,
+        download_as: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        guard(|| {
+            let mut options = core::PresignGetOptions::default();
+            if let Some(expires_in) = expires(expires_in)? {
+                options = options.with_expires_in(expires_in);
+            }
+            if let Some(name) = optional_text("download_as", download_as)? {
+                options = options.with_download_as(name);
+            }
+            let (client, key) = (self.client(py)?.clone(), self.key(py, key)?);
+            let work = async move { client.presigned_original(&key, options).await };
+            answer(py, work, |py, request| {
+                results::presigned_request(py, &request)
+            })
+        })
+    }
+
     /// Signs a PUT to a new key for a client without credentials.
     ///
     /// Args:

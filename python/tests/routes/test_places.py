@@ -20,7 +20,7 @@ PROXY = {
 def test_behind_a_prefix(serve: Serve, base_url: str) -> None:
     """nginx with X-Forwarded-Prefix."""
     service = serve(BEHIND_PROXY="1", APPLICATION_ROOT="/lab", LABLINK_STORAGE_BASE_URL=base_url)
-    client = replace(service, headers=PROXY, mounted="/lab")
+    client = replace(service, headers={"Host": "lab.example.org"} | PROXY, mounted="/lab")
     form = client.form()
     assert form["url"] == "https://lab.example.org/lab/uploads"
     sent = client.post_form("/lab/uploads", [*form["fields"].items(), ("file", photo(40, 30))])

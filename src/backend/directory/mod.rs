@@ -3,7 +3,9 @@
 
 #[cfg(unix)]
 mod by_descriptor;
-#[cfg(not(unix))]
+// In tests also where it is not used: both have to do the same.
+#[cfg(any(not(unix), test))]
+#[cfg_attr(unix, allow(dead_code))]
 mod by_path;
 
 #[cfg(unix)]
@@ -122,14 +124,77 @@ mod tests {
     type Way = fn(&Directory, &str, &str) -> io::Result<()>;
 
     /// Each way on its own, because the one that a file system lacks cannot be had here.
-    fn ways() -> [(&'static str, Way); 4] {
-        [
+    fn ways() -> Vec<(&'static str, Way)> {
+        vec![
+            #[cfg(unix)]
             ("rename", Directory::rename_new as Way),
-            ("link", Directory::link),
+            ("link", Directory::link as Way),
             ("claim", Directory::rename_claimed),
             ("whichever works", Directory::publish),
         ]
     }
+
+    /// Runs the same steps in a directory of each kind.
+    macro_rules! in_each_kind {
+        ($($kind:ident),*) => {$(
+            #[test]
+            fn $kind() {
+                use super::$kind::Directory;
+
+                let root = tempfile::tempdir().expect("a directory");
+                let at = |name: &str| root.path().join(name);
+                fs::write(at("file"), "old").expect("written");
+                let directory = Directory::open(root.path()).expect("opened");
+                assert!(Directory::open(&at("file")).is_err());
+                assert!(Directory::open(&at("missing")).is_err());
+
+                for _ in 0..2 {
+                    directory.make("sub", true).expect("made, or there");
+                }
+                let sub = directory.enter("sub").expect("entered");
+                io::Write::write_all(&mut sub.create("a", true).expect("made"), b"a").expect("written");
+                assert_eq!(fs::read(at("sub/a")).expect("there"), b"a");
+                sub.sync().expect("synced");
+                let kind = |outcome: io::Result<()>| outcome.expect_err("refused").kind();
+                assert_eq!(kind(sub.create("a", false).map(drop)), ErrorKind::AlreadyExists);
+                assert_eq!(kind(directory.enter("file").map(drop)), ErrorKind::NotADirectory);
+                assert_eq!(kind(directory.enter("missing").map(drop)), ErrorKind::NotFound);
+                assert_eq!(kind(directory.read("missing").map(drop)), ErrorKind::NotFound);
+                assert_eq!(kind(directory.read("sub").map(drop)), ErrorKind::NotFound);
+                assert_eq!(kind(directory.remove("missing")), ErrorKind::NotFound);
+                let (mut file, metadata) = directory.read("file").expect("read");
+                let mut text = String::new();
+                io::Read::read_to_string(&mut file, &mut text).expect("read");
+                assert_eq!((text.as_str(), metadata.len()), ("old", 3));
+                assert_eq!(directory.kind_of("file").expect("there"), EntryKind::File);
+                assert_eq!(directory.kind_of("sub").expect("there"), EntryKind::Directory);
+
+                #[cfg(unix)]
+                {
+                    std::os::unix::fs::symlink("sub", at("link")).expect("linked");
+                    std::os::unix::fs::symlink("file", at("file link")).expect("linked");
+                    assert_eq!(directory.kind_of("link").expect("there"), EntryKind::Link);
+                    assert_eq!(kind(directory.enter("link").map(drop)), ErrorKind::PermissionDenied);
+                    assert_eq!(kind(directory.read("file link").map(drop)), ErrorKind::PermissionDenied);
+                }
+
+                assert_eq!(kind(sub.link("a", "a")), ErrorKind::AlreadyExists);
+                sub.link("a", "b").expect("linked");
+                assert!(!at("sub/a").exists() && at("sub/b").exists());
+                fs::write(at("sub/c"), "c").expect("written");
+                sub.replace("c", "b").expect("replaced");
+                assert_eq!(fs::read(at("sub/b")).expect("there"), b"c");
+                assert!(directory.remove_directory("sub").is_err());
+                sub.remove("b").expect("removed");
+                directory.remove_directory("sub").expect("removed");
+                assert!(!at("sub").exists());
+            }
+        )*};
+    }
+
+    #[cfg(unix)]
+    in_each_kind!(by_descriptor);
+    in_each_kind!(by_path);
 
     #[test]
     fn a_name_that_is_taken_is_never_written_to() {

@@ -50,7 +50,7 @@ pub(super) fn client(
     needs_tls: bool,
     authority: Option<&CaBundle>,
 ) -> Result<reqwest::Client, StorageError> {
-    let certificates = authority.map(certificates).transpose()?.unwrap_or_default();
+    let trusted = crate::backend::trusted(authority)?;
     let builder = || {
         let builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -62,10 +62,8 @@ pub(super) fn client(
             builder
         }
     };
-    let client = match builder().tls_certs_merge(certificates.clone()).build() {
+    let client = match builder().tls_certs_merge(trusted).build() {
         Err(_) if !needs_tls => builder().tls_certs_only([]).build(),
-        // With certificates of its own it can do without the machine's.
-        Err(_) if !certificates.is_empty() => builder().tls_certs_only(certificates).build(),
         client => client,
     };
     client.map_err(|error| {
@@ -85,23 +83,6 @@ fn no_proxy_at_all() -> bool {
         .iter()
         .filter_map(|name| std::env::var(name).ok())
         .any(|hosts| hosts.split(',').any(|host| host.trim() == "*"))
-}
-
-/// The certificates of a private authority.
-fn certificates(authority: &CaBundle) -> Result<Vec<reqwest::Certificate>, StorageError> {
-    let found = reqwest::Certificate::from_pem_bundle(&authority.pem).unwrap_or_default();
-    if found.is_empty() {
-        let setting = authority.setting;
-        return Err(StorageError::new(
-            ErrorKind::Configuration,
-            Operation::Open,
-            format!("the file that {setting} names has no certificate in PEM"),
-        )
-        .with_hint(format!(
-            "set {setting} to a PEM file of certificates, or unset it"
-        )));
-    }
-    Ok(found)
 }
 
 /// Hands the one client to object_store.

@@ -5,6 +5,9 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::Method;
 
+use crate::backend::trusted;
+use crate::config::Config;
+
 /// Most bytes of an answer that are read.
 const MAX_BODY: usize = 64 << 10;
 
@@ -48,8 +51,11 @@ impl Answer {
 
 impl Http {
     /// Every request ends within `deadline`.
-    pub(super) fn new(deadline: Duration) -> Result<Self, String> {
+    pub(super) fn new(deadline: Duration, config: &Config) -> Result<Self, String> {
+        let authority = config.s3().and_then(|bucket| bucket.ca_bundle.as_ref());
+        let trusted = trusted(authority).map_err(|error| error.to_string())?;
         let client = reqwest::Client::builder()
+            .tls_certs_merge(trusted)
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(deadline)
             .user_agent(concat!("lablink-storage/", env!("CARGO_PKG_VERSION")))

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::http::Http;
 use super::objects::NAMES;
 use super::{Examination, Trouble};
 
@@ -28,6 +29,12 @@ impl Examination<'_> {
             return;
         }
         self.objects().await;
+        match Http::new(super::STEP) {
+            Ok(http) => self.originals_private(&http).await,
+            Err(problem) => self
+                .findings
+                .warning("originals_private", Trouble::new(problem, "try again")),
+        }
         self.remove_probes().await;
         self.leftovers().await;
         if !self.options.origins.is_empty() {

@@ -4,6 +4,7 @@ mod cloudfront;
 mod http;
 mod local;
 mod objects;
+mod originals;
 mod public;
 mod report;
 mod s3;

@@ -19,10 +19,16 @@ impl Examination<'_> {
         match pending {
             Some(key) => {
                 self.pending_private(http, key).await;
+                self.originals_private(http).await;
                 self.images_readable(http).await;
             }
             None => self.findings.skip_all(
-                &["pending_private", "public_url", "cloudfront"],
+                &[
+                    "pending_private",
+                    "originals_private",
+                    "public_url",
+                    "cloudfront",
+                ],
                 "nothing could be written",
             ),
         }

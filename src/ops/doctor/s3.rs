@@ -34,7 +34,7 @@ const AFTER_BUCKET: [&str; 5] = [
 impl Examination<'_> {
     pub(super) async fn s3(&mut self) {
         let credentials = self.credentials().await;
-        let http = match Http::new(STEP) {
+        let http = match Http::new(STEP, self.store.config()) {
             Ok(http) => http,
             Err(problem) => {
                 self.findings.failure(

@@ -40,7 +40,7 @@ pub enum EventOutcome {
         /// The pending key.
         key: ObjectKey,
         /// The kind of the refusal.
-        kind: &'static str,
+        kind: ErrorKind,
         /// The problem.
         reason: String,
     },
@@ -50,7 +50,7 @@ pub enum EventOutcome {
         /// The pending key.
         key: ObjectKey,
         /// The kind of the failure.
-        kind: &'static str,
+        kind: ErrorKind,
         /// The error.
         reason: String,
         /// The remedy.
@@ -184,15 +184,11 @@ async fn promote(store: &ImageStore, key: ObjectKey) -> EventOutcome {
             reason: "it is not a key of an upload".to_owned(),
         },
         ErrorKind::InvalidImage | ErrorKind::UnsupportedFormat | ErrorKind::LimitExceeded => {
-            EventOutcome::Refused {
-                key,
-                kind: kind.as_str(),
-                reason,
-            }
+            EventOutcome::Refused { key, kind, reason }
         }
         _ => EventOutcome::Failed {
             key,
-            kind: kind.as_str(),
+            kind,
             reason,
             hint: error.hint(),
         },

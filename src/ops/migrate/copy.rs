@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
 use crate::sign::sha256_hex;
+use crate::store::ORIGINAL_CACHE_CONTROL;
 use crate::variant::variant_parent;
 
 /// Largest object that is moved. An image store has none that are larger.
@@ -93,6 +94,7 @@ impl Copier {
         let share =
             u32::try_from(info.size >> 9).map_or(MEMORY_KIB, |kib| kib.clamp(1, MEMORY_KIB));
         let _share = memory.acquire_many(share).await;
+        let is_original = key.is_original();
         let outcome = if info.size > MAX_OBJECT {
             Err(Trouble::Object(Error::InvalidArgument {
                 name: "object",
@@ -101,6 +103,8 @@ impl Copier {
                     info.size
                 ),
             }))
+        } else if is_original {
+            self.copy_original(info).await
         } else if self.options.optimize {
             self.optimize(info).await
         } else {
@@ -119,6 +123,8 @@ impl Copier {
             Some("a pending upload, which nobody has verified")
         } else if relative.split('/').any(|segment| segment.starts_with('.')) {
             Some("a hidden file")
+        } else if self.options.optimize && key.is_original() {
+            Some("an original, which goes with its image")
         } else if self.options.optimize && variant_parent(key).is_some() {
             Some("a variant, which is made anew")
         } else if self.in_place && super::optimize::is_made_here(key) {
@@ -154,6 +160,31 @@ impl Copier {
         } else {
             urls.present(info.key, new_url)
         })
+    }
+
+    /// Copies an original to where the target keeps those of its images: never under a public prefix.
+    async fn copy_original(&self, mut info: ObjectInfo) -> Result<Migrated, Trouble> {
+        let key = info.key.clone();
+        let target_key = self
+            .target
+            .original_key(self.source.relative_original(&key))?;
+        let there = self.there(&target_key).await?;
+        if there.as_ref().is_some_and(|there| there.size != info.size) {
+            return Err(other_object(&target_key).into());
+        }
+        let bytes = info.size;
+        let decided = self.options.dry_run || (self.options.quick && there.is_some());
+        let is_new = if decided {
+            there.is_none()
+        } else {
+            let read = self.source.store().backend();
+            let read = read.get_listed(&info, MAX_OBJECT).await?;
+            let kind = Kind::of(&read.bytes);
+            info.cache_control = Some(ORIGINAL_CACHE_CONTROL.to_owned());
+            info.content_type = None;
+            self.put(&target_key, read.bytes, &info, kind).await?
+        };
+        Ok(Migrated::Original { key, bytes, is_new })
     }
 
     /// Returns the outcome where it is clear without reading all of the object, which it always is in a dry
@@ -246,7 +277,7 @@ impl Copier {
         let there = self.there(key).await?;
         let mut is_new = there.is_none();
         if is_new {
-            if kind.reason().is_none() && variant_parent(key).is_none() {
+            if kind.reason().is_none() && variant_parent(key).is_none() && !key.is_original() {
                 store.inspect_copy(&bytes, key.as_str()).await?;
             }
             let cache_control = found.cache_control.clone();

@@ -5,12 +5,12 @@ use std::io::BufRead;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
-use super::super::lines::Lines;
 use super::optimize::{derived_id, formats};
 use super::url_map::{UrlMap, UrlMapWriter};
 use crate::error::{Error, Result};
 use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
+use crate::ops::lines::Lines;
 use crate::store::ImageStore;
 
 /// Most failures told one by one; the rest is counted.
@@ -104,7 +104,7 @@ pub struct UrlFailure {
     /// The URL without its query, which may be a signature.
     pub url: String,
     /// The kind of the failure.
-    pub kind: &'static str,
+    pub kind: ErrorKind,
     /// What went wrong.
     pub message: String,
     /// What to do about it.
@@ -202,7 +202,7 @@ async fn take(store: &ImageStore, url: &str, dry_run: bool) -> Result<UrlMigrate
             let shown = url.split(['?', '#']).next().unwrap_or_default();
             Ok(UrlMigrated::Failed(UrlFailure {
                 url: shown.chars().take(SHOWN).collect(),
-                kind: error.kind().as_str(),
+                kind: error.kind(),
                 message: error.to_string(),
                 hint: error.hint(),
             }))
@@ -240,7 +240,9 @@ async fn try_to_take(store: &ImageStore, text: &str, dry_run: bool) -> Result<Ur
         });
     }
     let fetched = store.fetch(text, None).await?;
-    let stored = store.upload_as(prefix, id, fetched.bytes, false).await?;
+    let stored = store
+        .upload_as(prefix, id, fetched.bytes, false, false)
+        .await?;
     let image = stored.ok_or_else(|| Error::internal("an image was not stored"))?;
     Ok(UrlMigrated::Stored {
         url,

@@ -18,10 +18,13 @@ pub use url_map::{UrlMap, UrlMapFormat};
 
 use std::sync::Arc;
 
-use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt, future};
 use tokio::sync::Semaphore;
 
+use crate::backend::{ObjectInfo, StorageError};
 use crate::error::{Error, Result};
+use crate::kind::ErrorKind;
 use copy::Copier;
 use place::PassedOver;
 use report::Tally;
@@ -38,6 +41,9 @@ use url_map::UrlMapWriter;
 /// An object has the content type of its bytes; in a directory, where the name decides, it gets the
 /// extension. Files that are not images are left out unless [`all_files`](MigrateOptions::all_files) asks for them, and
 /// so are pending uploads and hidden files (`.DS_Store`). The URL map has the old URLs in every spelling.
+///
+/// Originals go to where the target keeps those of its images, after the images themselves, and stay private.
+/// With `optimize`, an image that has one is made of it, and keeps it under its new key.
 ///
 /// With `optimize`, source and target may be the same place: its images are optimized where they are, under
 /// new keys, and the old objects stay until a sweep finds that nobody uses them.
@@ -83,16 +89,13 @@ pub async fn migrate(
     let memory = Arc::new(Semaphore::new(copy::MEMORY_KIB as usize));
     let mut tally = Tally::default();
     let concurrency = options.concurrency.clamp(1, 64);
-    let mut done = source
-        .store()
-        .backend()
-        .list(source.prefix())
+    let mut done = listed(source, options)
         .map(|listed| {
             let (copier, memory) = (Arc::clone(&copier), Arc::clone(&memory));
             async move {
                 match listed {
                     Ok(info) => copier.take(info, &memory).await,
-                    Err(error) => Err(Error::from(error)),
+                    Err(error) => Err(error),
                 }
             }
         })
@@ -118,6 +121,35 @@ pub async fn migrate(
     }
     drop(done);
     Ok(tally.finish(options.dry_run, copier.retyped()))
+}
+
+/// What is to be moved: the images, and after them their originals, which optimizing takes along itself.
+fn listed(source: &Place, options: &MigrateOptions) -> BoxStream<'static, Result<ObjectInfo>> {
+    let backend = source.store().backend();
+    let images = backend.list(source.prefix());
+    let apart = source
+        .originals_prefix()
+        .filter(|_| !options.optimize)
+        .map(|prefix| {
+            backend
+                .list(&prefix)
+                .take_while(|info| future::ready(may_be_seen(info)))
+        });
+    images
+        .chain(stream::iter(apart).flatten())
+        .map(|info| info.map_err(Error::from))
+        .boxed()
+}
+
+/// Not everyone who may list the images may list the originals; then there are none for them.
+fn may_be_seen(info: &Result<ObjectInfo, StorageError>) -> bool {
+    match info {
+        Err(error) if error.kind() == ErrorKind::AccessDenied => {
+            tracing::warn!(%error, "the originals may not be listed, and are left where they are");
+            false
+        }
+        _ => true,
+    }
 }
 
 fn check(source: &Place, target: &Place, options: &MigrateOptions) -> Result<()> {

@@ -1,5 +1,7 @@
 //! One image, optimized on its way or where it is.
 
+use bytes::Bytes;
+
 use super::copy::{Copier, MAX_OBJECT, Trouble, at_target, damaged};
 use super::kind::{Kind, is_called_an_image, unproven};
 use super::old_urls::OldUrls;
@@ -8,6 +10,7 @@ use crate::backend::ObjectInfo;
 use crate::error::Error;
 use crate::format::ImageFormat;
 use crate::key::ObjectKey;
+use crate::kind::ErrorKind;
 use crate::optimize::OutputFormat;
 use crate::sign::sha256_hex;
 
@@ -37,7 +40,11 @@ impl Copier {
             return Ok(urls.copied(key, read.bytes.len() as u64, None));
         }
         let prefix = self.target.image_prefix();
-        let uploaded = store.upload_as(prefix, id, read.bytes, self.in_place).await;
+        let original = self.original_of(&key).await?;
+        let is_original = original.is_some();
+        let bytes = original.unwrap_or(read.bytes);
+        let uploaded = store.upload_as(prefix, id, bytes, self.in_place, is_original);
+        let uploaded = uploaded.await;
         let uploaded = uploaded.map_err(|error| match error {
             Error::Storage(error) => at_target(error),
             other => Trouble::Object(other),
@@ -52,6 +59,29 @@ impl Copier {
             return Err(damaged(&image.key).into());
         }
         Ok(urls.copied(key, image.size, Some(image.url)))
+    }
+
+    /// Reads the original of an image, where one was kept: what is made of it is better, and it goes along.
+    async fn original_of(&self, key: &ObjectKey) -> Result<Option<Bytes>, Trouble> {
+        let Some(original) = key.original() else {
+            return Ok(None);
+        };
+        match self
+            .source
+            .store()
+            .backend()
+            .get(&original, MAX_OBJECT)
+            .await
+        {
+            Ok((_, bytes)) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            // Whoever has never kept any has no rights to them, as a rule.
+            Err(error) if error.kind() == ErrorKind::AccessDenied => {
+                tracing::warn!(%error, "its original, if there is one, may not be read");
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

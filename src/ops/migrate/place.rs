@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{ConfigBuilder, RetryPreset};
 use crate::error::{Error, Result};
-use crate::key::{InvalidKey, ObjectKey};
+use crate::key::{InvalidKey, ORIGINALS, ObjectKey};
 use crate::store::{ImageStore, LoadInspector};
 
 /// A part of a store: all keys under a prefix, which may be empty.
@@ -232,6 +232,24 @@ impl Place {
         let rest = key.as_str().strip_prefix(self.prefix.as_str());
         rest.and_then(|rest| rest.strip_prefix('/'))
             .unwrap_or(key.as_str())
+    }
+
+    /// The prefix of the originals of this place, where its own listing has none of them.
+    pub(super) fn originals_prefix(&self) -> Option<String> {
+        (!self.prefix.is_empty()).then(|| format!("{ORIGINALS}/{}", self.prefix))
+    }
+
+    /// What follows the prefix in the key of an original of this place.
+    pub(super) fn relative_original<'k>(&self, key: &'k ObjectKey) -> &'k str {
+        let inner = key.as_str().strip_prefix(ORIGINALS);
+        let inner = inner.and_then(|inner| inner.strip_prefix('/'));
+        let inner = inner.unwrap_or(key.as_str());
+        let rest = inner.strip_prefix(self.prefix.as_str());
+        rest.map_or(inner, |rest| rest.trim_start_matches('/'))
+    }
+
+    pub(super) fn original_key(&self, relative: &str) -> Result<ObjectKey, InvalidKey> {
+        ObjectKey::parse(format!("{ORIGINALS}/{}", self.key(relative)?))
     }
 
     pub(super) fn key(&self, relative: &str) -> Result<ObjectKey, InvalidKey> {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::url_map::UrlMap;
 use crate::error::Error;
 use crate::key::ObjectKey;
+use crate::kind::ErrorKind;
 
 /// Most failures, and most objects left out, that are listed one by one; the rest is counted.
 const DETAILS: usize = 1000;
@@ -136,6 +137,16 @@ pub enum Migrated {
         /// Its new URL.
         new_url: String,
     },
+    /// The original of an image is at the target, and verified. In a dry run: it would be. It has no URL.
+    #[non_exhaustive]
+    Original {
+        /// Its key at the source.
+        key: ObjectKey,
+        /// Its bytes.
+        bytes: u64,
+        /// False where it was there already.
+        is_new: bool,
+    },
     /// It is nothing to be moved.
     #[non_exhaustive]
     LeftOut {
@@ -153,7 +164,10 @@ impl Migrated {
     /// Its key at the source.
     pub fn key(&self) -> &ObjectKey {
         match self {
-            Self::Copied { key, .. } | Self::Present { key, .. } | Self::LeftOut { key, .. } => key,
+            Self::Copied { key, .. }
+            | Self::Present { key, .. }
+            | Self::Original { key, .. }
+            | Self::LeftOut { key, .. } => key,
             Self::Failed(failure) => &failure.key,
         }
     }
@@ -188,7 +202,7 @@ pub struct MigrateFailure {
     /// Its key at the source.
     pub key: ObjectKey,
     /// The kind of the failure.
-    pub kind: &'static str,
+    pub kind: ErrorKind,
     /// The error.
     pub message: String,
     /// The remedy.
@@ -199,7 +213,7 @@ impl MigrateFailure {
     pub(super) fn new(key: ObjectKey, error: &Error) -> Self {
         Self {
             key,
-            kind: error.kind().as_str(),
+            kind: error.kind(),
             message: error.to_string(),
             hint: error.hint(),
         }
@@ -218,6 +232,8 @@ pub struct MigrateReport {
     pub bytes: u64,
     /// Objects that were at the target already.
     pub present: u64,
+    /// Originals that were copied, or would be.
+    pub originals: u64,
     /// Objects that are nothing to be moved.
     pub left_out: u64,
     /// Objects that have another content type now: that of their bytes.
@@ -254,6 +270,10 @@ impl Tally {
                 report.bytes += bytes;
             }
             Migrated::Present { .. } => report.present += 1,
+            Migrated::Original { bytes, is_new, .. } => {
+                report.originals += u64::from(is_new);
+                report.bytes += if is_new { bytes } else { 0 };
+            }
             Migrated::LeftOut { key, reason } => {
                 report.left_out += 1;
                 if report.left_out_keys.len() < DETAILS {

@@ -10,16 +10,13 @@ use serde_json::{Value, json};
 
 use super::options::service;
 use super::{DISTRIBUTION, Setup, distribution};
+use crate::key::TOMBSTONE_DAYS;
 
 /// Version of the policy language, not of a policy.
 const POLICY_LANGUAGE: &str = "2012-10-17";
 
 /// Days for which old versions are kept where versions are kept at all.
 const OLD_VERSION_DAYS: u32 = 30;
-
-/// Days for which the marker of a deleted image keeps its upload form from being used again: longer than any
-/// form holds.
-const MARKER_DAYS: u32 = 8;
 
 pub(super) fn all(setup: &Setup) -> BTreeMap<&'static str, Value> {
     let options = &setup.options;
@@ -166,7 +163,7 @@ fn lifecycle(setup: &Setup) -> Value {
             "ID": "pending-uploads-expire",
             "Status": "Enabled",
             "Filter": {"Prefix": pending},
-            "Expiration": {"Days": options.pending_days.max(MARKER_DAYS)},
+            "Expiration": {"Days": options.pending_days.max(TOMBSTONE_DAYS)},
         }),
         json!({
             "ID": "unfinished-multipart-uploads-end",
@@ -176,7 +173,7 @@ fn lifecycle(setup: &Setup) -> Value {
         }),
     ];
     // Markers of deleted images are empty. Other servers know no filter by size.
-    if options.pending_days < MARKER_DAYS && options.endpoint_url.is_none() {
+    if options.pending_days < TOMBSTONE_DAYS && options.endpoint_url.is_none() {
         rules.push(json!({
             "ID": "unpromoted-uploads-expire",
             "Status": "Enabled",
@@ -193,11 +190,23 @@ fn lifecycle(setup: &Setup) -> Value {
             "Expiration": {"ExpiredObjectDeleteMarker": true},
         }));
     }
-    if let Some(archive) = options.archive {
+    for (id, prefix, archive) in [
+        (
+            "images-move-to-cheaper-storage",
+            options.prefix.clone(),
+            options.archive,
+        ),
+        (
+            "originals-move-to-cheaper-storage",
+            setup.originals_prefix(),
+            options.archive_originals,
+        ),
+    ] {
+        let Some(archive) = archive else { continue };
         rules.push(json!({
-            "ID": "images-move-to-cheaper-storage",
+            "ID": id,
             "Status": "Enabled",
-            "Filter": {"Prefix": format!("{}/", options.prefix)},
+            "Filter": {"Prefix": format!("{prefix}/")},
             "Transitions": [{"Days": archive.days(), "StorageClass": archive.storage_class()}],
         }));
     }
@@ -218,6 +227,7 @@ fn iam_policy(setup: &Setup) -> Value {
             "Resource": [
                 format!("{bucket}/{}/*", setup.options.prefix),
                 format!("{bucket}/{}/*", setup.pending_prefix()),
+                format!("{bucket}/{}/*", setup.originals_prefix()),
             ],
         }),
         json!({
@@ -279,6 +289,16 @@ fn trust(service: &str) -> Value {
 }
 
 fn replication(setup: &Setup, replica: &str) -> Value {
+    let rule = |id: &str, priority: u32, prefix: &str| {
+        json!({
+            "ID": id,
+            "Priority": priority,
+            "Status": "Enabled",
+            "Filter": {"Prefix": format!("{prefix}/")},
+            "DeleteMarkerReplication": {"Status": "Enabled"},
+            "Destination": {"Bucket": setup.arn_of(replica)},
+        })
+    };
     json!({
         "Role": format!(
             "arn:{}:iam::{}:role/{}-replication",
@@ -286,20 +306,20 @@ fn replication(setup: &Setup, replica: &str) -> Value {
             setup.account(),
             setup.options.role
         ),
-        "Rules": [{
-            "ID": "images",
-            "Priority": 1,
-            "Status": "Enabled",
-            "Filter": {"Prefix": format!("{}/", setup.options.prefix)},
-            "DeleteMarkerReplication": {"Status": "Enabled"},
-            "Destination": {"Bucket": setup.arn_of(replica)},
-        }],
+        "Rules": [
+            rule("images", 1, &setup.options.prefix),
+            rule("originals", 2, &setup.originals_prefix()),
+        ],
     })
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html>
 fn replication_policy(setup: &Setup, replica: &str) -> Value {
     let source = setup.bucket_arn();
+    let of_both = |bucket: &str| {
+        let prefixes = [setup.options.prefix.clone(), setup.originals_prefix()];
+        prefixes.map(|prefix| format!("{bucket}/{prefix}/*"))
+    };
     policy(vec![
         json!({
             "Effect": "Allow",
@@ -313,12 +333,12 @@ fn replication_policy(setup: &Setup, replica: &str) -> Value {
                 "s3:GetObjectVersionAcl",
                 "s3:GetObjectVersionTagging",
             ],
-            "Resource": format!("{source}/{}/*", setup.options.prefix),
+            "Resource": of_both(&source),
         }),
         json!({
             "Effect": "Allow",
             "Action": ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"],
-            "Resource": format!("{}/{}/*", setup.arn_of(replica), setup.options.prefix),
+            "Resource": of_both(&setup.arn_of(replica)),
         }),
     ])
 }

@@ -102,6 +102,10 @@ impl Setup {
         format!("{}/{}", crate::key::PENDING, self.options.prefix)
     }
 
+    fn originals_prefix(&self) -> String {
+        format!("{}/{}", crate::key::ORIGINALS, self.options.prefix)
+    }
+
     fn account(&self) -> &str {
         self.options.account.as_deref().unwrap_or(ACCOUNT)
     }

@@ -95,6 +95,8 @@ pub struct SetupOptions {
     pub pending_days: u32,
     /// The colder storage class that images move to.
     pub archive: Option<Archive>,
+    /// Where originals go after a time.
+    pub archive_originals: Option<Archive>,
     /// The KMS key to encrypt with, instead of S3's own keys.
     pub kms_key: Option<String>,
     /// Bucket and region to replicate into. Turns versioning on.
@@ -123,6 +125,7 @@ impl SetupOptions {
             versioning: false,
             pending_days: 1,
             archive: None,
+            archive_originals: None,
             kms_key: None,
             replica: None,
             notify: None,
@@ -180,6 +183,13 @@ impl SetupOptions {
     #[must_use]
     pub fn with_archive(mut self, archive: Archive) -> Self {
         self.archive = Some(archive);
+        self
+    }
+
+    /// Sends originals to a cheaper storage class after a time.
+    #[must_use]
+    pub fn with_archive_originals(mut self, archive: Archive) -> Self {
+        self.archive_originals = Some(archive);
         self
     }
 
@@ -267,7 +277,8 @@ impl SetupOptions {
                 ));
             }
         }
-        if self.pending_days == 0 || self.archive.is_some_and(|archive| archive.days() == 0) {
+        let archives = [self.archive, self.archive_originals];
+        if self.pending_days == 0 || archives.iter().flatten().any(|archive| archive.days() == 0) {
             return Err(invalid("days", "0", "at least one day"));
         }
         Ok(())

@@ -2,7 +2,6 @@
 //! database no longer names.
 
 mod options;
-mod part;
 mod survey;
 mod used;
 
@@ -14,12 +13,12 @@ use std::time::{Duration, SystemTime};
 use futures_util::{StreamExt, future};
 use serde::Serialize;
 
+use super::part::Part;
 use crate::error::{Error, Result};
 use crate::format::ImageFormat;
 use crate::key::{ORIGINALS, ObjectKey};
 use crate::kind::ErrorKind;
 use crate::store::{ImageStore, SweptObject, Waiting, remove_each};
-use part::Part;
 use survey::Survey;
 use used::fingerprint;
 

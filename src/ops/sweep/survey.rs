@@ -5,11 +5,11 @@ use std::time::SystemTime;
 
 use futures_util::StreamExt;
 
-use super::part::Part;
 use super::used::fingerprint;
 use super::{GONE_FOR, SweepOptions, is_apart, originals_prefix, own_prefix};
 use crate::error::Result;
 use crate::key::{PENDING, TOMBSTONE};
+use crate::ops::part::Part;
 use crate::store::ImageStore;
 
 #[derive(Debug, Default)]

@@ -7,9 +7,9 @@ use std::io::BufRead;
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 
-use super::super::lines::{Lines, MAX_LINE};
-use super::part::Part;
 use crate::key::ObjectKey;
+use crate::ops::lines::{Lines, MAX_LINE};
+use crate::ops::part::Part;
 use crate::store::ImageStore;
 
 /// Most lines without a key that are shown.

@@ -37,9 +37,9 @@ pub(super) struct Codec {
     /// Finds the parts of a file and reads what they say, without decoding any of them.
     pub(super) open: for<'a> fn(&'a [u8], &Budget<'_>) -> Result<Box<dyn File + 'a>, OptimizeError>,
     pub(super) encode: Encode,
-    /// Whether its files can be transparent.
+    /// True if its files can be transparent.
     pub(super) has_alpha: bool,
-    /// Whether it is written from Y'CbCr planes where there are some.
+    /// True if it is written from Y'CbCr planes where there are some.
     pub(super) takes_planes: fn(&OptimizeOptions) -> bool,
 }
 
@@ -63,7 +63,7 @@ pub(super) struct Facts<'a> {
     pub(super) frames: u32,
     /// The EXIF block, a TIFF structure.
     pub(super) exif: Option<Cow<'a, [u8]>>,
-    /// Whether there is anything that is not needed to show the picture.
+    /// True if there is anything that is not needed to show the picture.
     pub(super) has_metadata: bool,
 }
 
@@ -80,8 +80,8 @@ pub(super) trait File {
         None
     }
 
-    /// Whether what is left by [`File::strip`] has bytes that the picture does not need and decoding did
-    /// not find.
+    /// Looks for bytes in what [`File::strip`] leaves that the picture does not need and decoding did not
+    /// find.
     fn has_spare(&self, _budget: &Budget<'_>) -> Result<bool, OptimizeError> {
         Ok(false)
     }
@@ -91,11 +91,11 @@ pub(super) trait File {
 pub(super) struct Decoded {
     pub(super) pixels: Pixels,
     pub(super) color: ColorTag,
-    /// Whether the file ended before its picture did.
+    /// True if the file ended before its picture did.
     pub(super) truncated: bool,
     /// The share of the picture that was lost and filled in, 0 to 1.
     pub(super) damaged: f64,
-    /// Whether the file has bytes among those of its picture that the picture does not need.
+    /// True if the file has bytes among those of its picture that the picture does not need.
     pub(super) spare: bool,
 }
 
@@ -117,7 +117,7 @@ impl Decoded {
 pub(super) struct Wanted {
     /// How many pixels of the source, in each direction, fall at least on a pixel of any result.
     pub(super) reduction: f64,
-    /// Whether every result has chroma of half the width and height.
+    /// True if every result has chroma of half the width and height.
     pub(super) half_chroma: bool,
 }
 

@@ -3,6 +3,7 @@ mod round_trip;
 mod settings;
 
 use super::*;
+use crate::format::ImageFormat;
 
 fn s3(bucket: &str, region: &str) -> S3Location {
     S3Location::new(bucket, region)
@@ -194,8 +195,8 @@ fn an_uploads_url_on_aws_fits_255_characters() {
     let location = || Location::S3(s3(&bucket, "ap-southeast-2").with_dual_stack(true));
     let longest = |prefix: &str| {
         let urls = Urls::new(location(), None, prefix)?;
-        let key = ObjectKey::for_upload(prefix, uuid::Uuid::nil(), crate::ImageFormat::WebP)
-            .expect("valid");
+        let key =
+            ObjectKey::for_upload(prefix, uuid::Uuid::nil(), ImageFormat::WebP).expect("valid");
         Ok::<_, InvalidAddress>(urls.public_url(&key).len())
     };
     let mut reached = 0;

@@ -6,6 +6,7 @@ mod direct;
 mod keys;
 mod listing;
 mod objects;
+mod originals;
 mod place;
 mod uploads;
 
@@ -65,6 +66,14 @@ on_every_backend! {
             promote_leaves_what_it_refuses
             promote_refuses_an_empty_object
             promote_lets_no_active_content_through;
+        originals:
+            are_kept_as_they_came
+            are_nobodys_to_see
+            are_handed_out_as_attachments
+            are_kept_on_request_alone
+            go_with_their_image
+            come_with_what_is_promoted
+            are_taken_back_with_a_failed_upload;
         keys:
             that_would_be_folders_or_lie_below_files_are_not_found
             that_some_backend_could_not_hold_are_refused;

@@ -1,0 +1,133 @@
+"""Celery's tasks behind Redis: four workers, one of which is killed in the middle."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lablink_storage import ImageStore
+
+from support import free_port, photo
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+FULL = os.environ.get("LABLINK_TEST_FULL") == "1"
+COUNT = 2000 if FULL else 400
+THUMB: Any = {"thumb": {"max_width": 16, "max_height": 16}}
+
+
+def _until(holds: Callable[[], bool], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[str]:
+    port = free_port()
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    address = ["redis-cli", "-p", str(port), "ping"]
+    try:
+        _until(lambda: subprocess.run(address, capture_output=True).stdout.strip() == b"PONG", 30)
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _fill(directory: Path) -> list[Path]:
+    """Small images as uploads leave them."""
+    folder = directory / "components"
+    folder.mkdir(parents=True)
+    image = photo(24, 16)
+    mains = [folder / f"{uuid.uuid4()}.jpg" for _ in range(COUNT)]
+    for main in mains:
+        main.write_bytes(image)
+    return mains
+
+
+def test_four_workers_of_which_one_is_killed(
+    redis: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mains = _fill(tmp_path / "uploads")
+    environment = os.environ | {
+        "REDIS_URL": redis,
+        "VISIBILITY_TIMEOUT": "5",
+        "LABLINK_STORAGE_DIR": str(tmp_path / "uploads"),
+        "LABLINK_STORAGE_VARIANTS": '{"thumb": {"max_width": 16, "max_height": 16}}',
+    }
+    environment.pop("AWS_S3_BUCKET", None)
+    command = [sys.executable, "-m", "celery", "-A", "celery_app", "worker", "--pool", "solo", "--loglevel", "ERROR"]
+    workers = [
+        subprocess.Popen([*command, "--hostname", f"w{number}@%h"], cwd=EXAMPLES, env=environment)
+        for number in range(4)
+    ]
+    try:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.syspath_prepend(str(EXAMPLES))
+        monkeypatch.delitem(sys.modules, "celery_app", raising=False)
+        from celery_app import tasks  # type: ignore[import-not-found,unused-ignore]
+
+        result = tasks.regenerate(shards=16)
+        folder = tmp_path / "uploads" / "components"
+        _until(lambda: sum(1 for _ in folder.glob("*/thumb.jpg")) > COUNT // 4)
+        workers[0].send_signal(signal.SIGKILL)
+        seen = {thumb: thumb.stat().st_mtime_ns for thumb in folder.glob("*/thumb.jpg")}
+        report = result.get(timeout=240)
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+    assert (report["images"], report["failed"], report["stopped"]) == (COUNT, 0, None)
+    assert report["made"] + report["complete"] + report["present"] == COUNT
+    thumbs = [main.with_suffix("") / "thumb.jpg" for main in mains]
+    assert all(thumb.exists() for thumb in thumbs)
+    assert all(thumb.stat().st_mtime_ns == when for thumb, when in seen.items()), "none was written twice"
+
+
+def test_tasks_retry_what_may_succeed_later(tmp_path: Path, picture: bytes) -> None:
+    from celery import Celery
+    from celery.exceptions import Retry
+
+    from lablink_storage import InvalidKeyError
+    from lablink_storage.celery import register
+
+    app = Celery("here", broker="memory://", backend="cache+memory://")
+    app.conf.task_always_eager = True
+    store = ImageStore.memory(secret="0123456789abcdef0123456789abcdef", variants=THUMB)
+    tasks = register(app, store)
+    post = store.presigned_post("a.jpg")
+    store.receive_post(post.fields, picture)
+    image = tasks.promote.delay(post.key).get()
+    assert image["url"] == post.file_url
+    # Sent twice, done once.
+    assert tasks.promote.delay(post.key).get() is None
+    with pytest.raises(InvalidKeyError):
+        tasks.promote.delay("components/board.jpg").get()
+    report = tasks.regenerate_shard.delay(1, 1, all=True).get()
+    assert (report["images"], report["made"]) == (1, 1)
+    assert tasks.handle_event.delay({"Records": []}).get() == []
+
+    nobody = ImageStore.s3(
+        "lab", endpoint_url="http://127.0.0.1:9", access_key_id="a", secret_access_key="b", deadline=0.2
+    )
+    away = register(app, nobody, name="away")
+    app.conf.task_eager_propagates = False
+    away.promote.max_retries = 0
+    failed = away.promote.apply(args=[post.key.replace(".jpg", ".png")])
+    assert failed.state == "FAILURE" and getattr(failed.result, "retryable", None) is True
+    away.promote.max_retries = 8
+    with pytest.raises(Retry):
+        away.promote.push_request(called_directly=False, is_eager=False, retries=0, id="1")
+        away.promote.run(post.key)

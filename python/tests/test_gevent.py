@@ -1,0 +1,126 @@
+"""Under gevent: the other greenlets go on while a call waits, decodes, is timed out or is interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from routes.service import photographs
+from test_asynchronous import SlowS3
+
+from support import photo
+
+START = """
+from gevent import monkey
+monkey.patch_all()
+import os, sys, time
+import gevent
+from lablink_storage import ImageStore
+
+late = []
+def beat():
+    while True:
+        before = time.monotonic()
+        gevent.sleep(0.01)
+        late.append(time.monotonic() - before - 0.01)
+
+def told(late):
+    late.sort()
+    assert late[len(late) // 2] < 0.05, late[-5:]
+    assert late[-1] < 0.05 or os.getloadavg()[0] > 2, late[-5:]
+"""
+
+DECODES = """
+beating = gevent.spawn(beat)
+store = ImageStore.memory()
+photo = open(sys.argv[1], "rb").read()
+images = [gevent.spawn(store.upload, photo) for _ in range(2)]
+assert all(job.get().width for job in gevent.joinall(images))
+assert len(late) > 5, late
+told(late)
+"""
+
+MANY = """
+store = ImageStore.local(sys.argv[2])
+photo = open(sys.argv[1], "rb").read()
+def turn(_):
+    image = store.upload(photo)
+    assert len(store.get(image.url)) == image.size
+    store.delete(image.key)
+from gevent.pool import Pool
+before = len(os.listdir("/proc/self/task"))
+Pool(20).map(turn, range(200))
+# The runtime's own threads, and the bounded ones that decode and write; not one a call.
+assert len(os.listdir("/proc/self/task")) - before < 20
+assert list(store.list()) == []
+"""
+
+SLOW = """
+store = ImageStore.s3("lab", endpoint_url=sys.argv[2], access_key_id="AKIDEXAMPLE", secret_access_key="x")
+photo = open(sys.argv[1], "rb").read()
+store.upload(photo)
+started = time.monotonic()
+for job in gevent.joinall([gevent.spawn(store.upload, photo) for _ in range(8)]):
+    job.get()
+assert time.monotonic() - started < 2.5, "one after the other they take 4 seconds"
+with gevent.Timeout(0.1, False):
+    store.upload(photo)
+    raise SystemExit("it was not timed out")
+print("ready", flush=True)
+store.upload(photo)
+while True:
+    store.upload(photo)
+"""
+
+
+def run(program: str, *arguments: str) -> None:
+    command = [sys.executable, "-c", START + program, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_heartbeat_beside_uploads() -> None:
+    run(DECODES, str(photographs()[-1]))
+
+
+def test_200_lives_of_images(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(photo(100, 80))
+    run(MANY, str(path), str(tmp_path / "uploads"))
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    SlowS3.objects.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), SlowS3)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_slow_server_a_timeout_and_ctrl_c(tmp_path: Path, address: str) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(photo(100, 80))
+    process = subprocess.Popen(
+        [sys.executable, "-c", START + SLOW, str(path), address],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n", process.communicate()[1]
+    time.sleep(0.2)
+    os.kill(process.pid, signal.SIGINT)
+    started = time.monotonic()
+    _, errors = process.communicate(timeout=60)
+    assert "KeyboardInterrupt" in errors and time.monotonic() - started < 20

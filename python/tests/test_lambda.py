@@ -1,0 +1,77 @@
+"""The Lambda function's handler: what of a batch comes again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lablink_storage import InvalidArgumentError, aws_lambda
+
+from support import Server, photo
+
+
+class Context:
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.left
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(aws_lambda, "_store", None)
+    yield
+
+
+def _event(bucket: str, key: str) -> dict[str, Any]:
+    s3 = {"bucket": {"name": bucket}, "object": {"key": key}}
+    return {"Records": [{"eventName": "ObjectCreated:Post", "eventSource": "aws:s3", "s3": s3}]}
+
+
+def test_two_of_ten_messages_fail(
+    fresh: None, server: Server, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in server.environment(bucket).items():
+        monkeypatch.setenv(name, value)
+    store = server.store(bucket)
+    messages: list[dict[str, Any]] = []
+    keys = []
+    for number in range(10):
+        post = store.presigned_post("a.jpg")
+        keys.append(post.key)
+        body = photo(40 + number, 30) if number != 6 else b"<html>no image</html>"
+        server.client().put_object(Bucket=bucket, Key=post.key, Body=body, ContentType="image/jpeg")
+        messages.append({"messageId": f"m{number}", "body": json.dumps(_event(bucket, post.key))})
+    # One that is no notification, and one whose image is there already as another: it cannot be promoted.
+    messages[2]["body"] = "just words"
+    final = keys[8].removeprefix("pending/")
+    server.client().put_object(Bucket=bucket, Key=final, Body=photo(9, 9), ContentType="image/jpeg")
+
+    answer = aws_lambda.handler({"Records": messages}, Context(60_000))
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m2"}, {"itemIdentifier": "m8"}]}
+    done = {key.removeprefix("pending/") for at, key in enumerate(keys) if at not in (2, 6, 8)}
+    assert done < set(server.keys(bucket))
+
+    # Delivered again, what was done is done.
+    again = aws_lambda.handler({"Records": messages[:2]}, Context(60_000))
+    assert again == {"batchItemFailures": []}
+    # What there is no time for is not begun.
+    late = aws_lambda.handler({"Records": messages[:2]}, Context(2_000))
+    assert [failure["itemIdentifier"] for failure in late["batchItemFailures"]] == ["m0", "m1"]
+
+
+def test_an_event_that_came_straight_from_s3(
+    fresh: None, server: Server, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in server.environment(bucket).items():
+        monkeypatch.setenv(name, value)
+    key = server.store(bucket).presigned_post("a.jpg").key
+    server.client().put_object(Bucket=bucket, Key=key, Body=photo(40, 30), ContentType="image/jpeg")
+    assert aws_lambda.handler(_event(bucket, key), None) == {}
+    assert key.removeprefix("pending/") in server.keys(bucket)
+    with pytest.raises(InvalidArgumentError):
+        aws_lambda.handler({"detail": "no event of ours"}, None)

@@ -1,0 +1,147 @@
+//! `regenerate`.
+
+use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::args::Regenerate;
+use super::interrupt::Interrupt;
+use super::output::{Failure, Outcome, size};
+use super::{Context, Result};
+use crate::config::{ConfigBuilder, RetryPreset};
+use crate::error::Error;
+use crate::ops::{self, RegenerateOptions, RegenerateReport, Regenerated};
+use crate::store::ImageStore;
+
+/// Longest line of a list of keys; what is longer is no key or URL of a store.
+const MAX_LINE: u64 = 8 << 10;
+
+pub(super) async fn run(context: &Context, arguments: Regenerate) -> Result<Outcome> {
+    let output = context.output;
+    context.config()?;
+    let config = ConfigBuilder::from_vars(context.vars.iter().cloned())
+        .and_then(|builder| builder.with_retry(RetryPreset::Batch).build())
+        .map_err(Error::from)?;
+    let store = ImageStore::from_config(config)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let options = options(&arguments, Arc::clone(&stop))?;
+    let total = match io::stderr().is_terminal() && !output.quiet {
+        true => Some(ops::count_images(&store, &options).await?),
+        false => None,
+    };
+    let mut interrupt = Interrupt::listen(output, "finishing the images under way");
+    let progress = output.progress(total, "images");
+    let each = |one: &Regenerated| {
+        progress.step(&one.image);
+        if let Some(failure) = &one.failure {
+            let mut told = Failure::new(failure.kind, failure.message.clone());
+            told.hint.clone_from(&failure.hint);
+            progress.suspend(|| output.failure(&failure.image, &told));
+        }
+    };
+    let ended = {
+        let mut work = std::pin::pin!(ops::regenerate_each(&store, &options, each));
+        tokio::select! {
+            ended = &mut work => ended,
+            () = interrupt.pressed() => {
+                stop.store(true, Ordering::Relaxed);
+                work.await
+            }
+        }
+    };
+    drop(progress);
+    let report = ended.map_err(|error| match error {
+        Error::InvalidArgument { name: "prune", .. } => {
+            Failure::from(error).with_hint("configure the variants, or add --force")
+        }
+        error => error.into(),
+    })?;
+    summary(context, &report)?;
+    output.document(&report)?;
+    Ok(if interrupt.is_set() && report.stopped.is_some() {
+        Outcome::Interrupted
+    } else {
+        Outcome::when(report.is_complete())
+    })
+}
+
+fn options(arguments: &Regenerate, stop: Arc<AtomicBool>) -> Result<RegenerateOptions> {
+    let mut options = RegenerateOptions::default()
+        .with_variants(&arguments.variant)
+        .with_all(arguments.all)
+        .with_main(arguments.main)
+        .with_prune(arguments.prune)
+        .with_force(arguments.force)
+        .with_dry_run(arguments.dry_run)
+        .with_stop(stop);
+    options.prefix.clone_from(&arguments.prefix);
+    options.shard = arguments.shard;
+    options.keys = arguments.keys.as_deref().map(keys).transpose()?;
+    Ok(options)
+}
+
+fn keys(file: &Path) -> Result<Vec<String>> {
+    let failure = |error: &io::Error| Failure::file(file, error);
+    let mut lines: Box<dyn BufRead> = if file == Path::new("-") {
+        Box::new(io::stdin().lock())
+    } else {
+        let opened = std::fs::File::open(file).map_err(|error| failure(&error))?;
+        Box::new(BufReader::new(opened))
+    };
+    let mut keys = Vec::new();
+    loop {
+        let mut line = String::new();
+        let mut limited = Read::take(&mut lines, MAX_LINE);
+        let read = limited
+            .read_line(&mut line)
+            .map_err(|error| failure(&error))?;
+        match read {
+            0 => return Ok(keys),
+            _ if read as u64 == MAX_LINE && !line.ends_with('\n') => {
+                let text = format!("{}: a line is longer than {MAX_LINE} bytes", file.display());
+                return Err(
+                    Failure::new("invalid_argument", text).with_hint("give one key or URL a line")
+                );
+            }
+            _ => keys.push(line.trim().to_owned()),
+        }
+    }
+}
+
+fn summary(context: &Context, report: &RegenerateReport) -> io::Result<()> {
+    let output = context.output;
+    let verb = if report.dry_run { "to make" } else { "made" };
+    let mut words = format!("{} images: {} variants {verb}", report.images, report.made);
+    if report.mains > 0 {
+        words.push_str(&format!(", {} main images {verb} anew", report.mains));
+    }
+    if !report.dry_run {
+        words.push_str(&format!(" ({})", size(report.bytes)));
+    }
+    words.push_str(&format!(", {} images complete", report.complete));
+    for (count, what) in [
+        (report.present, "variants there already"),
+        (report.pruned, "variants removed"),
+        (report.without_original, "images without an original"),
+        (report.failed, "failed"),
+    ] {
+        if count > 0 {
+            words.push_str(&format!(", {count} {what}"));
+        }
+    }
+    output.line(words)?;
+    if !report.invalidate.is_empty() {
+        output.note("these were replaced and are cached for long; invalidate them in the CDN:");
+        for path in &report.invalidate {
+            output.note(format_args!("  {path}"));
+        }
+    }
+    if let Some(stopped) = &report.stopped {
+        let mut failure = Failure::new("internal", stopped.clone());
+        failure.hint.clone_from(&report.hint);
+        output.failure("stopped early", &failure);
+        output.note("run it again: it goes on where it stopped");
+    }
+    Ok(())
+}

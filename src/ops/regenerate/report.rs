@@ -1,0 +1,150 @@
+//! The outcome of a regeneration.
+
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::key::ObjectKey;
+
+/// How many failures, and how many paths to invalidate, are told one by one.
+const DETAILS: usize = 1000;
+
+/// The outcome for one image.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Regenerated {
+    /// Its key, or the line that named none.
+    pub image: String,
+    /// Names of the variants that were made, or would be.
+    pub made: Vec<String>,
+    /// Bytes that were written.
+    pub bytes: u64,
+    /// Variants that were to be made, and that somebody else had made by then.
+    pub present: u64,
+    /// True where the main image was made anew, or would be.
+    pub main: bool,
+    /// True where the main image was to be made anew, and no original was kept.
+    pub without_original: bool,
+    /// Variants that were removed, or would be.
+    pub pruned: Vec<ObjectKey>,
+    /// Keys whose object is another one now.
+    pub replaced: Vec<ObjectKey>,
+    /// The failure, where it could not be done.
+    pub failure: Option<RegenerateFailure>,
+}
+
+impl Regenerated {
+    pub(super) fn failed(image: impl Into<String>, error: &Error) -> Self {
+        let image = image.into();
+        Self {
+            failure: Some(RegenerateFailure {
+                image: image.clone(),
+                kind: error.kind().as_str(),
+                message: error.to_string(),
+                hint: error.hint(),
+            }),
+            image,
+            ..Self::default()
+        }
+    }
+}
+
+/// An image of which nothing could be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RegenerateFailure {
+    /// Its key, or the line that named none.
+    pub image: String,
+    /// The kind of the failure.
+    pub kind: &'static str,
+    /// The failure, in words.
+    pub message: String,
+    /// The remedy.
+    pub hint: Option<String>,
+}
+
+/// The outcome for all images.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RegenerateReport {
+    /// True where nothing was written or removed.
+    pub dry_run: bool,
+    /// Images that were looked at.
+    pub images: u64,
+    /// Images that lacked nothing.
+    pub complete: u64,
+    /// Variants that were written, or would be.
+    pub made: u64,
+    /// Variants that were to be made, and that somebody else had made by then.
+    pub present: u64,
+    /// Main images that were made anew, or would be.
+    pub mains: u64,
+    /// Images whose main image was to be made anew, and that have no original.
+    pub without_original: u64,
+    /// Bytes that were written.
+    pub bytes: u64,
+    /// Variants that were removed, or would be.
+    pub pruned: u64,
+    /// Images of which something could not be made.
+    pub failed: u64,
+    /// The first thousand of them.
+    pub failures: Vec<RegenerateFailure>,
+    /// Paths to invalidate in a CDN, as CloudFront takes them: what lies there is another one now. All of the
+    /// prefix where they are more than a thousand.
+    pub invalidate: Vec<String>,
+    /// The reason why it ended early: run it again, and it goes on where it stopped.
+    pub stopped: Option<String>,
+    /// The remedy for that.
+    pub hint: Option<String>,
+}
+
+impl RegenerateReport {
+    /// Returns whether it came to its end and nothing failed.
+    pub fn is_complete(&self) -> bool {
+        self.failed == 0 && self.stopped.is_none()
+    }
+
+    pub(super) fn add(&mut self, one: &Regenerated, prefix: &str) {
+        self.images += 1;
+        self.made += one.made.len() as u64;
+        self.present += one.present;
+        self.mains += u64::from(one.main);
+        self.without_original += u64::from(one.without_original);
+        self.bytes += one.bytes;
+        self.pruned += one.pruned.len() as u64;
+        for key in &one.replaced {
+            self.invalidate(key, prefix);
+        }
+        let idle = one.made.is_empty() && one.pruned.is_empty() && one.present == 0;
+        match &one.failure {
+            Some(failure) => {
+                self.failed += 1;
+                if self.failures.len() < DETAILS {
+                    self.failures.push(failure.clone());
+                }
+            }
+            None => self.complete += u64::from(idle && !one.main && !one.without_original),
+        }
+    }
+
+    fn invalidate(&mut self, key: &ObjectKey, prefix: &str) {
+        let whole = match prefix {
+            "" => "/*".to_owned(),
+            prefix => format!("/{}/*", crate::key::percent_encode_path(prefix)),
+        };
+        if self.invalidate.first() == Some(&whole) {
+            return;
+        }
+        if self.invalidate.len() == DETAILS {
+            self.invalidate = vec![whole];
+            return;
+        }
+        self.invalidate.push(format!("/{}", key.percent_encoded()));
+    }
+
+    pub(super) fn stop(&mut self, error: &Error) {
+        self.stopped.get_or_insert_with(|| error.to_string());
+        if self.hint.is_none() {
+            self.hint = error.hint();
+        }
+    }
+}

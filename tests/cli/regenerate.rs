@@ -1,0 +1,332 @@
+//! New sizes for images that are there already, by processes that are killed on the way and beside each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, SystemTime};
+
+use crate::common::images;
+use crate::common::s3::Server;
+use crate::migrate::watched;
+use crate::shell::{BINARY, Shell, finish};
+
+const THUMB: &str = r#"{"thumb": {"max_width": 16, "max_height": 16}}"#;
+
+/// Small images as uploads leave them, half of them with an original.
+fn fill(shell: &Shell, count: usize) -> Vec<PathBuf> {
+    let (image, original) = (images::jpeg(24, 16), images::jpeg(48, 32));
+    (0..count)
+        .map(|number| {
+            let id = uuid::Uuid::from_u128(number as u128 + 1);
+            if number % 2 == 0 {
+                shell.write(&format!("uploads/originals/components/{id}"), &original);
+            }
+            shell.write(&format!("uploads/components/{id}.jpg"), &image)
+        })
+        .collect()
+}
+
+fn state(file: &Path) -> (Vec<u8>, SystemTime) {
+    let modified = std::fs::metadata(file).and_then(|found| found.modified());
+    (std::fs::read(file).expect("there"), modified.expect("told"))
+}
+
+fn thumbs(mains: &[PathBuf]) -> BTreeMap<PathBuf, SystemTime> {
+    let thumb = mains
+        .iter()
+        .map(|main| main.with_extension("").join("thumb.jpg"));
+    let there = thumb.filter_map(|thumb| {
+        let modified = std::fs::metadata(&thumb).ok()?.modified().ok()?;
+        Some((thumb, modified))
+    });
+    there.collect()
+}
+
+#[tokio::test]
+async fn killed_three_times_and_nothing_is_lost_or_made_twice() {
+    let count = if crate::common::full() { 1000 } else { 200 };
+    let shell = Shell::new().with("LABLINK_STORAGE_VARIANTS", THUMB);
+    let mains = fill(&shell, count);
+    let before: Vec<_> = mains.iter().map(|main| state(main)).collect();
+
+    for kill in 1..=3 {
+        let mut child = shell
+            .command(BINARY)
+            .arg("regenerate")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        while thumbs(&mains).len() < count * kill / 5 {
+            let running = child.try_wait().expect("a child").is_none();
+            assert!(running, "it ended before it was killed");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+    }
+    let made = thumbs(&mains);
+    assert!(made.len() < count, "killed on the way");
+
+    let report = shell.run(&["regenerate", "--json"]).ok().json();
+    assert_eq!(report["images"], count);
+    assert_eq!(
+        report["complete"].as_u64(),
+        Some(made.len() as u64),
+        "it goes on where it stopped"
+    );
+    assert_eq!(report["made"].as_u64(), Some((count - made.len()) as u64));
+    let all = thumbs(&mains);
+    assert_eq!(all.len(), count);
+    assert!(
+        made.iter().all(|(thumb, when)| all[thumb] == *when),
+        "none was made twice"
+    );
+    for thumb in all.keys() {
+        let bytes = std::fs::read(thumb).expect("there");
+        let image = lablink_storage::optimize(&bytes, &Default::default()).expect("whole");
+        assert_eq!((image.width, image.height), (16, 11));
+    }
+    assert_eq!(
+        before,
+        mains.iter().map(|main| state(main)).collect::<Vec<_>>()
+    );
+
+    let again = shell.run(&["regenerate", "--json"]).ok().json();
+    assert_eq!(
+        (&again["complete"], &again["made"]),
+        (&count.into(), &0.into())
+    );
+    assert_eq!(thumbs(&mains), all);
+}
+
+#[test]
+fn three_shards_at_once_make_each_image_once() {
+    let shell = Shell::new().with("LABLINK_STORAGE_VARIANTS", THUMB);
+    let mains = fill(&shell, 300);
+    let shards: Vec<_> = (1..=3)
+        .map(|index| {
+            let mut command = shell.command(BINARY);
+            command.args(["regenerate", "--json", "--shard", &format!("{index}/3")]);
+            std::thread::spawn(move || finish(command, b""))
+        })
+        .collect();
+    let shards = shards
+        .into_iter()
+        .map(|shard| shard.join().expect("ran").ok().json());
+    let shards: Vec<_> = shards.collect();
+    let sum = |name: &str| -> u64 { shards.iter().filter_map(|one| one[name].as_u64()).sum() };
+    assert_eq!((sum("images"), sum("made"), sum("present")), (300, 300, 0));
+    assert!(shards.iter().all(|shard| shard["made"].as_u64() > Some(50)));
+    assert_eq!(thumbs(&mains).len(), 300);
+
+    let wrong = shell.run(&["regenerate", "--shard", "4/3"]);
+    assert_eq!(wrong.code, 2, "{}", wrong.err);
+}
+
+#[test]
+fn a_damaged_image_is_named_and_the_rest_is_done() {
+    let shell = Shell::new().with("LABLINK_STORAGE_VARIANTS", THUMB);
+    let mains = fill(&shell, 20);
+    // It has no original that could be read in its place.
+    std::fs::write(&mains[7], b"\xff\xd8\xff\xe0 half a picture").expect("damaged");
+    let done = shell.run(&["regenerate", "--json"]);
+    assert_eq!(done.code, 1);
+    let report = done.json();
+    assert_eq!(
+        (&report["made"], &report["failed"]),
+        (&19.into(), &1.into())
+    );
+    let name = mains[7]
+        .file_name()
+        .expect("a name")
+        .to_string_lossy()
+        .into_owned();
+    let named = report["failures"][0]["image"].as_str().expect("a key");
+    assert!(
+        named.ends_with(&name) && done.err.contains(&name),
+        "{named} {}",
+        done.err
+    );
+    assert_eq!(report["failures"][0]["kind"], "invalid_image");
+}
+
+#[test]
+fn a_list_of_keys_is_all_that_is_touched() {
+    let shell = Shell::new().with("LABLINK_STORAGE_VARIANTS", THUMB);
+    let mains = fill(&shell, 10);
+    let key = |at: usize| {
+        let name = mains[at].file_name().expect("a name").to_string_lossy();
+        format!("components/{name}")
+    };
+    let stem = key(1).trim_end_matches(".jpg").to_owned();
+    let list = format!(
+        "{}\n\n/uploads/{stem}/thumb.jpg\nhttps://elsewhere.example.org/a.jpg?key=hush\n",
+        key(0)
+    );
+    let done = shell.run_with_stdin(&["regenerate", "--keys", "-", "--json"], list.as_bytes());
+    assert_eq!(done.code, 1);
+    let report = done.json();
+    assert_eq!((&report["made"], &report["failed"]), (&2.into(), &1.into()));
+    assert_eq!(report["failures"][0]["kind"], "foreign_url");
+    assert!(!done.err.contains("hush") && !done.out.contains("hush"));
+    let made: BTreeSet<_> = thumbs(&mains).into_keys().collect();
+    assert_eq!(made.len(), 2);
+}
+
+#[test]
+fn pruning_removes_what_is_configured_no_more() {
+    let both = r#"{"thumb": {"max_width": 16}, "card": {"max_width": 20}}"#;
+    let shell = Shell::new().with("LABLINK_STORAGE_VARIANTS", both);
+    let mains = fill(&shell, 5);
+    shell.run(&["regenerate"]).ok();
+    let shell = shell.with("LABLINK_STORAGE_VARIANTS", THUMB);
+    // By hand beside it, and no variant: it stays.
+    let note = mains[0].with_extension("").join("README");
+    std::fs::write(&note, "a note").expect("written");
+
+    let dry = shell
+        .run(&["regenerate", "--prune", "--dry-run", "--json"])
+        .ok()
+        .json();
+    assert_eq!(dry["pruned"], 5);
+    let card = |main: &PathBuf| main.with_extension("").join("card.jpg");
+    assert!(mains.iter().all(|main| card(main).exists()));
+    assert_eq!(
+        shell.run(&["regenerate", "--json"]).ok().json()["pruned"],
+        0
+    );
+    assert_eq!(
+        shell.run(&["regenerate", "--prune", "--json"]).ok().json()["pruned"],
+        5
+    );
+    assert!(
+        mains
+            .iter()
+            .all(|main| !card(main).exists() && main.exists())
+    );
+    assert!(note.exists() && thumbs(&mains).len() == 5);
+
+    // Without any variant, the configuration is the likelier mistake.
+    let shell = shell.with("LABLINK_STORAGE_VARIANTS", "");
+    let refused = shell.run(&["regenerate", "--prune", "--json"]);
+    assert_eq!(
+        (refused.code, thumbs(&mains).len()),
+        (1, 5),
+        "{}",
+        refused.err
+    );
+    assert!(refused.err.contains("--force"), "{}", refused.err);
+    let forced = shell
+        .run(&["regenerate", "--prune", "--force", "--json"])
+        .ok()
+        .json();
+    assert_eq!((&forced["pruned"], thumbs(&mains).len()), (&5.into(), 0));
+}
+
+#[test]
+fn all_and_main_keep_keys_and_say_what_to_invalidate() {
+    let shell = Shell::new().with("LABLINK_STORAGE_VARIANTS", THUMB);
+    let mains = fill(&shell, 4);
+    shell.run(&["regenerate"]).ok();
+    let before: Vec<_> = mains.iter().map(|main| state(main)).collect();
+    let shell = shell
+        .with("LABLINK_STORAGE_OPTIMIZE", r#"{"quality": 30}"#)
+        .with(
+            "LABLINK_STORAGE_VARIANTS",
+            r#"{"thumb": {"max_width": 12}}"#,
+        );
+    let dry = shell
+        .run(&["regenerate", "--main", "--all", "--dry-run", "--json"])
+        .ok()
+        .json();
+    assert_eq!((&dry["mains"], &dry["made"]), (&2.into(), &4.into()));
+    assert_eq!(
+        before,
+        mains.iter().map(|main| state(main)).collect::<Vec<_>>()
+    );
+
+    let done = shell.run(&["regenerate", "--main", "--all", "--json"]).ok();
+    let report = done.json();
+    assert_eq!(
+        (&report["mains"], &report["without_original"]),
+        (&2.into(), &2.into())
+    );
+    assert_eq!(report["made"], 4);
+    let paths = report["invalidate"].as_array().expect("paths");
+    assert_eq!(paths.len(), 2 + 4);
+    assert!(done.err.contains("invalidate"), "{}", done.err);
+    for (at, main) in mains.iter().enumerate() {
+        let bytes = std::fs::read(main).expect("still there");
+        let anew = at % 2 == 0;
+        assert_eq!(bytes != before[at].0, anew, "of an original alone");
+        if anew {
+            let image = lablink_storage::optimize(&bytes, &Default::default()).expect("whole");
+            assert_eq!((image.width, image.height), (48, 32));
+        }
+        let thumb = std::fs::read(main.with_extension("").join("thumb.jpg")).expect("there");
+        let thumb = lablink_storage::optimize(&thumb, &Default::default()).expect("whole");
+        assert_eq!(thumb.width, 12);
+    }
+}
+
+/// The same before a server: one listing tells what is missing, and what is there is not asked for.
+#[tokio::test]
+async fn before_a_real_server_too() {
+    let Some(server) = Server::from_env() else {
+        return;
+    };
+    let bucket = server.bucket().await;
+    let shell = Shell::s3(&server, &bucket.name, &server.keys)
+        .with("LABLINK_STORAGE_KEEP_ORIGINAL", "true");
+    shell.write("photo.png", &images::png_rgb(64, 48));
+    let put = ["put", "--json", "-j", "4"].iter().copied();
+    let put: Vec<&str> = put.chain(std::iter::repeat_n("photo.png", 30)).collect();
+    let put = shell.run(&put).ok().json();
+    let mains = put["images"].as_array().expect("images").clone();
+    let keys = bucket.keys().await;
+
+    let shell = shell.with("LABLINK_STORAGE_VARIANTS", THUMB);
+    let report = shell.run(&["regenerate", "--json"]).ok().json();
+    assert_eq!(
+        (&report["made"], &report["failed"]),
+        (&30.into(), &0.into())
+    );
+    assert_eq!(bucket.keys().await.len(), keys.len() + 30);
+    let listed = shell.run(&["ls", "--json"]).ok().json();
+    let listed = listed["objects"].as_array().expect("objects");
+    for main in &mains {
+        let found = listed.iter().find(|object| object["key"] == main["key"]);
+        assert_eq!(
+            found.expect("listed")["e_tag"],
+            main["e_tag"],
+            "it is the same as before"
+        );
+    }
+    let again = shell.run(&["regenerate", "--json"]).ok().json();
+    assert_eq!(
+        (&again["complete"], &again["made"]),
+        (&30.into(), &0.into())
+    );
+}
+
+/// Flat: ten times the images need no more memory.
+#[tokio::test]
+async fn memory_does_not_grow_with_the_number_of_images() {
+    let (few, many) = if crate::common::full() {
+        (1000, 10_000)
+    } else {
+        (100, 1000)
+    };
+    let mut peaks = Vec::new();
+    for count in [few, many] {
+        let shell = Shell::new().with("LABLINK_STORAGE_VARIANTS", THUMB);
+        let mains = fill(&shell, count);
+        let (output, peak) = watched(&shell, &["regenerate", "--json"]).await;
+        assert!(output.status.success());
+        assert_eq!(thumbs(&mains).len(), count);
+        peaks.push(peak);
+    }
+    println!("peak at {few} and {many} images: {peaks:?} KiB");
+    assert!(peaks[1] as f64 <= peaks[0] as f64 * 1.1, "{peaks:?} KiB");
+}
