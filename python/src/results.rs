@@ -250,7 +250,7 @@ pub(crate) fn regenerate_report<'py>(
     let failures = report.failures.iter().map(|failure| {
         make!(py, "RegenerateFailure", {
             image: &failure.image,
-            kind: failure.kind,
+            kind: failure.kind.as_str(),
             message: &failure.message,
             hint: &failure.hint,
         })

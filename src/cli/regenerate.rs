@@ -11,6 +11,7 @@ use super::output::{Failure, Outcome, size};
 use super::{Context, Result};
 use crate::config::{ConfigBuilder, RetryPreset};
 use crate::error::Error;
+use crate::kind::ErrorKind;
 use crate::ops::{self, RegenerateOptions, RegenerateReport, Regenerated};
 use crate::store::ImageStore;
 
@@ -100,9 +101,8 @@ fn keys(file: &Path) -> Result<Vec<String>> {
             0 => return Ok(keys),
             _ if read as u64 == MAX_LINE && !line.ends_with('\n') => {
                 let text = format!("{}: a line is longer than {MAX_LINE} bytes", file.display());
-                return Err(
-                    Failure::new("invalid_argument", text).with_hint("give one key or URL a line")
-                );
+                return Err(Failure::new(ErrorKind::InvalidArgument, text)
+                    .with_hint("give one key or URL a line"));
             }
             _ => keys.push(line.trim().to_owned()),
         }
@@ -138,7 +138,7 @@ fn summary(context: &Context, report: &RegenerateReport) -> io::Result<()> {
         }
     }
     if let Some(stopped) = &report.stopped {
-        let mut failure = Failure::new("internal", stopped.clone());
+        let mut failure = Failure::new(ErrorKind::Internal, stopped.clone());
         failure.hint.clone_from(&report.hint);
         output.failure("stopped early", &failure);
         output.note("run it again: it goes on where it stopped");

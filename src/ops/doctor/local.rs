@@ -29,7 +29,7 @@ impl Examination<'_> {
             return;
         }
         self.objects().await;
-        match Http::new(super::STEP) {
+        match Http::new(super::STEP, self.store.config()) {
             Ok(http) => self.originals_private(&http).await,
             Err(problem) => self
                 .findings

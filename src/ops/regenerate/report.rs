@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::key::ObjectKey;
+use crate::kind::ErrorKind;
 
 /// How many failures, and how many paths to invalidate, are told one by one.
 const DETAILS: usize = 1000;
@@ -38,7 +39,7 @@ impl Regenerated {
         Self {
             failure: Some(RegenerateFailure {
                 image: image.clone(),
-                kind: error.kind().as_str(),
+                kind: error.kind(),
                 message: error.to_string(),
                 hint: error.hint(),
             }),
@@ -55,7 +56,7 @@ pub struct RegenerateFailure {
     /// Its key, or the line that named none.
     pub image: String,
     /// The kind of the failure.
-    pub kind: &'static str,
+    pub kind: ErrorKind,
     /// The failure, in words.
     pub message: String,
     /// The remedy.
