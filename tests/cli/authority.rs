@@ -74,7 +74,8 @@ async fn the_systems_certificates_are_trusted_all_the_same() {
         &[("AWS_CA_BUNDLE", &house), ("SSL_CERT_FILE", &house)],
     ] {
         let shell = shell(&public, trusted);
-        let case = format!("{:?}", trusted.iter().map(|(name, _)| name));
+        let case: Vec<_> = trusted.iter().map(|(name, _)| *name).collect();
+        let case = format!("{case:?}");
         is_reached(&shell.run(&["status"]), false, &case);
         shell.write("system/public.pem", public.certificate.as_bytes());
         let mount = "mount --bind system /etc/ssl/certs";

@@ -307,7 +307,11 @@ async fn a_column_of_urls_becomes_images_with_a_map() {
         (2, 1, 3),
         "{report:?}"
     );
-    let kinds: Vec<&str> = report.failures.iter().map(|failure| failure.kind).collect();
+    let kinds: Vec<&str> = report
+        .failures
+        .iter()
+        .map(|failure| failure.kind.as_str())
+        .collect();
     assert_eq!(
         kinds
             .iter()
