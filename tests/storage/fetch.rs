@@ -307,7 +307,7 @@ async fn a_column_of_urls_becomes_images_with_a_map() {
         (2, 1, 3),
         "{report:?}"
     );
-    let kinds: Vec<&str> = report
+    let kinds: Vec<ErrorKind> = report
         .failures
         .iter()
         .map(|failure| failure.kind.as_str())
