@@ -145,6 +145,11 @@ def image_answer(request: Request, info: ObjectInfo, overrides: GetOverrides | N
     return Answer(206, headers, part=asked)
 
 
+def redirect_answer(url: str) -> Answer:
+    """Leads to a variant. Its address does not change, but its image may go."""
+    return Answer(302, {"Location": url, "Cache-Control": "private, max-age=60"})
+
+
 def _preconditions_hold(request: Request, tag: str | None, info: ObjectInfo) -> bool:
     """``If-Match``, or in its absence ``If-Unmodified-Since``, as RFC 9110 (13.2.2) puts them first."""
     if "If-Match" in request.headers:

@@ -38,12 +38,13 @@ from ._answers import (
     missing,
     not_found,
     received_answer,
+    redirect_answer,
     refusal,
 )
 from ._asynchronous import AsyncImageStore
 from ._exceptions import LimitExceededError, StorageError
 from ._forms import MAX_DISCARDED, MAX_FIELDS, FormReader, not_a_form, wrong_type
-from ._lablink_storage import ImageStore
+from ._lablink_storage import ImageStore, start
 from ._requests import (
     MAX_JSON,
     check_length,
@@ -190,6 +191,10 @@ class _Routes:
         image = await self.store.promote(text(await exchange.json(), "key"))
         return json_answer(image.to_dict())
 
+    async def variant(self, exchange: _Exchange, name: str, key: str) -> Answer:
+        url: str = await start(self.store.sync._serve_variant, key, name)
+        return redirect_answer(url)
+
     async def serve(self, exchange: _Exchange) -> Answer:
         try:
             key = self.store.public_key(exchange.key)
@@ -272,15 +277,23 @@ class application:  # noqa: N801 - it is called like a function
         guard: called with the request (``.headers``, ``.cookies``, ``.args``, ``.path``) before status,
             upload-url and promote; may be a coroutine function. What it raises refuses: with its
             ``status_code`` where it has one, else 403. ``None`` closes the routes, ``False`` opens them.
+        variant_guard: the same around the variants that are made on demand. They are open, because pages use
+            them, and bounded as they are.
         prefix: where these routes are.
     """
 
     def __init__(
-        self, store: AsyncImageStore | ImageStore, *, guard: Guard = None, prefix: str = "/api/s3"
+        self,
+        store: AsyncImageStore | ImageStore,
+        *,
+        guard: Guard = None,
+        variant_guard: Guard = False,
+        prefix: str = "/api/s3",
     ) -> None:
         self._routes = routes = _Routes(store)
-        self._guard = guard
+        self._guard, self._variant_guard = guard, variant_guard
         prefix = prefix.rstrip("/")
+        self._variants = f"{prefix}/variant/"
         self._guarded: dict[str, tuple[tuple[str, ...], _Handler]] = {
             f"{prefix}/status": (("GET", "HEAD"), routes.status),
             f"{prefix}/upload-url": (("POST",), routes.upload_url),
@@ -301,7 +314,9 @@ class application:  # noqa: N801 - it is called like a function
             methods, handler = self._guarded[exchange.path]
             if exchange.request.method not in methods:
                 return _not_allowed(methods)
-            return await self._refused(exchange.request) or await handler(exchange)
+            return await self._refused(exchange.request, self._guard) or await handler(exchange)
+        if exchange.path.startswith(self._variants):
+            return await self._variant(exchange)
         key = self._routes.key_of(exchange)
         if key is None:
             return refusal(404, "not_found", "there is nothing here", None)
@@ -314,13 +329,20 @@ class application:  # noqa: N801 - it is called like a function
             return _not_allowed(("GET", "HEAD") if key else ("POST",))
         return not_found()
 
-    async def _refused(self, request: Request) -> Answer | None:
-        if self._guard is None:
+    async def _variant(self, exchange: _Exchange) -> Answer:
+        name, _, key = exchange.path.removeprefix(self._variants).partition("/")
+        if exchange.request.method not in ("GET", "HEAD"):
+            return _not_allowed(("GET", "HEAD"))
+        refused = await self._refused(exchange.request, self._variant_guard)
+        return refused or await self._routes.variant(exchange, name, key)
+
+    async def _refused(self, request: Request, guard: Guard) -> Answer | None:
+        if guard is None:
             return closed(_HOW)
-        if self._guard is False:
+        if guard is False:
             return None
         try:
-            await _called(self._guard, request)
+            await _called(guard, request)
         except StorageError:
             raise
         except Exception as error:
@@ -357,12 +379,16 @@ async def _lifespan(receive: Receive, send: Send) -> None:
 
 
 def router(
-    store: AsyncImageStore | ImageStore, *, guard: Guard = None, prefix: str = "/api/s3"
+    store: AsyncImageStore | ImageStore,
+    *,
+    guard: Guard = None,
+    variant_guard: Guard = False,
+    prefix: str = "/api/s3",
 ) -> fastapi.APIRouter:
     """The routes for FastAPI: ``app.include_router(router(store, guard=logged_in))``.
 
     ``guard`` is a dependency of status, upload-url and promote, or a plain callable that takes the request;
-    what it raises FastAPI answers.
+    what it raises FastAPI answers. ``variant_guard`` is the same for the variants that are made on demand.
     """
     from fastapi import APIRouter, Depends
     from starlette.responses import Response
@@ -391,6 +417,10 @@ def router(
     async def is_closed(_exchange: _Exchange) -> Answer:
         return closed(_HOW)
 
+    async def variant(exchange: _Exchange) -> Answer:
+        name, _, key = exchange.path.partition(f"{prefix}/variant/")[2].partition("/")
+        return await routes.variant(exchange, name, key)
+
     async def image(exchange: _Exchange) -> Answer:
         key = routes.key_of(exchange)
         if not key:
@@ -413,6 +443,12 @@ def router(
     ):
         respond = endpoint(is_closed if guard is None else handler)
         made.add_api_route(f"{prefix}/{name}", respond, methods=methods, dependencies=dependencies)
+    made.add_api_route(
+        f"{prefix}/variant/{{name}}/{{key:path}}",
+        endpoint(is_closed if variant_guard is None else variant),
+        methods=["GET", "HEAD"],
+        dependencies=[Depends(_dependency(variant_guard))] if callable(variant_guard) else [],
+    )
     for path in routes.mount_points():
         made.add_api_route(
             f"{path}/{{key:path}}", endpoint(image), methods=["GET", "HEAD"], include_in_schema=False

@@ -91,9 +91,7 @@ class LablinkStorage:
     ) -> None:
         self._store: ImageStore | None = None
         if app is not None:
-            self.init_app(
-                app, guard=guard, variant_guard=variant_guard, url_prefix=url_prefix, store=store
-            )
+            self.init_app(app, guard=guard, variant_guard=variant_guard, url_prefix=url_prefix, store=store)
 
     def init_app(
         self,

@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from routes.service import photographs
@@ -38,6 +38,9 @@ class SlowS3(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     objects: dict[str, bytes] = {}
     delay = 0.5
+    at_once: ClassVar[list[int]] = [0, 0]
+    """Uploads under way, and the most that were."""
+    lock = threading.Lock()
 
     def _answer(self, status: int, body: bytes = b"", **headers: str) -> None:
         self.send_response(status)
@@ -50,7 +53,12 @@ class SlowS3(BaseHTTPRequestHandler):
         import hashlib
 
         data = self.rfile.read(int(self.headers["Content-Length"]))
+        with self.lock:
+            self.at_once[0] += 1
+            self.at_once[1] = max(self.at_once)
         time.sleep(self.delay)
+        with self.lock:
+            self.at_once[0] -= 1
         self.objects[self.path] = data
         self._answer(200, ETag=f'"{hashlib.md5(data).hexdigest()}"')
 

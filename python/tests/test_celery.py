@@ -34,7 +34,17 @@ def _until(holds: Callable[[], bool], seconds: float = 120) -> None:
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[str]:
     port = free_port()
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
+    command = [
+        "redis-server",
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--dir",
+        str(tmp_path),
+    ]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     address = ["redis-cli", "-p", str(port), "ping"]
     try:
@@ -67,7 +77,18 @@ def test_four_workers_of_which_one_is_killed(
         "LABLINK_STORAGE_VARIANTS": '{"thumb": {"max_width": 16, "max_height": 16}}',
     }
     environment.pop("AWS_S3_BUCKET", None)
-    command = [sys.executable, "-m", "celery", "-A", "celery_app", "worker", "--pool", "solo", "--loglevel", "ERROR"]
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "celery_app",
+        "worker",
+        "--pool",
+        "solo",
+        "--loglevel",
+        "ERROR",
+    ]
     workers = [
         subprocess.Popen([*command, "--hostname", f"w{number}@%h"], cwd=EXAMPLES, env=environment)
         for number in range(4)

@@ -76,6 +76,7 @@ def test_every_kind_has_the_status_of_the_contract(app: Flask, name: str, caplog
         "invalid_image": 400,
         "limit_exceeded": 413,
         "unsupported_format": 415,
+        "rejected": 422,
         "policy_violation": 403,
         "rejected": 422,
         "not_found": 404,

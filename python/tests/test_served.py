@@ -24,9 +24,9 @@ import pytest
 import requests
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
+from test_receive import MB, REFUSED, Repeating
 
 from support import ROOT, SECRET, free_port, opened
-from test_receive import MB, REFUSED, Repeating
 
 HERE = Path(__file__).parent
 CHROMIUM = os.environ.get("LABLINK_TEST_CHROMIUM", "/usr/bin/chromium")

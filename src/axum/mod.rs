@@ -6,6 +6,7 @@
 //! | `GET /api/s3/status` | whether S3 is configured and answers |
 //! | `POST /api/s3/upload-url` | `{filename, content_type, size}` → what the browser has to send, and where |
 //! | `POST /api/s3/promote` | `{key}` → the image, once the browser has sent it |
+//! | `GET /api/s3/variant/<name>/<key>` | makes a lazy variant of an image, and redirects to it |
 //! | `GET <base URL>/<key>` | a stored image, on local files: entity tag, conditions, ranges |
 //! | `POST <base URL>` | takes what the browser sends, on local files |
 //!
@@ -40,6 +41,7 @@ mod place;
 mod receive;
 mod requests;
 mod serve;
+mod variant;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -66,6 +68,7 @@ use place::Place;
 /// ```
 pub struct RouterOptions {
     guard: Guard,
+    variant_guard: Guard,
     path: String,
     root: String,
     behind_proxy: bool,
@@ -77,11 +80,21 @@ enum Guard {
     Layer(Box<dyn FnOnce(Router) -> Router + Send>),
 }
 
+impl Guard {
+    fn around(self, routes: Router) -> Router {
+        match self {
+            Self::Layer(layer) => layer(routes),
+            Self::Closed | Self::Open => routes,
+        }
+    }
+}
+
 impl Default for RouterOptions {
     /// Under `/api/s3`, and closed: the guarded routes answer 403 until there is a guard.
     fn default() -> Self {
         Self {
             guard: Guard::Closed,
+            variant_guard: Guard::Open,
             path: "/api/s3".to_owned(),
             root: String::new(),
             behind_proxy: false,
@@ -102,6 +115,21 @@ impl RouterOptions {
         <L::Service as Service<Request>>::Future: Send + 'static,
     {
         self.guard = Guard::Layer(Box::new(|routes| routes.route_layer(guard)));
+        self
+    }
+
+    /// Puts a layer of the application's around the variants that are made on demand. Without one they are
+    /// open, because pages use them; they are bounded as they are.
+    #[must_use]
+    pub fn with_variant_guard<L>(mut self, guard: L) -> Self
+    where
+        L: Layer<Route> + Clone + Send + Sync + 'static,
+        L::Service: Service<Request> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Request>>::Response: IntoResponse + 'static,
+        <L::Service as Service<Request>>::Error: Into<Infallible> + 'static,
+        <L::Service as Service<Request>>::Future: Send + 'static,
+    {
+        self.variant_guard = Guard::Layer(Box::new(|routes| routes.route_layer(guard)));
         self
     }
 
@@ -150,6 +178,8 @@ impl fmt::Debug for RouterOptions {
 struct Routes {
     store: ImageStore,
     place: Place,
+    /// Where the routes of variants begin.
+    variants: String,
 }
 
 type Shared = ::axum::extract::State<Arc<Routes>>;
@@ -171,7 +201,12 @@ pub fn router(store: ImageStore, options: RouterOptions) -> Router {
         .map(|local| local.base_url().to_owned());
     let place = Place::new(base_url.as_deref(), options.root, options.behind_proxy);
     let mount_point = base_url.is_some().then(|| place.mount_point().to_owned());
-    let routes = Arc::new(Routes { store, place });
+    let variants = format!("{}/variant/", options.path);
+    let routes = Arc::new(Routes {
+        store,
+        place,
+        variants,
+    });
 
     let path = |name: &str| format!("{}/{name}", options.path);
     let guarded = match options.guard {
@@ -183,10 +218,11 @@ pub fn router(store: ImageStore, options: RouterOptions) -> Router {
         Guard::Layer(_) => requests::routes(path),
     }
     .with_state(Arc::clone(&routes));
-    let guarded = match options.guard {
-        Guard::Layer(guard) => guard(guarded),
-        Guard::Closed | Guard::Open => guarded,
-    };
+    let guarded = options.guard.around(guarded);
+    let variants = Router::new()
+        .route(&path("variant/{name}/{*key}"), get(variant::variant))
+        .with_state(Arc::clone(&routes));
+    let guarded = guarded.merge(options.variant_guard.around(variants));
     let Some(mount_point) = mount_point else {
         return guarded;
     };

@@ -1,5 +1,7 @@
 //! Stored images, as S3 would serve them.
 
+use std::borrow::Cow;
+
 use ::axum::body::Body;
 use ::axum::extract::{Request, State};
 use ::axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
@@ -28,7 +30,12 @@ pub(super) async fn serve(State(routes): Shared, request: Request) -> Response {
     }
 }
 
-fn not_found() -> Response {
+/// A path without its escapes. axum's own decoding takes bytes that are no text for a bad request.
+pub(super) fn decoded(path: &str) -> Option<Cow<'_, str>> {
+    percent_decode_str(path).decode_utf8().ok()
+}
+
+pub(super) fn not_found() -> Response {
     refusal(404, "not_found", "this image does not exist", None)
 }
 
@@ -39,13 +46,12 @@ async fn answer(
     headers: &HeaderMap,
 ) -> Result<Response> {
     let store = &routes.store;
-    // Not axum's own decoding, which takes bytes that are no text for a bad request.
     let path = uri
         .path()
         .strip_prefix(routes.place.mount_point())
         .unwrap_or_default();
     let path = path.strip_prefix('/').unwrap_or_default();
-    let Ok(path) = percent_decode_str(path).decode_utf8() else {
+    let Some(path) = decoded(path) else {
         return Ok(not_found());
     };
     let key = store.public_key(&path)?;

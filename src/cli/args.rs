@@ -487,7 +487,7 @@ fn origin(text: &str) -> Result<String, String> {
 
 fn shard(text: &str) -> Result<crate::ops::Shard, String> {
     text.parse()
-        .map_err(|error: crate::Error| error.to_string())
+        .map_err(|error: crate::error::Error| error.to_string())
 }
 
 fn url_map(text: &str) -> Result<PathBuf, String> {

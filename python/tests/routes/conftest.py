@@ -15,6 +15,8 @@ from routes.service import ALWAYS, COMMANDS, Client, running
 
 from support import SECRET, Server
 
+VARIANTS = '{"thumb": {"max_width": 100}, "poster": {"max_width": 50, "lazy": true}}'
+
 Serve = Callable[..., Client]
 
 
@@ -47,7 +49,7 @@ def serve(framework: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
                     "LABLINK_STORAGE_SECRET": SECRET,
                     "LABLINK_STORAGE_FSYNC": "false",
                     "LABLINK_STORAGE_MAX_UPLOAD_BYTES": str(16 << 20),
-                    "LABLINK_STORAGE_VARIANTS": '{"thumb": {"max_width": 100}}',
+                    "LABLINK_STORAGE_VARIANTS": VARIANTS,
                 }
                 base = services.enter_context(running(framework, environment | variables, log))
                 started[described] = Client(base, directory=directory, log=log)
