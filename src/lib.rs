@@ -132,7 +132,7 @@ pub use self::url::{
     Urls,
 };
 #[cfg(feature = "store")]
-pub use backend::{ObjectInfo, StorageError};
+pub use backend::{ObjectInfo, ObjectVersion, StorageError};
 pub use config::{
     BackendConfig, CloudFrontConfig, Config, ConfigBuilder, ConfigError, CredentialsChain,
     CredentialsSource, DirectUpload, LocalConfig, Reach, RetryPreset, S3Config, Setting,

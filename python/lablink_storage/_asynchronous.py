@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ._types import (
         ObjectInfo,
+        ObjectVersion,
         PresignedPost,
         PresignedRequest,
         ReceivedPost,
@@ -150,6 +151,7 @@ class AsyncImageStore:
         filename: str | None = None,
         *,
         optimize: OptimizeOptions | None = None,
+        context: Any = None,
     ) -> StoredImage:
         """As ``ImageStore.upload``; ``file`` may also be an async file object (Starlette's ``UploadFile``,
         aiofiles) or an async iterator of bytes."""
@@ -157,7 +159,24 @@ class AsyncImageStore:
         name = filename if filename is not None else _name_of(file)
         async with self._turn():
             data = await _bytes_of(file, most)
-            image: StoredImage = await _start(self._store.upload, data, name, optimize=optimize)
+            image: StoredImage = await _start(
+                self._store.upload, data, name, optimize=optimize, context=context
+            )
+            return image
+
+    async def upload_from_url(
+        self,
+        url: str,
+        filename: str | None = None,
+        *,
+        optimize: OptimizeOptions | None = None,
+        context: Any = None,
+    ) -> StoredImage:
+        """As ``ImageStore.upload_from_url``."""
+        async with self._turn():
+            image: StoredImage = await _start(
+                self._store.upload_from_url, url, filename, optimize=optimize, context=context
+            )
             return image
 
     async def get(self, key: str) -> bytes:
@@ -228,9 +247,23 @@ class AsyncImageStore:
         """As ``ImageStore.delete``."""
         await _start(self._store.delete, key)
 
-    async def promote(self, key: str) -> StoredImage:
+    async def versions(self, key: str) -> builtins.list[ObjectVersion]:
+        """As ``ImageStore.versions``."""
+        versions: builtins.list[ObjectVersion] = await _start(self._store.versions, key)
+        return versions
+
+    async def restore(self, key: str, version: str | None = None) -> ObjectInfo:
+        """As ``ImageStore.restore``."""
+        info: ObjectInfo = await _start(self._store.restore, key, version)
+        return info
+
+    async def erase(self, key: str) -> None:
+        """As ``ImageStore.erase``."""
+        await _start(self._store.erase, key)
+
+    async def promote(self, key: str, *, context: Any = None) -> StoredImage:
         """As ``ImageStore.promote``."""
-        image: StoredImage = await _start(self._store.promote, key)
+        image: StoredImage = await _start(self._store.promote, key, context=context)
         return image
 
     async def receive_post(

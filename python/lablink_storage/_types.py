@@ -163,6 +163,27 @@ class ObjectInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectVersion:
+    """A version of an object, in a bucket that keeps them."""
+
+    version: str
+    """Its id, for ``ImageStore.restore``."""
+    is_latest: bool
+    is_deleted: bool
+    """True for the mark of a deletion, which has no bytes."""
+    size: int
+    """Bytes."""
+    e_tag: str | None
+    last_modified: datetime
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as a dict that JSON takes: ``last_modified`` as RFC 3339."""
+        values = {name: getattr(self, name) for name in self.__slots__}
+        values["last_modified"] = _timestamp(self.last_modified)
+        return values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """The state of the store, in words that can be shown."""
 

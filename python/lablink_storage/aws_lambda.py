@@ -85,4 +85,4 @@ def _whole(store: ImageStore, event: Mapping[str, Any]) -> None:
     failed = [outcome for outcome in report["outcomes"] if outcome["outcome"] == "failed"]
     if failed:
         reason = f"{len(failed)} uploads could not be promoted now: {failed[0]['reason']}"
-        raise UnavailableError(reason, failed[0]["hint"])
+        raise UnavailableError(reason, failed[0]["hint"], True)

@@ -107,7 +107,7 @@ def register(app: celery.Celery, store: ImageStore, *, name: str = "lablink_stor
         if not report["ok"]:
             failed = [outcome for outcome in report["outcomes"] if outcome["outcome"] == "failed"]
             reason = f"{len(failed)} uploads could not be promoted now: {failed[0]['reason']}"
-            raise _again(self, UnavailableError(reason, failed[0]["hint"]))
+            raise _again(self, UnavailableError(reason, failed[0]["hint"], True))
         outcomes: list[dict[str, Any]] = report["outcomes"]
         return outcomes
 
@@ -118,7 +118,7 @@ def register(app: celery.Celery, store: ImageStore, *, name: str = "lablink_stor
             raise _again(self, error) from None
         if report.stopped and self.request.retries < _RETRIES:
             # It goes on where it stopped.
-            raise _again(self, UnavailableError(report.stopped, report.hint))
+            raise _again(self, UnavailableError(report.stopped, report.hint, True))
         return report.to_dict()
 
     def add_reports(self: celery.Task, reports: Iterable[dict[str, Any]]) -> dict[str, Any]:

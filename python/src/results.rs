@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lablink_storage as core;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyModule};
+use pyo3::types::{PyBytes, PyDict, PyList, PyModule};
 
 static TYPES: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 
@@ -132,6 +132,24 @@ pub(crate) fn object_info<'py>(py: Python<'py>, info: &core::ObjectInfo) -> Obje
         last_modified: info.last_modified,
         variant: &info.variant,
     })
+}
+
+pub(crate) fn object_versions<'py>(
+    py: Python<'py>,
+    versions: &[core::ObjectVersion],
+) -> Object<'py> {
+    let all = PyList::empty(py);
+    for version in versions {
+        all.append(make!(py, "ObjectVersion", {
+            version: &version.version,
+            is_latest: version.is_latest,
+            is_deleted: version.is_deleted,
+            size: version.size,
+            e_tag: &version.e_tag,
+            last_modified: version.last_modified,
+        })?)?;
+    }
+    Ok(all.into_any())
 }
 
 pub(crate) fn status<'py>(py: Python<'py>, status: &core::Status) -> Object<'py> {

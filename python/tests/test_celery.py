@@ -117,9 +117,8 @@ def test_four_workers_of_which_one_is_killed(
     assert all(thumb.stat().st_mtime_ns == when for thumb, when in seen.items()), "none was written twice"
 
 
-def test_tasks_retry_what_may_succeed_later(tmp_path: Path, picture: bytes) -> None:
+def test_a_task_that_comes_twice_is_done_once(tmp_path: Path, picture: bytes) -> None:
     from celery import Celery
-    from celery.exceptions import Retry
 
     from lablink_storage import InvalidKeyError
     from lablink_storage.celery import register
@@ -140,15 +139,19 @@ def test_tasks_retry_what_may_succeed_later(tmp_path: Path, picture: bytes) -> N
     assert (report["images"], report["made"]) == (1, 1)
     assert tasks.handle_event.delay({"Records": []}).get() == []
 
-    nobody = ImageStore.s3(
-        "lab", endpoint_url="http://127.0.0.1:9", access_key_id="a", secret_access_key="b", deadline=0.2
-    )
-    away = register(app, nobody, name="away")
-    app.conf.task_eager_propagates = False
-    away.promote.max_retries = 0
-    failed = away.promote.apply(args=[post.key.replace(".jpg", ".png")])
-    assert failed.state == "FAILURE" and getattr(failed.result, "retryable", None) is True
-    away.promote.max_retries = 8
-    with pytest.raises(Retry):
-        away.promote.push_request(called_directly=False, is_eager=False, retries=0, id="1")
-        away.promote.run(post.key)
+
+def test_what_may_succeed_later_is_tried_again() -> None:
+    from lablink_storage import InvalidImageError, UnavailableError
+    from lablink_storage.celery import _again
+
+    class Task:
+        class request:
+            retries = 3
+
+        def retry(self, *, exc: Exception, countdown: int, throw: bool) -> Exception:
+            return RuntimeError(f"again in {countdown} s: {exc}")
+
+    away = UnavailableError("out of reach", "try again", True)
+    assert str(_again(Task(), away)) == "again in 8 s: out of reach"  # type: ignore[arg-type]
+    wrong = InvalidImageError("no image", None)
+    assert _again(Task(), wrong) is wrong  # type: ignore[arg-type]

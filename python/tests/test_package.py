@@ -175,3 +175,6 @@ def test_the_command_line(picture: bytes, tmp_path: Path) -> None:
     wrong = run("no-such-command")
     assert wrong.returncode == 2 and "Traceback" not in wrong.stderr
     assert "lablink-storage" in run("--help").stdout
+    installed = Path(sys.executable).with_name("lablink-storage")
+    version = subprocess.run([installed, "--version"], capture_output=True, text=True)
+    assert version.stdout.startswith("lablink-storage "), version.stderr

@@ -93,8 +93,10 @@ async fn upload_url(State(routes): Shared, request: Request) -> Result<Response,
         })
         .into_response());
     }
-    let mut options = PresignPostOptions::default();
-    options.content_type = content_type;
+    let options = PresignPostOptions {
+        content_type,
+        ..PresignPostOptions::default()
+    };
     let mut request = store.presigned_post(filename, options).await?;
     request.url = routes
         .place

@@ -20,6 +20,7 @@ pub(crate) enum Operation {
     Health,
     Sign,
     Sweep,
+    Versions,
 }
 
 impl Operation {
@@ -34,6 +35,7 @@ impl Operation {
             Self::Health => "status",
             Self::Sign => "sign",
             Self::Sweep => "sweep",
+            Self::Versions => "versions",
         }
     }
 }

@@ -28,6 +28,7 @@ mod put;
 mod s3;
 #[cfg(all(test, feature = "local"))]
 mod tests;
+mod versions;
 #[cfg(feature = "local")]
 mod walk;
 
@@ -41,6 +42,7 @@ pub use error::StorageError;
 pub use object::ObjectInfo;
 pub(crate) use object::PutOptions;
 pub(crate) use presigner::Presigner;
+pub use versions::ObjectVersion;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -65,12 +65,24 @@ impl Backend {
         range: Option<Range<u64>>,
         call: Arc<Call>,
     ) -> Outcome<(ObjectInfo, Bytes)> {
+        self.read_version(key, None, range, call).await
+    }
+
+    /// Reads an object, or one of its earlier versions.
+    pub(super) async fn read_version(
+        &self,
+        key: &ObjectKey,
+        version: Option<&str>,
+        range: Option<Range<u64>>,
+        call: Arc<Call>,
+    ) -> Outcome<(ObjectInfo, Bytes)> {
         let max_bytes = call.most();
         let context = self.context(Operation::Get, Some(key));
         let start = range.as_ref().map(|range| range.start);
         let read = || async {
             let mut options = GetOptions::new();
             options.range = range.clone().map(GetRange::Bounded);
+            options.version = version.map(str::to_owned);
             let found = self
                 .inner
                 .store

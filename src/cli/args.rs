@@ -59,6 +59,17 @@ pub(super) enum Command {
         after_help = "Example:\n  lablink-storage rm components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg\n\nRemoving an image that does not exist succeeds."
     )]
     Rm(Rm),
+    /// List the versions of an image, in a bucket with versioning
+    #[command(
+        after_help = "Example:\n  lablink-storage versions components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg"
+    )]
+    Versions(Versions),
+    /// Bring a deleted image back, in a bucket with versioning
+    #[command(after_help = "Examples:\n  \
+        lablink-storage restore components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg\n  \
+        lablink-storage restore components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg --version 3sL4kqtJlcpXroDTDmJ\n\n\
+        Variants and original come back with it. A version is copied over; none is removed.")]
+    Restore(Restore),
     /// Print the public URL of a key
     #[command(
         after_help = "Example:\n  lablink-storage url components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg"
@@ -178,6 +189,26 @@ pub(super) struct Rm {
     /// Keys or public URLs
     #[arg(required = true, value_name = "KEY|URL")]
     pub(super) keys: Vec<String>,
+    /// Remove every version for good, in a bucket with versioning: nothing brings it back
+    #[arg(long)]
+    pub(super) all_versions: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Versions {
+    /// Key or public URL
+    #[arg(value_name = "KEY|URL")]
+    pub(super) key: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Restore {
+    /// Key or public URL
+    #[arg(value_name = "KEY|URL")]
+    pub(super) key: String,
+    /// Put this version in the place of the present one
+    #[arg(long = "version", value_name = "ID")]
+    pub(super) version_id: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -456,7 +487,7 @@ fn origin(text: &str) -> Result<String, String> {
 
 fn shard(text: &str) -> Result<crate::ops::Shard, String> {
     text.parse()
-        .map_err(|error: crate::Error| error.to_string())
+        .map_err(|error: crate::error::Error| error.to_string())
 }
 
 fn url_map(text: &str) -> Result<PathBuf, String> {

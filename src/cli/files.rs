@@ -206,7 +206,7 @@ pub(super) async fn ls(context: &Context, arguments: Ls) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-fn entry(store: &ImageStore, info: &ObjectInfo) -> Value {
+pub(super) fn entry(store: &ImageStore, info: &ObjectInfo) -> Value {
     json!({
         "key": info.key.as_str(),
         "url": store.public_url(&info.key),
@@ -242,8 +242,14 @@ pub(super) async fn rm(context: &Context, arguments: Rm) -> Result<Outcome> {
         .run(&names, |index| {
             let (store, key) = (&store, &keys[index]);
             async move {
-                store.delete(key).await?;
-                let (line, entry) = (format!("{key}: removed"), json!(key));
+                let line = if arguments.all_versions {
+                    store.erase(key).await?;
+                    format!("{key}: removed, all versions of it")
+                } else {
+                    store.delete(key).await?;
+                    format!("{key}: removed")
+                };
+                let entry = json!(key);
                 Ok(Done { line, entry })
             }
         })

@@ -20,6 +20,7 @@ mod presign;
 mod regenerate;
 mod setup;
 mod sweep;
+mod versions;
 
 use std::env::VarError;
 use std::ffi::OsString;
@@ -148,6 +149,8 @@ fn dispatch(context: &Context, command: Command) -> Result<Outcome> {
             Command::Ls(arguments) => files::ls(context, arguments).await,
             Command::Rm(arguments) => files::rm(context, arguments).await,
             Command::Promote(arguments) => files::promote(context, arguments).await,
+            Command::Versions(arguments) => versions::list(context, arguments).await,
+            Command::Restore(arguments) => versions::restore(context, arguments).await,
             Command::Status => files::status(context).await,
             Command::Presign(arguments) => presign::run(context, arguments).await,
             Command::Doctor(arguments) => doctor::run(context, arguments).await,

@@ -18,6 +18,8 @@ mod credentials;
 mod disposition;
 mod error;
 mod hash;
+#[cfg(feature = "s3")]
+mod header;
 mod local;
 mod policy;
 mod presign;
@@ -38,6 +40,8 @@ pub use error::SignError;
 pub(crate) use hash::hex;
 #[cfg(feature = "store")]
 pub(crate) use hash::sha256_hex;
+#[cfg(feature = "s3")]
+pub(crate) use header::Request;
 pub use local::{LocalSigner, ResponseHeaders};
 pub use policy::{Condition, PostPolicy};
 pub use presign::Presign;

@@ -355,7 +355,7 @@ impl fmt::Debug for SigV4 {
 }
 
 /// `HMAC(HMAC(HMAC(HMAC("AWS4" + secret, date), region), service), "aws4_request")`, every step wiped.
-fn signing_key(
+pub(super) fn signing_key(
     secret: &str,
     date: &str,
     region: &str,
@@ -372,7 +372,7 @@ fn signing_key(
     Ok(key)
 }
 
-fn string_to_sign(date_time: &str, scope: &str, canonical: &str) -> String {
+pub(super) fn string_to_sign(date_time: &str, scope: &str, canonical: &str) -> String {
     let digest = hash::sha256_hex(canonical.as_bytes());
     format!("{ALGORITHM}\n{date_time}\n{scope}\n{digest}")
 }

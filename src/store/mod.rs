@@ -21,6 +21,7 @@ mod stream;
 mod sweep;
 mod tombstone;
 mod upload;
+mod versions;
 mod work;
 mod write;
 

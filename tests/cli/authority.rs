@@ -26,7 +26,11 @@ fn is_reached(done: &Done, expected: bool, case: &str) {
     assert_eq!(done.code == 0, expected, "{case}: {}{}", done.out, done.err);
     if !expected {
         assert!(done.err.contains("AWS_CA_BUNDLE"), "{case}: {}", done.err);
-        assert!(done.err.contains("UnknownIssuer"), "{case}: {}", done.err);
+        assert!(
+            done.err.contains("invalid peer certificate"),
+            "{case}: {}",
+            done.err
+        );
     }
 }
 
@@ -44,7 +48,7 @@ async fn a_private_authority_is_trusted_where_a_variable_names_it() {
         (&[(bundle, &house), (file, &other)], true),
     ];
     for (number, (trusted, expected)) in cases.into_iter().enumerate() {
-        let done = shell(&house, trusted).run(&["status"]);
+        let done = shell(&house, trusted).run(&["ls"]);
         is_reached(&done, expected, &format!("case {number}"));
     }
     // What is no certificate beside the one that is needed does not hide it.
@@ -52,11 +56,9 @@ async fn a_private_authority_is_trusted_where_a_variable_names_it() {
     let odd = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let file = shell.write("odd.pem", format!("{odd}{}", house.certificate).as_bytes());
     let shell = shell.with(bundle, &file.display().to_string());
-    is_reached(&shell.run(&["status"]), true, "an odd one beside it");
+    is_reached(&shell.run(&["ls"]), true, "an odd one beside it");
     let file = shell.write("none.pem", odd.as_bytes());
-    let done = shell
-        .with(bundle, &file.display().to_string())
-        .run(&["status"]);
+    let done = shell.with(bundle, &file.display().to_string()).run(&["ls"]);
     assert_ne!(done.code, 0);
     assert!(done.err.contains("AWS_CA_BUNDLE"), "{}", done.err);
 }
@@ -74,11 +76,12 @@ async fn the_systems_certificates_are_trusted_all_the_same() {
         &[("AWS_CA_BUNDLE", &house), ("SSL_CERT_FILE", &house)],
     ] {
         let shell = shell(&public, trusted);
-        let case = format!("{:?}", trusted.iter().map(|(name, _)| name));
-        is_reached(&shell.run(&["status"]), false, &case);
+        let names: Vec<&str> = trusted.iter().map(|(name, _)| *name).collect();
+        let case = names.join(" and ");
+        is_reached(&shell.run(&["ls"]), false, &case);
         shell.write("system/public.pem", public.certificate.as_bytes());
         let mount = "mount --bind system /etc/ssl/certs";
-        let Some(done) = mounted(&shell, mount, "", "", &["status"]) else {
+        let Some(done) = mounted(&shell, mount, "", "", &["ls"]) else {
             return;
         };
         is_reached(&done, true, &case);

@@ -3,15 +3,18 @@
 use serde_json::Value;
 
 use crate::common::images;
+use crate::common::s3::Server;
 use crate::shell::Shell;
 
-const COMMANDS: [&[&str]; 19] = [
+const COMMANDS: [&[&str]; 21] = [
     &["put"],
     &["get"],
     &["ls"],
     &["rm"],
     &["url"],
     &["promote"],
+    &["versions"],
+    &["restore"],
     &["status"],
     &["presign"],
     &["presign", "get"],
@@ -301,6 +304,39 @@ fn a_reader_that_goes_away_is_no_crash() {
     ]);
     let done = crate::shell::finish(command, b"");
     assert!(!done.err.contains("panicked"), "{}", done.err);
+}
+
+/// A deletion is undone, and an erased image is gone, on a bucket with versioning.
+#[tokio::test]
+async fn versions_restore_and_rm_all_versions() {
+    let Some(server) = Server::from_env() else {
+        return;
+    };
+    let bucket = server.bucket().await;
+    let on = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    bucket.send("PUT", "?versioning", on).await.ok();
+    let shell =
+        Shell::s3(&server, &bucket.name, &server.keys).with("LABLINK_STORAGE_CREATE_ONLY", "false");
+    shell.write("a.jpg", &images::jpeg(40, 30));
+    let stored = shell.run(&["put", "a.jpg", "--json"]).ok().json();
+    let key = stored["images"][0]["key"].as_str().expect("a key");
+    assert_eq!(shell.run(&["restore", key]).code, 1);
+    shell.run(&["rm", key]).ok();
+    let listed = shell.run(&["versions", key, "--json"]).ok().json();
+    assert_eq!(listed["versions"][0]["is_deleted"], true, "{listed}");
+    let words = shell.run(&["versions", key]).ok().out;
+    assert!(
+        words.contains(" deleted ") && words.contains("(latest)"),
+        "{words}"
+    );
+    let back = shell.run(&["restore", key, "--json"]).ok().json();
+    assert_eq!(back["size"], stored["images"][0]["size"]);
+    let first = listed["versions"][1]["version"].as_str().expect("an id");
+    shell.run(&["restore", key, "--version", first]).ok();
+    shell.run(&["rm", "--all-versions", key]).ok();
+    let listed = shell.run(&["versions", key, "--json"]).ok().json();
+    assert_eq!(listed["versions"], serde_json::json!([]));
+    assert_eq!(shell.run(&["restore", key]).code, 1);
 }
 
 #[test]

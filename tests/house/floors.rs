@@ -91,6 +91,12 @@ fn objections(path: &Path, text: &str) -> Vec<String> {
                 .chars()
                 .take_while(|c| c.is_alphanumeric() || *c == '_')
                 .collect();
+            // The crate's own error goes by its short name.
+            let name = if name == "Error" {
+                "error".to_owned()
+            } else {
+                name
+            };
             match name.chars().next() {
                 Some(c) if c.is_lowercase() => {
                     if let Some(why) = objection(room, &name) {

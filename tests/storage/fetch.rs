@@ -307,11 +307,11 @@ async fn a_column_of_urls_becomes_images_with_a_map() {
         (2, 1, 3),
         "{report:?}"
     );
-    let kinds: Vec<&str> = report.failures.iter().map(|failure| failure.kind).collect();
+    let kinds: Vec<ErrorKind> = report.failures.iter().map(|failure| failure.kind).collect();
     assert_eq!(
         kinds
             .iter()
-            .filter(|kind| **kind == "policy_violation")
+            .filter(|kind| **kind == ErrorKind::PolicyViolation)
             .count(),
         2,
         "{kinds:?}"

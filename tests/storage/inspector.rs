@@ -194,7 +194,7 @@ async fn what_is_not_agreed_to_is_not_stored() {
                 .await
                 .expect("a report");
             assert_eq!((report.copied, report.failed), (0, 1), "{report:?}");
-            assert_eq!(report.failures[0].kind, kind.as_str());
+            assert_eq!(report.failures[0].kind, kind);
         }
         let seen = inspector.take();
         assert_eq!(seen.len(), 5);

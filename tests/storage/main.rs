@@ -22,3 +22,4 @@ mod secrets;
 mod signed_urls;
 mod tracing;
 mod vectors;
+mod versions;

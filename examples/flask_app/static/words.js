@@ -38,6 +38,7 @@ export function inWords(status, body) {
     invalid_image: "The photo is damaged and cannot be read. Please choose another one.",
     limit_exceeded: `The photo is too large: at most ${megabytes} MB.`,
     policy_violation: "The storage did not accept the upload. Please try again.",
+    rejected: body?.message,
     not_found: "It does not exist any more. Please reload the page.",
     unavailable: "The storage is busy. Please try again in a moment.",
     timeout: "The storage took too long. Please try again in a moment.",

@@ -5,6 +5,8 @@ mod credentials;
 mod headers;
 mod http;
 mod listing;
+mod request;
+mod versions;
 
 pub(super) use credentials::CredentialsFailure;
 pub(super) use headers::{Told, md5_hex};
@@ -29,6 +31,9 @@ pub(super) struct S3 {
     store: AmazonS3Opaque,
     config: S3Config,
     credentials: Arc<Provider>,
+    client: reqwest::Client,
+    /// The bucket's URL on the endpoint itself.
+    server: String,
 }
 
 /// object_store's client prints its configuration, secrets included.
@@ -60,11 +65,11 @@ impl S3 {
             .with_bucket_name(bucket.bucket())
             .with_region(bucket.region())
             // The address has the bucket already, in the host or in the path.
-            .with_endpoint(address)
+            .with_endpoint(&address)
             .with_virtual_hosted_style_request(true)
             .with_credentials(Arc::clone(&credentials) as _)
             .with_http_connector(http::Connector {
-                client,
+                client: client.clone(),
                 deadline: config.deadline(),
             })
             .with_client_options(ClientOptions::new().with_allow_http(true))
@@ -79,6 +84,8 @@ impl S3 {
             store: AmazonS3Opaque(Arc::new(store)),
             config: bucket.clone(),
             credentials,
+            client,
+            server: address,
         })
     }
 

@@ -47,7 +47,7 @@ impl Examination<'_> {
         let shown = directory.display();
         match std::fs::metadata(directory) {
             Ok(found) if found.is_dir() => {
-                self.findings.ok("directory", format!("{shown} is there"));
+                self.findings.ok("directory", format!("{shown} exists"));
                 true
             }
             Ok(_) => {

@@ -180,12 +180,29 @@ impl Examination<'_> {
         }
     }
 
+    /// Removes what a bucket with versioning keeps of a probe. Without the rights it stays, until the bucket's
+    /// lifecycle ends it.
+    async fn remove_versions(&self, key: &ObjectKey) {
+        let backend = self.backend();
+        let removal = async {
+            let kept = backend.versions(key.as_str(), |found| found == key).await?;
+            for (_, version) in kept {
+                backend.delete_version(key, &version.version).await?;
+            }
+            Ok::<_, Error>(())
+        };
+        if let Err(trouble) = self.within(removal).await {
+            tracing::debug!(%key, problem = trouble.message, "versions of a probe stay");
+        }
+    }
+
     /// Removes every probe, whatever happened before.
     pub(super) async fn remove_probes(&mut self) {
         let mut left = Vec::new();
         let mut trouble = None;
         for key in std::mem::take(&mut self.probes) {
             let removed = self.within(self.backend().delete(&key)).await;
+            self.remove_versions(&key).await;
             if let Err(error) = removed {
                 trouble = Some(error);
                 left.push(key.to_string());

@@ -277,7 +277,7 @@ impl Copier {
         let there = self.there(key).await?;
         let mut is_new = there.is_none();
         if is_new {
-            if kind.reason().is_none() && variant_parent(key).is_none() {
+            if kind.reason().is_none() && variant_parent(key).is_none() && !key.is_original() {
                 store.inspect_copy(&bytes, key.as_str()).await?;
             }
             let cache_control = found.cache_control.clone();

@@ -237,6 +237,24 @@ fn iam_policy(setup: &Setup) -> Value {
             "Resource": bucket,
         }),
     ];
+    if setup.options.versioning || setup.options.replica.is_some() {
+        statements.push(json!({
+            "Sid": "ListRestoreAndEraseVersions",
+            "Effect": "Allow",
+            "Action": ["s3:GetObjectVersion", "s3:DeleteObjectVersion"],
+            "Resource": [
+                format!("{bucket}/{}/*", setup.options.prefix),
+                format!("{bucket}/{}/*", setup.pending_prefix()),
+                format!("{bucket}/originals/{}/*", setup.options.prefix),
+            ],
+        }));
+        statements.push(json!({
+            "Sid": "TellVersions",
+            "Effect": "Allow",
+            "Action": ["s3:GetBucketVersioning", "s3:ListBucketVersions"],
+            "Resource": bucket,
+        }));
+    }
     if let Some(key) = &setup.options.kms_key {
         let key = if key.starts_with("arn:") {
             key.clone()

@@ -35,13 +35,15 @@ pub(super) fn codec(format: ImageFormat) -> Codec {
 /// What can be done with a format.
 pub(super) struct Codec {
     /// Finds the parts of a file and reads what they say, without decoding any of them.
-    pub(super) open: for<'a> fn(&'a [u8], &Budget<'_>) -> Result<Box<dyn File + 'a>, OptimizeError>,
+    pub(super) open: Open,
     pub(super) encode: Encode,
     /// True if its files can be transparent.
     pub(super) has_alpha: bool,
     /// True if it is written from Y'CbCr planes where there are some.
     pub(super) takes_planes: fn(&OptimizeOptions) -> bool,
 }
+
+type Open = for<'a> fn(&'a [u8], &Budget<'_>) -> Result<Box<dyn File + 'a>, OptimizeError>;
 
 /// Writes a file with an EXIF block. The frame's alpha is gone where the format has none.
 type Encode =

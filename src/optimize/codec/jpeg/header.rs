@@ -134,13 +134,16 @@ impl<'a> Reader<'a> {
                 segments::DNL => self.spare = true,
                 segments::DHP => return Err(Error::Unsupported("hierarchical JPEG")),
                 segments::JPG => return Err(Error::Damaged("the reserved marker JPG")),
-                marker if is_frame(marker) => {
-                    if std::mem::replace(&mut self.has_frame, true) {
-                        return Err(SECOND_FRAME);
-                    }
-                }
+                marker if is_frame(marker) => self.only_frame()?,
                 _ => {}
             }
+        }
+    }
+
+    fn only_frame(&mut self) -> Result<(), Error> {
+        match std::mem::replace(&mut self.has_frame, true) {
+            true => Err(SECOND_FRAME),
+            false => Ok(()),
         }
     }
 

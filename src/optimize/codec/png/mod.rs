@@ -25,6 +25,9 @@ pub(super) const CODEC: Codec = Codec {
     takes_planes: |_| false,
 };
 
+/// A frame control, and whether it stands behind image data.
+type Control<'a> = (bool, &'a [u8]);
+
 /// A file whose chunks are found.
 #[derive(Default)]
 struct PngFile<'a> {
@@ -39,11 +42,11 @@ struct PngFile<'a> {
     color: u8,
     interlaced: bool,
     has_data: bool,
-    /// The first frame control, and whether it stands behind image data.
-    control: Option<(bool, &'a [u8])>,
+    /// The first frame control.
+    control: Option<Control<'a>>,
     is_animated: bool,
     /// Where the data of the first frame begins, and the control in front of it.
-    first_frame: Option<(Option<(bool, &'a [u8])>, usize)>,
+    first_frame: Option<(Option<Control<'a>>, usize)>,
     /// That frame, where the still image is not part of the animation.
     frame: Option<Frame>,
     /// Whether the decoder is given the chunks that make the picture and no others.

@@ -1,0 +1,124 @@
+//! Requests of our own, for what object_store has no calls.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::{Bytes, BytesMut};
+use object_store::Error;
+
+use super::super::call::{Answer, Broken, Call, Failure, Problem};
+use super::{S3, answer};
+use crate::sign::Request;
+
+/// Largest answer that is read.
+const MAX_ANSWER: usize = 16 << 20;
+
+/// Pauses between tries, in milliseconds. The operation's deadline bounds all of them.
+const PAUSES: [u64; 5] = [100, 300, 900, 2000, 4000];
+
+/// How long one try waits for its answer.
+const PATIENCE: Duration = Duration::from_secs(12);
+
+impl S3 {
+    /// Sends a request for the bucket, or for the object at `path` in it, and reads the answer of a success.
+    /// What passes is tried again; what came of it is noted on the current [`Call`].
+    pub(super) async fn send(
+        &self,
+        method: &'static str,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Bytes, Error> {
+        for pause in PAUSES.into_iter().map(Some).chain([None]) {
+            match (self.send_once(method, path, query).await, pause) {
+                (Err(true), Some(pause)) => {
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                }
+                (Ok(outcome), _) => return outcome,
+                (Err(_), _) => break,
+            }
+        }
+        Err(failed(Problem::new("the request failed")))
+    }
+
+    /// Sends it once. `Err` says whether another try may help.
+    async fn send_once(
+        &self,
+        method: &'static str,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Result<Bytes, Error>, bool> {
+        let signer = match self.signer().await {
+            Ok(signer) => signer,
+            Err(failure) => return Ok(Err(failed(failure))),
+        };
+        let signed = signer.sign(
+            &Request {
+                service: "s3",
+                region: self.region(),
+                method,
+                url: &format!("{}/{path}", self.server),
+                query,
+                body: b"",
+            },
+            SystemTime::now(),
+        );
+        let signed = match signed {
+            Ok(signed) => signed,
+            Err(error) => return Ok(Err(failed(error))),
+        };
+        Call::note(Call::sent);
+        let method = match method {
+            "DELETE" => reqwest::Method::DELETE,
+            _ => reqwest::Method::GET,
+        };
+        let mut request = self.client.request(method, &signed.url).timeout(PATIENCE);
+        for (name, value) in &signed.headers {
+            request = request.header(*name, value);
+        }
+        let sent = request.send().await;
+        let mut response = sent.map_err(|error| broken(&error))?;
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
+            if body.len() + chunk.len() > MAX_ANSWER {
+                Call::note(|call| call.failed(Failure::Foreign));
+                return Err(false);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let status = response.status();
+        if status.is_success() {
+            Call::note(|call| call.succeeded(status.as_u16()));
+            return Ok(Ok(body.freeze()));
+        }
+        let secrets: Vec<&str> = signed
+            .headers
+            .iter()
+            .map(|(_, value)| value.as_str())
+            .collect();
+        let answer: Answer = answer::read(status.as_u16(), response.headers(), &body, &secrets);
+        let again = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
+        Call::note(|call| call.failed(Failure::Answer(answer)));
+        Err(again)
+    }
+}
+
+/// A connection that failed: another one may not.
+fn broken(error: &reqwest::Error) -> bool {
+    let how = if error.is_timeout() {
+        Broken::Silent
+    } else if error.is_connect() {
+        Broken::Unreachable
+    } else {
+        Broken::Off
+    };
+    // The URL is signed in its headers alone; its query has keys.
+    let problem = Problem::of(error);
+    Call::note(|call| call.failed(Failure::Transport { how, problem }));
+    true
+}
+
+fn failed(source: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::Generic {
+        store: "S3",
+        source: Box::new(source),
+    }
+}

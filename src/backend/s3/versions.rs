@@ -1,0 +1,185 @@
+//! Versions of objects in a bucket that keeps them.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html>
+
+use object_store::Error;
+use quick_xml::Reader;
+use quick_xml::escape::resolve_predefined_entity;
+use quick_xml::events::Event;
+
+use super::super::call::{Call, Failure, Problem};
+use super::super::versions::ObjectVersion;
+use super::S3;
+use super::headers::date;
+use crate::key::{ObjectKey, percent_encode_path};
+
+/// One page of a listing of versions.
+#[derive(Debug, Default)]
+pub(in super::super) struct VersionPage {
+    /// Keys with their versions, the newest first.
+    pub(in super::super) versions: Vec<(ObjectKey, ObjectVersion)>,
+    /// The beginning of the next page: a key and a version.
+    pub(in super::super) next: Option<(String, String)>,
+}
+
+impl S3 {
+    /// Whether the bucket keeps versions, or has kept some.
+    pub(in super::super) async fn keeps_versions(&self) -> Result<bool, Error> {
+        let answer = self.send("GET", "", &[("versioning", "")]).await?;
+        let mut status = None;
+        walk(&answer, b"VersioningConfiguration", |path, text| {
+            if path == [b"Status"] {
+                status = Some(text.to_vec());
+            }
+        })?;
+        Ok(status.is_some_and(|status| status == b"Enabled" || status == b"Suspended"))
+    }
+
+    /// Lists versions of the keys that begin with `prefix`.
+    pub(in super::super) async fn version_page(
+        &self,
+        prefix: &str,
+        from: Option<&(String, String)>,
+    ) -> Result<VersionPage, Error> {
+        let mut query = vec![("versions", ""), ("prefix", prefix)];
+        if let Some((key, version)) = from {
+            query.push(("key-marker", key));
+            query.push(("version-id-marker", version));
+        }
+        read(&self.send("GET", "", &query).await?)
+    }
+
+    /// Removes one version for good.
+    pub(in super::super) async fn delete_version(
+        &self,
+        key: &ObjectKey,
+        version: &str,
+    ) -> Result<(), Error> {
+        let path = percent_encode_path(key.as_str());
+        let sent = self.send("DELETE", &path, &[("versionId", version)]).await;
+        sent.map(drop)
+    }
+}
+
+fn read(xml: &[u8]) -> Result<VersionPage, Error> {
+    let mut page = VersionPage::default();
+    let (mut key, mut entry) = (None, ObjectVersion::default());
+    let (mut is_truncated, mut next_key, mut next_version) = (false, None, None);
+    walk(xml, b"ListVersionsResult", |path, text| {
+        let words = || String::from_utf8(text.to_vec()).ok();
+        match path {
+            [b"IsTruncated"] => is_truncated = text == b"true",
+            [b"NextKeyMarker"] => next_key = words(),
+            [b"NextVersionIdMarker"] => next_version = words(),
+            [b"Version" | b"DeleteMarker", b"Key"] => {
+                key = words().and_then(|key| ObjectKey::parse(key).ok());
+            }
+            [_, b"VersionId"] => entry.version = words().unwrap_or_default(),
+            [_, b"IsLatest"] => entry.is_latest = text == b"true",
+            [b"Version", b"Size"] => {
+                entry.size = words().and_then(|size| size.parse().ok()).unwrap_or(0)
+            }
+            [b"Version", b"ETag"] => {
+                entry.e_tag = words().map(|tag| tag.trim_matches('"').to_owned())
+            }
+            [_, b"LastModified"] => {
+                let moment = words().and_then(|text| date(&text));
+                entry.last_modified = moment.unwrap_or_default().into();
+            }
+            [kind @ (b"Version" | b"DeleteMarker")] => {
+                let mut entry = std::mem::take(&mut entry);
+                entry.is_deleted = *kind == b"DeleteMarker";
+                // A key that no image can have is nobody's concern here.
+                page.versions.extend(key.take().map(|key| (key, entry)));
+            }
+            _ => {}
+        }
+    })?;
+    if is_truncated {
+        let (Some(key), Some(version)) = (next_key, next_version) else {
+            return Err(foreign());
+        };
+        page.next = Some((key, version));
+    }
+    Ok(page)
+}
+
+/// Calls `end` at the end of every element below the root, with its path and its text.
+fn walk(xml: &[u8], root: &[u8], mut end: impl FnMut(&[&[u8]], &[u8])) -> Result<(), Error> {
+    let mut reader = Reader::from_reader(xml.strip_prefix(b"\xef\xbb\xbf").unwrap_or(xml));
+    let mut path: Vec<Vec<u8>> = Vec::new();
+    let mut text = Vec::new();
+    loop {
+        match reader.read_event().map_err(|_| foreign())? {
+            Event::Start(start) => {
+                path.push(start.local_name().as_ref().to_vec());
+                if path[0] != root {
+                    return Err(foreign());
+                }
+                text.clear();
+            }
+            Event::Empty(empty) if path.is_empty() => {
+                let is_it = empty.local_name().as_ref() == root;
+                return if is_it { Ok(()) } else { Err(foreign()) };
+            }
+            Event::Text(part) => text.extend_from_slice(&part),
+            Event::CData(part) => text.extend_from_slice(&part),
+            Event::GeneralRef(reference) => match reference.resolve_char_ref() {
+                Ok(Some(letter)) => text.extend(letter.to_string().bytes()),
+                _ => {
+                    let named = std::str::from_utf8(&reference).ok();
+                    let named = named.and_then(resolve_predefined_entity);
+                    text.extend_from_slice(named.ok_or_else(foreign)?.as_bytes());
+                }
+            },
+            Event::End(_) => {
+                let names: Vec<&[u8]> = path.iter().skip(1).map(Vec::as_slice).collect();
+                if names.is_empty() {
+                    return Ok(());
+                }
+                end(&names, text.trim_ascii());
+                path.pop();
+                text.clear();
+            }
+            Event::Eof => return Err(foreign()),
+            _ => {}
+        }
+    }
+}
+
+fn foreign() -> Error {
+    Call::note(|call| call.failed(Failure::Foreign));
+    Error::Generic {
+        store: "S3",
+        source: Box::new(Problem::new("the answer is not that of an S3 server")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_and_delete_markers_are_read_in_their_order() {
+        let xml = br#"<?xml version="1.0" encoding="UTF-8"?>
+<ListVersionsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>lab</Name>
+<IsTruncated>true</IsTruncated><NextKeyMarker>a/b&amp;c.jpg</NextKeyMarker><NextVersionIdMarker>v0</NextVersionIdMarker>
+<DeleteMarker><Key>a/b.jpg</Key><VersionId>v2</VersionId><IsLatest>true</IsLatest>
+<LastModified>2026-11-26T10:00:00.000Z</LastModified><Owner><ID>x</ID></Owner></DeleteMarker>
+<Version><Key>a/b.jpg</Key><VersionId>v1</VersionId><IsLatest>false</IsLatest>
+<LastModified>2026-11-25T10:00:00.000Z</LastModified><ETag>&quot;abc&quot;</ETag><Size>42</Size></Version>
+<Version><Key>a//b.jpg</Key><VersionId>v1</VersionId><Size>1</Size></Version>
+</ListVersionsResult>"#;
+        let page = read(xml).expect("a page");
+        assert_eq!(page.next, Some(("a/b&c.jpg".to_owned(), "v0".to_owned())));
+        let [(key, marker), (_, version)] = &page.versions[..] else {
+            panic!("{page:?}");
+        };
+        assert_eq!(key.as_str(), "a/b.jpg");
+        assert!(marker.is_deleted && marker.is_latest && marker.version == "v2");
+        assert!(!version.is_deleted && !version.is_latest);
+        assert_eq!((version.size, version.e_tag.as_deref()), (42, Some("abc")));
+        for foreign in [&b""[..], b"<html></html>", b"<ListVersionsResult>", b"{}"] {
+            assert!(read(foreign).is_err());
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Versions of objects, on backends that keep them.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+
+use super::Backend;
+#[cfg(feature = "s3")]
+use super::Kind;
+use super::deadline::Outcome;
+use super::error::{Operation, StorageError};
+use super::object::ObjectInfo;
+use crate::key::ObjectKey;
+
+/// A version of an object, in a bucket that keeps them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ObjectVersion {
+    /// Its id, for [`restore`](crate::ImageStore::restore).
+    pub version: String,
+    /// True for the newest.
+    pub is_latest: bool,
+    /// True for the mark of a deletion, which has no bytes.
+    pub is_deleted: bool,
+    /// Its bytes.
+    pub size: u64,
+    /// The entity tag, without quotes.
+    pub e_tag: Option<String>,
+    /// Time of its writing.
+    pub last_modified: SystemTime,
+}
+
+impl Default for ObjectVersion {
+    fn default() -> Self {
+        Self {
+            version: String::new(),
+            is_latest: false,
+            is_deleted: false,
+            size: 0,
+            e_tag: None,
+            last_modified: SystemTime::UNIX_EPOCH,
+        }
+    }
+}
+
+impl Backend {
+    /// Fails where no versions are kept.
+    ///
+    /// # Errors
+    ///
+    /// `NotSupported` on other backends than S3, and where versioning was never turned on.
+    pub(crate) async fn check_versions(&self) -> Outcome<()> {
+        #[cfg(feature = "s3")]
+        if let Kind::S3(s3) = &self.inner.kind {
+            let call = self.call();
+            let context = self.context(Operation::Versions, None);
+            let keeps = self
+                .renewing(&call, context, || s3.keeps_versions())
+                .await?;
+            if keeps {
+                return Ok(());
+            }
+        }
+        Err(StorageError::not_supported(
+            Operation::Versions,
+            "no versions are kept here",
+            "turn versioning on for the bucket: lablink-storage setup --versioning",
+        )
+        .with_bucket(self.bucket()))
+    }
+
+    /// Lists all versions of the keys that begin with `prefix` and that `wanted` takes, the newest of each key
+    /// first.
+    pub(crate) async fn versions(
+        &self,
+        prefix: &str,
+        wanted: impl Fn(&ObjectKey) -> bool,
+    ) -> Outcome<Vec<(ObjectKey, ObjectVersion)>> {
+        let mut found = Vec::new();
+        #[cfg(feature = "s3")]
+        if let Kind::S3(s3) = &self.inner.kind {
+            let mut from = None;
+            loop {
+                let call = self.call();
+                let context = self.context(Operation::Versions, None);
+                let page = self
+                    .renewing(&call, context, || s3.version_page(prefix, from.as_ref()))
+                    .await?;
+                found.extend(page.versions.into_iter().filter(|(key, _)| wanted(key)));
+                // A listing that does not get on would have no end.
+                if page.next.is_none() || page.next == from {
+                    break;
+                }
+                from = page.next;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Reads a version of at most `most` bytes.
+    pub(crate) async fn get_version(
+        &self,
+        key: &ObjectKey,
+        version: &str,
+        most: u64,
+    ) -> Outcome<(ObjectInfo, Bytes)> {
+        let call = self.call().reading(most);
+        self.read_version(key, Some(version), None, call).await
+    }
+
+    /// Removes a version for good.
+    pub(crate) async fn delete_version(&self, key: &ObjectKey, version: &str) -> Outcome<()> {
+        #[cfg(feature = "s3")]
+        if let Kind::S3(s3) = &self.inner.kind {
+            let call = self.call();
+            let context = self.context(Operation::Delete, Some(key));
+            return self
+                .renewing(&call, context, || s3.delete_version(key, version))
+                .await;
+        }
+        self.check_versions().await
+    }
+}
