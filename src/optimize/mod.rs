@@ -73,7 +73,8 @@ pub struct SourceInfo {
     pub format: ImageFormat,
     /// Bytes of the encoded input.
     pub size: u64,
-    /// SHA-256 of the encoded input, in lower-case hexadecimal: the same file has the same.
+    /// SHA-256 of the encoded input, in lower-case hexadecimal: the same file has the same. A store fills it
+    /// in; [`optimize()`] alone hashes nothing and leaves it empty.
     #[serde(default)]
     pub sha256: String,
     /// Width in pixels as stored, before orientation.

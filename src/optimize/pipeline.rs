@@ -1,6 +1,5 @@
 //! The way of one image: open, decode once, then for every result resize, turn, convert, encode.
 
-use crate::digest::sha256_hex;
 use crate::format::ImageFormat;
 
 use super::attention::Attention;
@@ -62,7 +61,6 @@ pub(super) fn run(
         resizer: Resizer::default(),
         attention: None,
         looks: None,
-        sha256: sha256_hex(bytes),
         budget: &budget,
         keepable: !(decoded.truncated || decoded.spare || decoded.damaged > 0.0),
         damaged: decoded.damaged,
@@ -94,7 +92,6 @@ struct Job<'a> {
     resizer: Resizer,
     /// Of the first result, for all of them.
     looks: Option<Looks>,
-    sha256: String,
     /// Found for the first result that asks for it.
     attention: Option<Attention>,
     budget: &'a Budget<'a>,
@@ -146,7 +143,7 @@ impl Job<'_> {
             height,
             placeholder,
             dhash,
-            source: self.source.info(&self.sha256, self.damaged),
+            source: self.source.info(self.damaged),
         })
     }
 

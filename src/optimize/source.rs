@@ -47,12 +47,12 @@ impl<'a> Source<'a> {
         exif.map_or(1, exif::orientation)
     }
 
-    pub(super) fn info(&self, sha256: &str, damaged: f64) -> SourceInfo {
+    pub(super) fn info(&self, damaged: f64) -> SourceInfo {
         let facts = self.file.facts();
         SourceInfo {
             format: self.format,
             size: self.size as u64,
-            sha256: sha256.to_owned(),
+            sha256: String::new(),
             width: facts.width,
             height: facts.height,
             orientation: self.orientation(),

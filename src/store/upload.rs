@@ -13,6 +13,7 @@ use crate::key::ObjectKey;
 use crate::optimize::{
     OptimizeError, OptimizeOptions, OptimizedImage, optimize_inspected, optimize_with_variants,
 };
+use crate::sign::sha256_hex;
 use bytes::Bytes;
 
 /// An image and its variants, optimized and not yet stored.
@@ -147,13 +148,14 @@ impl ImageStore {
                     .clone()
                     .map(|variant| variant.options().clone().with_format(options.format))
                     .collect();
-                let (main, made, picture) = if with_picture {
+                let (mut main, made, picture) = if with_picture {
                     optimize_inspected(&bytes, &options, &wanted)?
                 } else {
                     let (main, made) = optimize_with_variants(&bytes, &options, &wanted)?;
                     (main, made, None)
                 };
-                let sha256 = crate::sign::sha256_hex(&main.data);
+                main.source.sha256 = sha256_hex(&bytes);
+                let sha256 = sha256_hex(&main.data);
                 let names = variants.map(|variant| variant.name().to_owned());
                 let variants = names.zip(made).collect();
                 Ok::<_, Error>((

@@ -3,8 +3,12 @@
 mod life;
 mod objects;
 mod open;
+mod receive;
 mod signed;
 mod streams;
+mod upload;
+mod urls;
+mod versions;
 
 pub(crate) use open::variables;
 
