@@ -109,7 +109,7 @@ class PolicyViolationError(StorageError):
 
 
 class RejectedError(StorageError, ValueError):
-    """An image that an inspector rejected. An inspector raises it, with the reason for whoever sent the image."""
+    """An image that an inspector rejected. An inspector raises it, with the reason for the sender."""
 
     code = "rejected"
     http_status = 422

@@ -22,7 +22,7 @@ class SourceInfo:
     size: int
     """Bytes of the encoded input."""
     sha256: str = ""
-    """SHA-256 of the encoded input, in lower-case hexadecimal: the same file has the same. Empty from optimize() alone."""
+    """SHA-256 of the encoded input, in lower-case hexadecimal. Empty from optimize() alone."""
     width: int
     """Width in pixels as stored, before orientation."""
     height: int

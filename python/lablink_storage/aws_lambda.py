@@ -1,8 +1,8 @@
 """AWS Lambda: promotes direct uploads as S3 tells of them.
 
-Name ``lablink_storage.aws_lambda.handler`` as the function's handler, and configure the store by its environment
-variables. Behind SQS, turn on ``ReportBatchItemFailures``: messages that could not be dealt with come again, or go
-to the dead-letter queue, and the others of their batch do not.
+Name ``lablink_storage.aws_lambda.handler`` as the function's handler, and configure the store by its
+environment variables. Behind SQS, turn on ``ReportBatchItemFailures``: messages that could not be dealt with
+come again, or go to the dead-letter queue, and the others of their batch do not.
 """
 
 from __future__ import annotations

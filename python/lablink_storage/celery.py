@@ -10,10 +10,10 @@
     tasks.promote.delay(post.key)
     report = tasks.regenerate(shards=8).get()
 
-A worker acknowledges a task when it is done, so that of a worker that is killed the task comes again, and may
-run twice. No task minds: a variant that is there is not written again, and of an upload that was promoted
-already ``promote`` returns nothing. Behind a broker without acknowledgements of its own, such as Redis, a task
-comes again after the broker's visibility timeout: set ``broker_transport_options`` to a time in which every task
+A worker acknowledges a task when it is done: the task of a worker that is killed comes again, and may run
+twice. No task minds: a variant that is there is not written again, and of an upload that was promoted already
+``promote`` returns nothing. Behind a broker without acknowledgements of its own, such as Redis, a task comes
+again after the broker's visibility timeout: set ``broker_transport_options`` to a time in which every task
 ends.
 """
 
@@ -44,10 +44,10 @@ class Tasks:
     """The tasks of one application. Each is called by ``delay`` and ``apply_async`` as any task is."""
 
     promote: celery.Task
-    """``promote(key)`` returns the image as ``StoredImage.to_dict`` has it, and ``None`` where there is no such
-    upload any more: it was promoted already."""
+    """``promote(key)`` returns the image as ``StoredImage.to_dict`` has it, and ``None`` where there is no
+    such upload any more: it was promoted already."""
     handle_event: celery.Task
-    """``handle_event(document)`` promotes what an S3 event notification tells of, a JSON text or its objects."""
+    """``handle_event(document)`` promotes the uploads that an S3 event notification names, text or objects."""
     regenerate_shard: celery.Task
     """``regenerate_shard(index, count, **options)`` does one share of :meth:`regenerate`."""
     add_reports: celery.Task
@@ -61,7 +61,7 @@ class Tasks:
             options: the keywords of :meth:`ImageStore.regenerate`, as far as JSON has them.
 
         Returns:
-            The result of all: ``get()`` returns one ``RegenerateReport.to_dict()``. It takes a result backend.
+            The combined result: ``get()`` returns one ``RegenerateReport.to_dict()``, by a result backend.
         """
         if shards < 1:
             raise ValueError("shards: at least 1")

@@ -78,7 +78,6 @@ def test_every_kind_has_the_status_of_the_contract(app: Flask, name: str, caplog
         "unsupported_format": 415,
         "rejected": 422,
         "policy_violation": 403,
-        "rejected": 422,
         "not_found": 404,
         "already_exists": 409,
         "not_supported": 501,
