@@ -47,7 +47,7 @@ class Tasks:
     """``promote(key)`` returns the image as ``StoredImage.to_dict`` has it, and ``None`` where there is no
     such upload any more: it was promoted already."""
     handle_event: celery.Task
-    """``handle_event(document)`` promotes the uploads that an S3 event notification names, text or objects."""
+    """``handle_event(document)`` promotes the uploads named in an S3 notification, as text or object."""
     regenerate_shard: celery.Task
     """``regenerate_shard(index, count, **options)`` does one share of :meth:`regenerate`."""
     add_reports: celery.Task
