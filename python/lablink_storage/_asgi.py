@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
 from werkzeug.datastructures import Headers
@@ -38,9 +39,12 @@ from ._requests import (
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Guard: TypeAlias = Callable[..., Any] | Literal[False] | None
 Handler: TypeAlias = Callable[["Exchange"], Awaitable[Answer]]
 
 log = logging.getLogger("lablink_storage.asgi")
+
+HOW = "pass guard=…, or guard=False to open it to everyone"
 
 _PATIENCE = 60
 """Seconds that a client may send nothing."""
@@ -237,3 +241,13 @@ async def send_answer(answer: Answer, pieces: AsyncIterator[bytes] | None, send:
         async for piece in pieces:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body", "body": answer.body if pieces is None else b""})
+
+
+async def called(guard: Callable[..., Any], request: Any) -> None:
+    """A guard that waits for nothing may still take its time: it has a thread of the loop's executor."""
+    if inspect.iscoroutinefunction(guard):
+        await guard(request)
+        return
+    outcome = await asyncio.to_thread(guard, request)
+    if inspect.isawaitable(outcome):
+        await outcome

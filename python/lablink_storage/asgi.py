@@ -19,15 +19,12 @@ everyone on purpose. Served images and received forms are for local files, at th
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from werkzeug.sansio.request import Request
 
 from ._answers import Answer, closed, error_answer, not_found, refusal
-from ._asgi import Exchange, Handler, Receive, Routes, Scope, Send, log, send_answer
+from ._asgi import HOW, Exchange, Guard, Handler, Receive, Routes, Scope, Send, called, log, send_answer
 from ._asynchronous import AsyncImageStore
 from ._exceptions import StorageError
 from ._lablink_storage import ImageStore
@@ -37,10 +34,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 __all__ = ["application", "error_response", "router"]
-
-Guard: TypeAlias = Callable[..., Any] | Literal[False] | None
-
-_HOW = "pass guard=…, or guard=False to open it to everyone"
 
 
 class application:  # noqa: N801 - it is called like a function
@@ -112,11 +105,11 @@ class application:  # noqa: N801 - it is called like a function
 
     async def _refused(self, request: Request, guard: Guard) -> Answer | None:
         if guard is None:
-            return closed(_HOW)
+            return closed(HOW)
         if guard is False:
             return None
         try:
-            await _called(guard, request)
+            await called(guard, request)
         except StorageError:
             raise
         except Exception as error:
@@ -132,16 +125,6 @@ def _not_allowed(methods: tuple[str, ...]) -> Answer:
     answer = refusal(405, "invalid_argument", "this address does not take that method", None)
     answer.headers["Allow"] = ", ".join(methods)
     return answer
-
-
-async def _called(guard: Callable[..., Any], request: Any) -> None:
-    """A guard that waits for nothing may still take its time: it has a thread of the loop's executor."""
-    if inspect.iscoroutinefunction(guard):
-        await guard(request)
-        return
-    outcome = await asyncio.to_thread(guard, request)
-    if inspect.isawaitable(outcome):
-        await outcome
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
@@ -164,71 +147,9 @@ def router(
     ``guard`` is a dependency of status, upload-url and promote, or a plain callable that takes the request;
     what it raises FastAPI answers. ``variant_guard`` is the same for the variants that are made on demand.
     """
-    from fastapi import APIRouter, Depends
-    from starlette.responses import Response
+    from ._fastapi import routes_of
 
-    routes = Routes(store)
-
-    class Exchanged(Response):
-        """The answer, sent as the application without a framework sends it."""
-
-        def __init__(self, handler: Handler) -> None:
-            super().__init__()
-            self._handler = handler
-
-        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-            exchange = Exchange(scope, receive)
-            answer = await routes.answered(self._handler, exchange)
-            await send_answer(answer, await routes.pieces(exchange, answer), send)
-
-    def endpoint(handler: Handler) -> Callable[..., Any]:
-        async def respond() -> Response:
-            return Exchanged(handler)
-
-        respond.__annotations__ = {"return": Response}
-        return respond
-
-    async def is_closed(_exchange: Exchange) -> Answer:
-        return closed(_HOW)
-
-    async def variant(exchange: Exchange) -> Answer:
-        name, _, key = exchange.path.partition(f"{prefix}/variant/")[2].partition("/")
-        return await routes.variant(exchange, name, key)
-
-    async def image(exchange: Exchange) -> Answer:
-        key = routes.key_of(exchange)
-        if not key:
-            return not_found()
-        exchange.key = key
-        return await routes.serve(exchange)
-
-    async def form(exchange: Exchange) -> Answer:
-        if routes.key_of(exchange) is None:
-            return refusal(404, "not_found", "there is nothing here", None)
-        return await routes.receive(exchange)
-
-    made = APIRouter()
-    dependencies = [Depends(_dependency(guard))] if callable(guard) else []
-    prefix = prefix.rstrip("/")
-    for name, handler, methods in (
-        ("status", routes.status, ["GET", "HEAD"]),
-        ("upload-url", routes.upload_url, ["POST"]),
-        ("promote", routes.promote, ["POST"]),
-    ):
-        respond = endpoint(is_closed if guard is None else handler)
-        made.add_api_route(f"{prefix}/{name}", respond, methods=methods, dependencies=dependencies)
-    made.add_api_route(
-        f"{prefix}/variant/{{name}}/{{key:path}}",
-        endpoint(is_closed if variant_guard is None else variant),
-        methods=["GET", "HEAD"],
-        dependencies=[Depends(_dependency(variant_guard))] if callable(variant_guard) else [],
-    )
-    for path in routes.mount_points():
-        made.add_api_route(
-            f"{path}/{{key:path}}", endpoint(image), methods=["GET", "HEAD"], include_in_schema=False
-        )
-        made.add_api_route(path or "/", endpoint(form), methods=["POST"], include_in_schema=False)
-    return made
+    return routes_of(Routes(store), guard, variant_guard, prefix.rstrip("/"))
 
 
 def error_response(error: StorageError) -> Response:
@@ -238,18 +159,3 @@ def error_response(error: StorageError) -> Response:
 
     answer = error_answer(error, log, "request")
     return Response(answer.body, answer.status, answer.headers)
-
-
-def _dependency(guard: Callable[..., Any]) -> Callable[..., Any]:
-    """The guard as FastAPI calls it: ``request`` alone is the request, whatever its annotation says."""
-    from starlette.requests import Request as HttpRequest
-
-    parameters = list(inspect.signature(guard).parameters.values())
-    if [parameter.name for parameter in parameters] != ["request"]:
-        return guard
-
-    async def guarded(request: HttpRequest) -> None:
-        await _called(guard, request)
-
-    guarded.__annotations__ = {"request": HttpRequest, "return": None}
-    return guarded

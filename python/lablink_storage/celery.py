@@ -21,14 +21,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import celery
-from celery.result import AsyncResult
 
 from ._exceptions import NotFoundError, StorageError, UnavailableError
 from ._lablink_storage import ImageStore
 from ._types import RegenerateFailure, RegenerateReport
+
+if TYPE_CHECKING:
+    from celery.result import AsyncResult
+
+    _Task: TypeAlias = celery.Task[Any, Any]
 
 __all__ = ["Tasks", "register"]
 
@@ -43,17 +47,17 @@ _LONGEST_PAUSE = 180
 class Tasks:
     """The tasks of one application. Each is called by ``delay`` and ``apply_async`` as any task is."""
 
-    promote: celery.Task
+    promote: _Task
     """``promote(key)`` returns the image as ``StoredImage.to_dict`` has it, and ``None`` where there is no
     such upload any more: it was promoted already."""
-    handle_event: celery.Task
+    handle_event: _Task
     """``handle_event(document)`` promotes the uploads named in an S3 notification, as text or object."""
-    regenerate_shard: celery.Task
+    regenerate_shard: _Task
     """``regenerate_shard(index, count, **options)`` does one share of :meth:`regenerate`."""
-    add_reports: celery.Task
+    add_reports: _Task
     """``add_reports(reports)`` adds up what the shards report."""
 
-    def regenerate(self, shards: int = 1, **options: Any) -> AsyncResult:
+    def regenerate(self, shards: int = 1, **options: Any) -> AsyncResult[Any]:
         """Makes the variants that images lack, by as many tasks as there are shards.
 
         Args:
@@ -81,17 +85,17 @@ def register(app: celery.Celery, store: ImageStore, *, name: str = "lablink_stor
         The tasks.
     """
 
-    def task(function: Callable[..., Any]) -> celery.Task:
-        options = {
-            "bind": True,
-            "name": f"{name}.{function.__name__}",
-            "acks_late": True,
-            "reject_on_worker_lost": True,
-            "max_retries": _RETRIES,
-        }
-        return app.task(**options)(function)
+    def task(function: Callable[..., Any]) -> _Task:
+        made: _Task = app.task(
+            bind=True,
+            name=f"{name}.{function.__name__}",
+            acks_late=True,
+            reject_on_worker_lost=True,
+            max_retries=_RETRIES,
+        )(function)
+        return made
 
-    def promote(self: celery.Task, key: str) -> dict[str, Any] | None:
+    def promote(self: _Task, key: str) -> dict[str, Any] | None:
         try:
             return store.promote(key).to_dict()
         except NotFoundError:
@@ -99,7 +103,7 @@ def register(app: celery.Celery, store: ImageStore, *, name: str = "lablink_stor
         except StorageError as error:
             raise _again(self, error) from None
 
-    def handle_event(self: celery.Task, document: Any) -> list[dict[str, Any]]:
+    def handle_event(self: _Task, document: Any) -> list[dict[str, Any]]:
         try:
             report = store.handle_event(document)
         except StorageError as error:
@@ -111,7 +115,7 @@ def register(app: celery.Celery, store: ImageStore, *, name: str = "lablink_stor
         outcomes: list[dict[str, Any]] = report["outcomes"]
         return outcomes
 
-    def regenerate_shard(self: celery.Task, index: int, count: int, **options: Any) -> dict[str, Any]:
+    def regenerate_shard(self: _Task, index: int, count: int, **options: Any) -> dict[str, Any]:
         try:
             report = store.regenerate(shard=(index, count), **options)
         except StorageError as error:
@@ -121,13 +125,13 @@ def register(app: celery.Celery, store: ImageStore, *, name: str = "lablink_stor
             raise _again(self, UnavailableError(report.stopped, report.hint, True))
         return report.to_dict()
 
-    def add_reports(self: celery.Task, reports: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    def add_reports(self: _Task, reports: Iterable[dict[str, Any]]) -> dict[str, Any]:
         return sum(map(_report, reports), start=RegenerateReport()).to_dict()
 
-    return Tasks(*map(task, (promote, handle_event, regenerate_shard, add_reports)))
+    return Tasks(task(promote), task(handle_event), task(regenerate_shard), task(add_reports))
 
 
-def _again(task: celery.Task, error: StorageError) -> Exception:
+def _again(task: _Task, error: StorageError) -> Exception:
     """What a task raises: to be tried again where that may help."""
     if not error.retryable:
         return error

@@ -44,9 +44,14 @@ def test_a_host_that_is_not_allowed_is_refused(name: str) -> None:
 
 def test_this_machine_is_never_asked() -> None:
     came = threading.Event()
+
+    def accept(listener: socket.socket) -> None:
+        listener.accept()
+        came.set()
+
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        threading.Thread(target=lambda: listener.accept() and came.set(), daemon=True).start()
+        threading.Thread(target=accept, args=(listener,), daemon=True).start()
         store = ImageStore.memory(fetch_hosts=["*", f"*:{port}"])
         for host in ["127.0.0.1", "localhost", "2130706433", "[::ffff:127.0.0.1]", "0"]:
             with pytest.raises(PolicyViolationError):

@@ -80,7 +80,7 @@ def test_its_time_is_bounded(photo: bytes) -> None:
     import threading
 
     ended = threading.Event()
-    store = ImageStore.memory(deadline=0.5, inspector=lambda image: ended.wait(30) and None)
+    store = ImageStore.memory(deadline=0.5, inspector=lambda image: None if ended.wait(30) else None)
     with pytest.raises(StorageTimeoutError):
         store.upload(photo)
     ended.set()

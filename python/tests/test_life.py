@@ -119,7 +119,7 @@ def test_what_cannot_be_regenerated(tmp_path: Path) -> None:
     store = ImageStore.local(tmp_path, variants=THUMB)
     for wrong in ({"variants": ["huge"]}, {"variants": "thumb"}, {"shard": "4/3"}, {"shard": (0, 1)}):
         with pytest.raises(InvalidArgumentError):
-            store.regenerate(**wrong)  # type: ignore[arg-type]
+            store.regenerate(**wrong)
     with pytest.raises(InvalidArgumentError):
         ImageStore.local(tmp_path).regenerate(prune=True)
     with pytest.raises(InvalidKeyError):

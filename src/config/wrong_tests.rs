@@ -175,6 +175,7 @@ fn a_value_that_cannot_be_is_named_by_its_variable() {
         ("LABLINK_STORAGE_REQUIRE_S3", &["maybe", "true "], &[]),
         ("LABLINK_STORAGE_MEMORY", &["maybe"], &[]),
         ("LABLINK_STORAGE_FSYNC", &["maybe"], &[]),
+        ("LABLINK_STORAGE_KEEP_ORIGINAL", &["perhaps"], &[]),
         ("LABLINK_STORAGE_CREATE_ONLY", &["never"], &[]),
         (
             "LABLINK_STORAGE_OPTIMIZE",

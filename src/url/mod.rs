@@ -15,6 +15,7 @@ mod tests;
 
 pub use error::{AddressSetting, ForeignUrl, InvalidAddress, InvalidReference};
 pub use location::{Addressing, Location, S3Location};
+#[cfg(feature = "ops")]
 pub(crate) use partition::Partition;
 
 use base::Base;

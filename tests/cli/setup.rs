@@ -56,6 +56,8 @@ async fn the_script_makes_a_healthy_bucket_and_can_run_again() {
             );
         }
     }
+    // An original is as private as the policy promises.
+    let shell = shell.with("LABLINK_STORAGE_KEEP_ORIGINAL", "true");
     let diagnosis = shell.run(&["doctor", "--origin", ORIGIN, "--json"]);
     let report = diagnosis.json();
     assert_eq!(

@@ -85,7 +85,7 @@ impl ImageStore {
     ///
     /// Args:
     ///     env: variables to look at instead of os.environ.
-    ///     optimize, variants, limits, prefix, cache_control, create_only, retry, deadline,
+    ///     optimize, variants, limits, prefix, cache_control, keep_original, create_only, retry, deadline,
     ///         max_decodes, decode_wait, max_upload_bytes, former_urls: as s3. Where, and with which secrets, only the variables say.
     ///
     /// Raises:
@@ -100,7 +100,7 @@ impl ImageStore {
     #[pyo3(
         signature = (env=None, **keywords),
         text_signature = "($cls, env=None, *, optimize=None, variants=None, limits=None, \
-                          prefix=None, cache_control=None, create_only=None, retry=None, \
+                          prefix=None, cache_control=None, keep_original=None, create_only=None, retry=None, \
                           deadline=None, max_decodes=None, decode_wait=None, \
                           max_upload_bytes=None, former_urls=None, fetch_hosts=None, inspector=None)"
     )]
@@ -150,6 +150,7 @@ impl ImageStore {
     ///     public_endpoint: that server as browsers reach it, where its own address is an internal one.
     ///     direct_upload: "post", or "put" for servers without POST Object (R2, B2).
     ///     ca_bundle: a PEM file of certificates to trust beside the system's.
+    ///     keep_original: keep what comes in beside what is made of it, never public.
     ///     create_only: False for servers that refuse If-None-Match.
     ///     retry: "web_request" (30 s in all) or "batch" (180 s).
     ///     deadline: another deadline for every operation, seconds or a timedelta.
@@ -178,7 +179,7 @@ impl ImageStore {
                           cloudfront_key_pair_id=None, cloudfront_private_key=None, \
                           cloudfront_private_key_path=None, sse_kms_key_id=None, \
                           storage_class=None, public_endpoint=None, direct_upload='post', \
-                          ca_bundle=None, cache_control=None, create_only=True, \
+                          ca_bundle=None, cache_control=None, keep_original=False, create_only=True, \
                           retry='web_request', deadline=None, max_decodes=None, decode_wait=None, \
                           max_upload_bytes=None, former_urls=None, fetch_hosts=None, inspector=None)"
     )]
@@ -207,7 +208,7 @@ impl ImageStore {
     ///     base_url: where the application serves it: a path or an http(s) URL.
     ///     secret: 32 bytes at least; with it, presigned requests work without S3.
     ///     fsync: flush every file to the disk before it counts as stored.
-    ///     optimize, variants, limits, prefix, cache_control, create_only, retry, deadline,
+    ///     optimize, variants, limits, prefix, cache_control, keep_original, create_only, retry, deadline,
     ///         max_decodes, decode_wait, max_upload_bytes, former_urls: as s3.
     ///
     /// Raises:
@@ -224,7 +225,7 @@ impl ImageStore {
         signature = (directory, **keywords),
         text_signature = "($cls, directory, *, base_url='/uploads', secret=None, \
                           prefix='components', optimize=None, variants=None, limits=None, \
-                          fsync=False, cache_control=None, create_only=True, \
+                          fsync=False, cache_control=None, keep_original=False, create_only=True, \
                           retry='web_request', deadline=None, max_decodes=None, decode_wait=None, \
                           max_upload_bytes=None, former_urls=None, fetch_hosts=None, inspector=None)"
     )]
@@ -254,7 +255,7 @@ impl ImageStore {
     ///
     /// Args:
     ///     secret: 32 bytes at least; with it, presigned requests work.
-    ///     optimize, variants, limits, prefix, cache_control, create_only, retry, deadline,
+    ///     optimize, variants, limits, prefix, cache_control, keep_original, create_only, retry, deadline,
     ///         max_decodes, decode_wait, max_upload_bytes, former_urls: as s3.
     ///
     /// Raises:
@@ -269,7 +270,7 @@ impl ImageStore {
     #[pyo3(
         signature = (**keywords),
         text_signature = "($cls, *, secret=None, prefix='components', optimize=None, \
-                          variants=None, limits=None, cache_control=None, create_only=True, \
+                          variants=None, limits=None, cache_control=None, keep_original=False, create_only=True, \
                           retry='web_request', deadline=None, max_decodes=None, decode_wait=None, \
                           max_upload_bytes=None, former_urls=None, fetch_hosts=None, inspector=None)"
     )]
