@@ -1,4 +1,5 @@
-//! A difference hash: 64 bits that stay nearly the same when a picture is resized or compressed again.
+//! A difference hash: 64 bits that stay nearly the same when a picture is resized or compressed again, and
+//! nearly those of Python's imagehash.
 
 /// Columns and rows that are compared.
 const COLUMNS: usize = 9;
@@ -30,17 +31,32 @@ fn brightness(pixel: &[u8; 4]) -> f64 {
     (grey * alpha + 255.0 * (1.0 - alpha)).round()
 }
 
-/// The pixels that part `index` of `count` covers, each with the share of it that it covers.
+/// The pixels that part `index` of `count` is made of, and their weights: Lanczos with three lobes, as common
+/// implementations resize.
 fn span(index: usize, count: usize, size: usize) -> Vec<(usize, f64)> {
-    let (start, end) = (
-        (index * size) as f64 / count as f64,
-        ((index + 1) * size) as f64 / count as f64,
-    );
-    let first = start as usize;
+    let step = size as f64 / count as f64;
+    let (center, scale) = ((index as f64 + 0.5) * step, step.max(1.0));
+    let first = (center - 3.0 * scale).max(0.0) as usize;
     (first..size)
-        .map(|at| (at, end.min((at + 1) as f64) - start.max(at as f64)))
-        .take_while(|(_, share)| *share > 1e-9)
+        .take_while(|&at| (at as f64) < center + 3.0 * scale)
+        .map(|at| (at, lanczos((at as f64 + 0.5 - center) / scale)))
         .collect()
+}
+
+fn lanczos(x: f64) -> f64 {
+    let sinc = |x: f64| {
+        if x == 0.0 {
+            1.0
+        } else {
+            let x = x * std::f64::consts::PI;
+            x.sin() / x
+        }
+    };
+    if x.abs() < 3.0 {
+        sinc(x) * sinc(x / 3.0)
+    } else {
+        0.0
+    }
 }
 
 fn mean(grey: &[f64], width: usize, across: &[(usize, f64)], down: &[(usize, f64)]) -> f64 {
