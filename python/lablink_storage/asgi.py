@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import fastapi
     from starlette.responses import Response
 
-__all__ = ["application", "error_response", "router"]
+__all__ = ["Guard", "application", "error_response", "router"]
 
 
 class application:  # noqa: N801 - it is called like a function
