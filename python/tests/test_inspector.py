@@ -26,6 +26,11 @@ from lablink_storage import (
 SECRET = "0123456789abcdef0123456789abcdef"
 
 
+@pytest.fixture
+def photo() -> bytes:
+    return (Path(__file__).parents[2] / "examples" / "photo.jpg").read_bytes()
+
+
 def agree(image: Inspection) -> None:
     pass
 

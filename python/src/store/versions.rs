@@ -20,6 +20,13 @@ impl ImageStore {
     ///
     /// Raises:
     ///     NotSupportedError: no versions are kept.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.memory()
+    ///     >>> store.versions("components/board.jpg")
+    ///     Traceback (most recent call last):
+    ///     lablink_storage._exceptions.NotSupportedError: ...
     #[pyo3(signature = (key))]
     fn versions<'py>(
         &self,
@@ -49,6 +56,13 @@ impl ImageStore {
     ///     NotSupportedError: no versions are kept.
     ///     AlreadyExistsError: the image is there, and no version was named.
     ///     NotFoundError: no such version is left.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.memory()
+    ///     >>> store.restore("components/board.jpg")
+    ///     Traceback (most recent call last):
+    ///     lablink_storage._exceptions.NotSupportedError: ...
     #[pyo3(signature = (key, version=None))]
     fn restore<'py>(
         &self,
@@ -74,6 +88,13 @@ impl ImageStore {
     ///
     /// Raises:
     ///     NotSupportedError: no versions are kept; delete does all there.
+    ///
+    /// Example:
+    ///     >>> from lablink_storage import ImageStore
+    ///     >>> store = ImageStore.memory()
+    ///     >>> store.erase("components/board.jpg")
+    ///     Traceback (most recent call last):
+    ///     lablink_storage._exceptions.NotSupportedError: ...
     #[pyo3(signature = (key))]
     fn erase<'py>(&self, py: Python<'py>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
