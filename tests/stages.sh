@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The stages of tests/run, in their order. A stage is ABOUT[name], a function stage_name, and what it
-# needs: packages of Debian (PACKAGES), the S3 server (NEED_CEPH), more than 20 minutes (MINUTES), stages
+# needs: packages of Debian (PACKAGES), the S3 server (NEED_CEPH), more than 40 minutes (MINUTES), stages
 # that have to end first (AFTER; else toolchain and packages). Two run side by side, LIGHT ones besides.
 #
 # A stage says on stdout   note: ...       what a reader should know although it passed
@@ -238,13 +238,12 @@ AFTER[signing]="build packages"
 script python python/tests/run "the Python package, the Flask extension, the example app in a browser"
 PACKAGES[python]="python3-venv chromium awscli curl nginx-light"
 NEED_CEPH+=" python"
-MINUTES[python]=50
+MINUTES[python]=60
 
 script signing tests/signing/run "signatures, byte for byte as boto3's and botocore's"
 PACKAGES[signing]="python3-venv"
 
 ABOUT[corpus]="every file of the image corpus, in release, how true each picture is, and beside Chromium; each benchmark once (--full)"
-MINUTES[corpus]=40
 PACKAGES[corpus]="python3-venv chromium"
 STAGES+=(corpus)
 stage_corpus() {
@@ -259,7 +258,6 @@ stage_corpus() {
 
 script fuzz fuzz/run "fuzzing, ten minutes of both targets side by side (--full)"
 PACKAGES[fuzz]="g++"
-MINUTES[fuzz]=30
 before_fuzz() { cargo_tool cargo-fuzz 0.13.2; }
 
 # What the README says of speed. It wants the machine for itself, hence not in every run.
@@ -267,7 +265,6 @@ ABOUT[speed]="no slower and no larger than promised, beside the peers (--full)"
 PACKAGES[speed]="nodejs npm python3-venv python3-dev gcc libjpeg62-turbo-dev zlib1g-dev liblcms2-dev libwebp-dev"
 NEED_CEPH+=" speed"
 AFTER[speed]="packages ceph build format lint docs features test licences pypi python signing corpus fuzz"
-MINUTES[speed]=20
 STAGES+=(speed)
 stage_speed() {
     [ -n "${LABLINK_CORPUS:-}" ] || left_out "no image corpus to measure on"
