@@ -236,7 +236,7 @@ stage_pypi() { python/tests/run --install; }
 AFTER[python]="build ceph packages pypi"
 AFTER[signing]="build packages"
 script python python/tests/run "the Python package, the Flask extension, the example app in a browser"
-PACKAGES[python]="python3-venv chromium awscli curl nginx-light"
+PACKAGES[python]="python3-venv chromium awscli curl nginx-light redis-server"
 NEED_CEPH+=" python"
 MINUTES[python]=60
 
