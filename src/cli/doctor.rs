@@ -1,7 +1,7 @@
 //! `doctor`.
 
-use super::args::Doctor;
 use super::interrupt::Interrupt;
+use super::operation_args::Doctor;
 use super::output::Outcome;
 use super::{Context, Result};
 use crate::ops::{self, CheckStatus, Diagnosis, DoctorOptions};

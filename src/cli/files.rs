@@ -12,7 +12,7 @@ use super::args::{Get, Key, Ls, Put, Rm, Url};
 use super::document::Document;
 use super::inputs::{Input, expand};
 use super::many::{Done, Many};
-use super::output::{Failure, FailureKind, Outcome, size};
+use super::output::{Failure, FailureKind, Outcome, saved, size};
 use super::{Context, Result};
 use crate::backend::ObjectInfo;
 use crate::error::Error;
@@ -56,16 +56,15 @@ async fn put_one(store: &ImageStore, input: &Input) -> Result<StoredImage> {
 
 fn saving(image: &StoredImage) -> String {
     let source = &image.source;
-    let (before, after) = (source.size as f64, image.size as f64);
     format!(
-        "{} x {} {}, now {} x {} {}, {:.0} % saved",
+        "{} x {} {}, now {} x {} {}, {}",
         source.width,
         source.height,
         size(source.size),
         image.width,
         image.height,
         size(image.size),
-        (1.0 - after / before.max(1.0)) * 100.0
+        saved(source.size, image.size)
     )
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::args::HandleEvent;
+use super::operation_args::HandleEvent;
 use super::output::{Failure, Outcome};
 use super::{Context, Result};
 use crate::kind::ErrorKind;

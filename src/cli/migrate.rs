@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::args::Migrate;
 use super::inputs::lines_of;
 use super::interrupt::Interrupt;
+use super::operation_args::Migrate;
 use super::output::{Failure, FailureKind, Outcome, Output, size};
 use super::{Context, Result};
 use crate::kind::ErrorKind;

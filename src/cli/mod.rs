@@ -11,6 +11,7 @@ mod inputs;
 mod interrupt;
 mod many;
 mod migrate;
+mod operation_args;
 mod optimize;
 mod optimize_flags;
 mod output;

@@ -241,10 +241,10 @@ impl Output {
                 words.push_str(&format!(", {count} {what}"));
             }
         }
-        let saved = (1.0 - after as f64 / before.max(1) as f64) * 100.0;
+        let saved = saved(before, after);
         let (before, after) = (size(before), size(after));
         self.note(format_args!(
-            "{words}: {before} before, {after} now, {saved:.0} % saved"
+            "{words}: {before} before, {after} now, {saved}"
         ));
     }
 
@@ -300,6 +300,16 @@ impl Output {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+    }
+}
+
+/// How much smaller an image has become, or larger.
+pub(super) fn saved(before: u64, after: u64) -> String {
+    let share = (1.0 - after as f64 / before.max(1) as f64) * 100.0;
+    if share < 0.0 {
+        format!("{:.0} % larger", -share)
+    } else {
+        format!("{share:.0} % saved")
     }
 }
 

@@ -1,22 +1,21 @@
 //! `regenerate`.
 
-use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::args::Regenerate;
+use super::inputs::lines_of;
 use super::interrupt::Interrupt;
+use super::operation_args::Regenerate;
 use super::output::{Failure, Outcome, size};
 use super::{Context, Result};
 use crate::config::{ConfigBuilder, RetryPreset};
 use crate::error::Error;
 use crate::kind::ErrorKind;
+use crate::ops::lines::{Lines, MAX_LINE};
 use crate::ops::{self, RegenerateOptions, RegenerateReport, Regenerated};
 use crate::store::ImageStore;
-
-/// Longest line of a list of keys; what is longer is no key or URL of a store.
-const MAX_LINE: u64 = 8 << 10;
 
 pub(super) async fn run(context: &Context, arguments: Regenerate) -> Result<Outcome> {
     let output = context.output;
@@ -83,30 +82,17 @@ fn options(arguments: &Regenerate, stop: Arc<AtomicBool>) -> Result<RegenerateOp
 }
 
 fn keys(file: &Path) -> Result<Vec<String>> {
-    let failure = |error: &io::Error| Failure::file(file, error);
-    let mut lines: Box<dyn BufRead> = if file == Path::new("-") {
-        Box::new(io::stdin().lock())
-    } else {
-        let opened = std::fs::File::open(file).map_err(|error| failure(&error))?;
-        Box::new(BufReader::new(opened))
-    };
     let mut keys = Vec::new();
-    loop {
-        let mut line = String::new();
-        let mut limited = Read::take(&mut lines, MAX_LINE);
-        let read = limited
-            .read_line(&mut line)
-            .map_err(|error| failure(&error))?;
-        match read {
-            0 => return Ok(keys),
-            _ if read as u64 == MAX_LINE && !line.ends_with('\n') => {
-                let text = format!("{}: a line is longer than {MAX_LINE} bytes", file.display());
-                return Err(Failure::new(ErrorKind::InvalidArgument, text)
-                    .with_hint("give one key or URL a line"));
-            }
-            _ => keys.push(line.trim().to_owned()),
+    for line in Lines(lines_of(file)?) {
+        let line = line.map_err(|error| Failure::file(file, &error))?;
+        if line.len() > MAX_LINE {
+            let text = format!("{}: a line is longer than {MAX_LINE} bytes", file.display());
+            return Err(Failure::new(ErrorKind::InvalidArgument, text)
+                .with_hint("give one key or URL a line"));
         }
+        keys.push(line.trim().to_owned());
     }
+    Ok(keys)
 }
 
 fn summary(context: &Context, report: &RegenerateReport) -> io::Result<()> {

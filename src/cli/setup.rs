@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::args::{ArchiveClass, Setup as Arguments};
 use super::files::write_whole;
+use super::operation_args::{ArchiveClass, Setup as Arguments};
 use super::output::{Failure, Outcome};
 use super::{Context, Result};
 use crate::config::Config;

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::args::Sweep as Arguments;
 use super::document::Document;
 use super::inputs::lines_of;
+use super::operation_args::Sweep as Arguments;
 use super::output::{Failure, FailureKind, Outcome, size};
 use super::{Context, Result};
 use crate::kind::ErrorKind;

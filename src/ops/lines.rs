@@ -3,10 +3,10 @@
 use std::io::{self, BufRead, Read};
 
 /// Longest line that is read whole.
-pub(super) const MAX_LINE: usize = 8 << 10;
+pub(crate) const MAX_LINE: usize = 8 << 10;
 
 /// Reads line by line. Of a line that is too long comes one byte more than [`MAX_LINE`].
-pub(super) struct Lines<R>(pub(super) R);
+pub(crate) struct Lines<R>(pub(crate) R);
 
 impl<R: BufRead> Iterator for Lines<R> {
     type Item = io::Result<String>;

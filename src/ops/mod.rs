@@ -14,7 +14,7 @@
 
 mod doctor;
 mod events;
-mod lines;
+pub(crate) mod lines;
 mod migrate;
 mod part;
 mod regenerate;

@@ -12,7 +12,6 @@ use futures_util::future::join_all;
 use tracing::Instrument;
 
 use super::presign::promoted_format;
-use super::write::is_there;
 use super::{ImageStore, Inner};
 use crate::backend::{Backend, Operation, StorageError};
 use crate::error::{Error, Result};
@@ -176,8 +175,13 @@ impl Rewriting {
             }
             error
         };
-        if !is_there(&backend, &self.order.key).await? {
-            return Err(taken_back(self.gone()).await);
+        match backend.head(&self.order.key).await {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Err(taken_back(self.gone()).await);
+            }
+            // It may well be there, and these variants in the place of others: a sweep finds what is left over.
+            Err(error) => return Err(error.into()),
         }
         let variants = outcomes.into_iter().collect::<Result<Vec<_>>>()?;
         let Some(image) = made.main else {
