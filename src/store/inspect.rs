@@ -19,6 +19,8 @@ use crate::error::{Error, Result};
 #[cfg(feature = "ops")]
 use crate::optimize::optimize_inspected;
 use crate::optimize::{Picture, SourceInfo};
+#[cfg(feature = "ops")]
+use crate::sign::sha256_hex;
 
 const VARIABLE: &str = "LABLINK_STORAGE_INSPECTOR";
 
@@ -212,7 +214,8 @@ impl ImageStore {
         let made = work
             .run(move || optimize_inspected(&copied, &options, &[]))
             .await?;
-        let (image, _, picture) = made?;
+        let (mut image, _, picture) = made?;
+        image.source.sha256 = sha256_hex(bytes);
         let picture = picture.ok_or_else(|| Error::internal("an image has no picture"))?;
         let inspection = Inspection {
             data: bytes.clone(),

@@ -198,6 +198,10 @@ async fn what_is_not_agreed_to_is_not_stored() {
         }
         let seen = inspector.take();
         assert_eq!(seen.len(), 5);
+        assert!(
+            seen.iter().all(|one| one.source.sha256.len() == 64),
+            "{seen:?}"
+        );
         assert_eq!(seen[1].filename.as_deref(), Some("a.jpg"));
         assert_eq!(seen[2].context, Some(json!("form 3")));
         assert_eq!(count(&store).await, 0);
