@@ -14,7 +14,8 @@ use object_store::client::{
     HttpResponseBody, HttpService,
 };
 
-use super::listing::{self, NoPage};
+use super::listing;
+use super::xml::Unreadable;
 use super::{answer, headers};
 use crate::backend::call::{Broken, Call, Failure, Problem};
 use crate::backend::error::{Operation, StorageError};
@@ -169,8 +170,8 @@ impl Noting {
                 let empty = Bytes::from_static(b"<ListBucketResult/>");
                 Ok(HttpResponse::from_parts(parts, empty.into()))
             }
-            Err(NoPage::Foreign) => Err(foreign()),
-            Err(NoPage::Broken) => Err(broken("the listing is incomplete")),
+            Err(Unreadable::Foreign) => Err(foreign()),
+            Err(Unreadable::Broken) => Err(broken("the listing is incomplete")),
         }
     }
 

@@ -7,11 +7,9 @@
 use chrono::{DateTime, Utc};
 use object_store::ObjectMeta;
 use object_store::path::Path;
-use quick_xml::Reader;
-use quick_xml::escape::resolve_predefined_entity;
-use quick_xml::events::Event;
 
 use super::headers::date;
+use super::xml::{Unreadable, walk};
 use crate::key::ObjectKey;
 
 /// One page of a listing.
@@ -24,84 +22,28 @@ pub(in crate::backend) struct Page {
     pub(in crate::backend) next: Option<String>,
 }
 
-/// The reason why an answer is not a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NoPage {
-    /// It is something else altogether.
-    Foreign,
-    /// It begins as one, and is not whole.
-    Broken,
-}
-
 /// Reads one page.
-pub(super) fn read(xml: &[u8]) -> Result<Page, NoPage> {
-    let mut reader = Reader::from_reader(xml.strip_prefix(b"\xef\xbb\xbf").unwrap_or(xml));
+pub(super) fn read(xml: &[u8]) -> Result<Page, Unreadable> {
     let mut page = Page::default();
-    let mut path: Vec<Vec<u8>> = Vec::new();
     let mut entry = Entry::default();
-    let mut text = Vec::new();
     let mut is_truncated = false;
-    loop {
-        let broken = |is_page: bool| {
-            if is_page {
-                NoPage::Broken
-            } else {
-                NoPage::Foreign
-            }
-        };
-        let event = reader.read_event();
-        match event.map_err(|_| broken(!path.is_empty()))? {
-            Event::Start(start) => {
-                let name = start.local_name().as_ref().to_vec();
-                if path.is_empty() && name != b"ListBucketResult" {
-                    return Err(NoPage::Foreign);
-                }
-                path.push(name);
-                text.clear();
-            }
-            Event::Empty(empty) if path.is_empty() => {
-                let is_page = empty.local_name().as_ref() == b"ListBucketResult";
-                return if is_page {
-                    Ok(page)
-                } else {
-                    Err(NoPage::Foreign)
-                };
-            }
-            Event::Text(part) => text.extend_from_slice(&part),
-            Event::CData(part) => text.extend_from_slice(&part),
-            Event::GeneralRef(reference) => match reference.resolve_char_ref() {
-                Ok(Some(letter)) => text.extend(letter.to_string().bytes()),
-                _ => {
-                    let named = std::str::from_utf8(&reference).ok();
-                    let named = named.and_then(resolve_predefined_entity);
-                    text.extend_from_slice(named.ok_or(NoPage::Broken)?.as_bytes());
-                }
-            },
-            Event::End(_) => {
-                let names: Vec<&[u8]> = path.iter().skip(1).map(Vec::as_slice).collect();
-                match names.as_slice() {
-                    [b"IsTruncated"] => is_truncated = text.trim_ascii() == b"true",
-                    [b"NextContinuationToken"] => page.next = String::from_utf8(text.clone()).ok(),
-                    [b"Contents"] => page.take(std::mem::take(&mut entry)),
-                    [b"Contents", b"Key"] => entry.key = Some(text.clone()),
-                    [b"Contents", b"Size"] => entry.size = number(&text),
-                    [b"Contents", b"ETag"] => entry.e_tag = String::from_utf8(text.clone()).ok(),
-                    [b"Contents", b"LastModified"] => entry.last_modified = instant(&text),
-                    [] => {
-                        // A listing that stops without saying where it goes on is not the whole of it.
-                        return match (is_truncated, &page.next) {
-                            (true, None) => Err(NoPage::Broken),
-                            _ => Ok(page),
-                        };
-                    }
-                    _ => {}
-                }
-                path.pop();
-                text.clear();
-            }
-            Event::Eof => return Err(broken(!path.is_empty())),
+    walk(xml, b"ListBucketResult", |path, text| {
+        let words = || String::from_utf8(text.to_vec()).ok();
+        match path {
+            [b"IsTruncated"] => is_truncated = text.trim_ascii() == b"true",
+            [b"NextContinuationToken"] => page.next = words(),
+            [b"Contents"] => page.take(std::mem::take(&mut entry)),
+            [b"Contents", b"Key"] => entry.key = Some(text.to_vec()),
+            [b"Contents", b"Size"] => entry.size = number(text),
+            [b"Contents", b"ETag"] => entry.e_tag = words(),
+            [b"Contents", b"LastModified"] => entry.last_modified = instant(text),
             _ => {}
         }
+    })?;
+    // A listing that stops without saying where it goes on is not the whole of it.
+    match (is_truncated, &page.next) {
+        (true, None) => Err(Unreadable::Broken),
+        _ => Ok(page),
     }
 }
 
@@ -219,7 +161,7 @@ mod tests {
         ] {
             assert_eq!(
                 read(foreign.as_bytes()).err(),
-                Some(NoPage::Foreign),
+                Some(Unreadable::Foreign),
                 "{foreign}"
             );
         }
@@ -228,11 +170,11 @@ mod tests {
         for length in 18..whole.len() {
             assert_eq!(
                 read(&whole.as_bytes()[..length]).err(),
-                Some(NoPage::Broken),
+                Some(Unreadable::Broken),
                 "{length}"
             );
         }
         let endless = "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>";
-        assert_eq!(read(endless.as_bytes()).err(), Some(NoPage::Broken));
+        assert_eq!(read(endless.as_bytes()).err(), Some(Unreadable::Broken));
     }
 }

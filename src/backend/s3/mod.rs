@@ -7,6 +7,7 @@ mod http;
 mod listing;
 mod request;
 mod versions;
+mod xml;
 
 pub(super) use credentials::CredentialsFailure;
 pub(super) use headers::{Told, md5_hex};

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use bytes::{Bytes, BytesMut};
 use object_store::Error;
 
-use super::super::call::{Answer, Broken, Call, Failure, Problem};
 use super::{S3, answer};
+use crate::backend::call::{Answer, Broken, Call, Failure, Problem};
 use crate::sign::Request;
 
 /// Largest answer that is read.

@@ -2,40 +2,39 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html>
 
 use object_store::Error;
-use quick_xml::Reader;
-use quick_xml::escape::resolve_predefined_entity;
-use quick_xml::events::Event;
 
-use super::super::call::{Call, Failure, Problem};
-use super::super::versions::ObjectVersion;
 use super::S3;
 use super::headers::date;
+use super::xml::walk;
+use crate::backend::call::{Call, Failure, Problem};
+use crate::backend::versions::ObjectVersion;
 use crate::key::{ObjectKey, percent_encode_path};
 
 /// One page of a listing of versions.
 #[derive(Debug, Default)]
-pub(in super::super) struct VersionPage {
+pub(in crate::backend) struct VersionPage {
     /// Keys with their versions, the newest first.
-    pub(in super::super) versions: Vec<(ObjectKey, ObjectVersion)>,
+    pub(in crate::backend) versions: Vec<(ObjectKey, ObjectVersion)>,
     /// The beginning of the next page: a key and a version.
-    pub(in super::super) next: Option<(String, String)>,
+    pub(in crate::backend) next: Option<(String, String)>,
 }
 
 impl S3 {
     /// Whether the bucket keeps versions, or has kept some.
-    pub(in super::super) async fn keeps_versions(&self) -> Result<bool, Error> {
+    pub(in crate::backend) async fn keeps_versions(&self) -> Result<bool, Error> {
         let answer = self.send("GET", "", &[("versioning", "")]).await?;
         let mut status = None;
         walk(&answer, b"VersioningConfiguration", |path, text| {
             if path == [b"Status"] {
-                status = Some(text.to_vec());
+                status = Some(text.trim_ascii().to_vec());
             }
-        })?;
+        })
+        .map_err(|_| foreign())?;
         Ok(status.is_some_and(|status| status == b"Enabled" || status == b"Suspended"))
     }
 
     /// Lists versions of the keys that begin with `prefix`.
-    pub(in super::super) async fn version_page(
+    pub(in crate::backend) async fn version_page(
         &self,
         prefix: &str,
         from: Option<&(String, String)>,
@@ -49,7 +48,7 @@ impl S3 {
     }
 
     /// Removes one version for good.
-    pub(in super::super) async fn delete_version(
+    pub(in crate::backend) async fn delete_version(
         &self,
         key: &ObjectKey,
         version: &str,
@@ -67,16 +66,18 @@ fn read(xml: &[u8]) -> Result<VersionPage, Error> {
     walk(xml, b"ListVersionsResult", |path, text| {
         let words = || String::from_utf8(text.to_vec()).ok();
         match path {
-            [b"IsTruncated"] => is_truncated = text == b"true",
+            [b"IsTruncated"] => is_truncated = text.trim_ascii() == b"true",
             [b"NextKeyMarker"] => next_key = words(),
             [b"NextVersionIdMarker"] => next_version = words(),
             [b"Version" | b"DeleteMarker", b"Key"] => {
                 key = words().and_then(|key| ObjectKey::parse(key).ok());
             }
             [_, b"VersionId"] => entry.version = words().unwrap_or_default(),
-            [_, b"IsLatest"] => entry.is_latest = text == b"true",
+            [_, b"IsLatest"] => entry.is_latest = text.trim_ascii() == b"true",
             [b"Version", b"Size"] => {
-                entry.size = words().and_then(|size| size.parse().ok()).unwrap_or(0)
+                entry.size = words()
+                    .and_then(|size| size.trim().parse().ok())
+                    .unwrap_or(0)
             }
             [b"Version", b"ETag"] => {
                 entry.e_tag = words().map(|tag| tag.trim_matches('"').to_owned())
@@ -93,7 +94,8 @@ fn read(xml: &[u8]) -> Result<VersionPage, Error> {
             }
             _ => {}
         }
-    })?;
+    })
+    .map_err(|_| foreign())?;
     if is_truncated {
         let (Some(key), Some(version)) = (next_key, next_version) else {
             return Err(foreign());
@@ -101,49 +103,6 @@ fn read(xml: &[u8]) -> Result<VersionPage, Error> {
         page.next = Some((key, version));
     }
     Ok(page)
-}
-
-/// Calls `end` at the end of every element below the root, with its path and its text.
-fn walk(xml: &[u8], root: &[u8], mut end: impl FnMut(&[&[u8]], &[u8])) -> Result<(), Error> {
-    let mut reader = Reader::from_reader(xml.strip_prefix(b"\xef\xbb\xbf").unwrap_or(xml));
-    let mut path: Vec<Vec<u8>> = Vec::new();
-    let mut text = Vec::new();
-    loop {
-        match reader.read_event().map_err(|_| foreign())? {
-            Event::Start(start) => {
-                path.push(start.local_name().as_ref().to_vec());
-                if path[0] != root {
-                    return Err(foreign());
-                }
-                text.clear();
-            }
-            Event::Empty(empty) if path.is_empty() => {
-                let is_it = empty.local_name().as_ref() == root;
-                return if is_it { Ok(()) } else { Err(foreign()) };
-            }
-            Event::Text(part) => text.extend_from_slice(&part),
-            Event::CData(part) => text.extend_from_slice(&part),
-            Event::GeneralRef(reference) => match reference.resolve_char_ref() {
-                Ok(Some(letter)) => text.extend(letter.to_string().bytes()),
-                _ => {
-                    let named = std::str::from_utf8(&reference).ok();
-                    let named = named.and_then(resolve_predefined_entity);
-                    text.extend_from_slice(named.ok_or_else(foreign)?.as_bytes());
-                }
-            },
-            Event::End(_) => {
-                let names: Vec<&[u8]> = path.iter().skip(1).map(Vec::as_slice).collect();
-                if names.is_empty() {
-                    return Ok(());
-                }
-                end(&names, text.trim_ascii());
-                path.pop();
-                text.clear();
-            }
-            Event::Eof => return Err(foreign()),
-            _ => {}
-        }
-    }
 }
 
 fn foreign() -> Error {
@@ -178,6 +137,10 @@ mod tests {
         assert!(marker.is_deleted && marker.is_latest && marker.version == "v2");
         assert!(!version.is_deleted && !version.is_latest);
         assert_eq!((version.size, version.e_tag.as_deref()), (42, Some("abc")));
+        // A blank belongs to the key: it is another object's.
+        let blank = String::from_utf8_lossy(xml).replace("<Key>a/b.jpg<", "<Key>a/b.jpg <");
+        let page = read(blank.as_bytes()).expect("a page");
+        assert!(page.versions.iter().all(|(other, _)| other != key));
         for foreign in [&b""[..], b"<html></html>", b"<ListVersionsResult>", b"{}"] {
             assert!(read(foreign).is_err());
         }
