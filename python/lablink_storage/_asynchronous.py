@@ -432,7 +432,7 @@ async def _gather(chunks: AsyncIterator[bytes], most: int) -> bytes:
 
 
 def _name_of(file: Any) -> str | None:
-    """The name that the file had at its user's: an ``UploadFile``'s, or the path's last part."""
+    """The name that the sender gave the file: an ``UploadFile``'s, or the path's last part."""
     for attribute in ("filename", "name"):
         name = getattr(file, attribute, None)
         if isinstance(name, str) and name:
