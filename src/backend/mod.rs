@@ -109,7 +109,7 @@ impl Backend {
                     StorageError::new(
                         ErrorKind::Configuration,
                         Operation::Open,
-                        "the directory cannot be told from here",
+                        "the directory is a relative path, and the current directory is unknown",
                     )
                     .with_hint("set LABLINK_STORAGE_DIR to an absolute path")
                     .with_source(error)

@@ -130,7 +130,7 @@ impl ImageStore {
     ///     RegenerateReport.
     ///
     /// Raises:
-    ///     InvalidArgumentError: a variant that is not configured, a shard that is none, or pruning without
+    ///     InvalidArgumentError: a variant that is not configured, an impossible shard, or pruning without
     ///         any variant.
     ///
     /// Example:

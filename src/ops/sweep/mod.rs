@@ -123,7 +123,7 @@ impl Sweep {
 /// Variants and originals whose image has been gone for a day are found without a list, and so are images
 /// whose deletion was cut off: removing one finishes it, variants and all. Orphans are images
 /// older than [`older_than`](SweepOptions::older_than), so that an upload whose row is just being written
-/// is none. What is kept is decided generously: any end of a used URL's path that is a key counts,
+/// is not one. What is kept is decided generously: any end of a used URL's path that is a key counts,
 /// whatever the host. Of each image 8 bytes are kept in memory, and of each used URL a few times as much.
 ///
 /// ```
