@@ -126,6 +126,8 @@ pub async fn migrate(
 /// What is to be moved: the images, and after them their originals, which optimizing takes along itself.
 fn listed(source: &Place, options: &MigrateOptions) -> BoxStream<'static, Result<ObjectInfo>> {
     let backend = source.store().backend();
+    // Whoever keeps originals must be able to take them along.
+    let keeps = source.store().config().keep_original();
     let images = backend.list(source.prefix());
     let apart = source
         .originals_prefix()
@@ -133,7 +135,7 @@ fn listed(source: &Place, options: &MigrateOptions) -> BoxStream<'static, Result
         .map(|prefix| {
             backend
                 .list(&prefix)
-                .take_while(|info| future::ready(may_be_seen(info)))
+                .take_while(move |info| future::ready(keeps || may_be_seen(info)))
         });
     images
         .chain(stream::iter(apart).flatten())

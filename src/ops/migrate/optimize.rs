@@ -76,7 +76,10 @@ impl Copier {
             Ok((_, bytes)) => Ok(Some(bytes)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             // Whoever has never kept any has no rights to them, as a rule.
-            Err(error) if error.kind() == ErrorKind::AccessDenied => {
+            Err(error)
+                if error.kind() == ErrorKind::AccessDenied
+                    && !self.source.store().config().keep_original() =>
+            {
                 tracing::warn!(%error, "its original, if there is one, may not be read");
                 Ok(None)
             }
