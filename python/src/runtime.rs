@@ -13,6 +13,9 @@ use crate::slot::Slot;
 
 static RUNTIME: Slot<Runtime> = Slot::new();
 
+/// Threads for files, names and inspectors, whatever the number of callers: further ones wait their turn.
+const BLOCKING_THREADS: usize = 64;
+
 /// Longest time that a signal handler waits for its turn.
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -20,6 +23,7 @@ pub(crate) fn runtime() -> std::io::Result<&'static Runtime> {
     RUNTIME.get_or_try_init(|| {
         Builder::new_multi_thread()
             .worker_threads(1)
+            .max_blocking_threads(BLOCKING_THREADS)
             .thread_name("lablink-storage")
             .enable_all()
             .build()
