@@ -44,11 +44,16 @@ def _fastapi(address: str, environment: Environment) -> list[str]:
     return [*command, "--host", host, "--port", port, "asgi_service:app"]
 
 
+def _django(address: str, _environment: Environment) -> list[str]:
+    workers = ["--workers", "4", "--threads", "4", "--preload"]
+    return [PYTHON, "-m", "gunicorn", *workers, "--bind", address, "django_service:app"]
+
+
 def _asgi(address: str, environment: Environment) -> list[str]:
     return ["env", "FRAMEWORK=asgi", *_fastapi(address, environment)]
 
 
-COMMANDS = {"flask": _flask, "axum": _axum, "fastapi": _fastapi, "asgi": _asgi}
+COMMANDS = {"flask": _flask, "axum": _axum, "fastapi": _fastapi, "asgi": _asgi, "django": _django}
 """By name of the framework: the command that serves the routes at an address."""
 
 ALWAYS = ["flask", "axum"]
