@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import django
@@ -25,7 +26,7 @@ from django.template import Context, Template  # noqa: E402
 from django.test import Client, override_settings  # noqa: E402
 from django.utils.datastructures import MultiValueDict  # noqa: E402
 
-from lablink_storage import ImageStore, InvalidKeyError, NotFoundError  # noqa: E402
+from lablink_storage import ImageStore, InvalidKeyError, NotFoundError, _views  # noqa: E402
 from lablink_storage.django import (  # noqa: E402
     LablinkStorage,
     delete_images,
@@ -34,7 +35,7 @@ from lablink_storage.django import (  # noqa: E402
 )
 
 from django_lab.models import Component, Part  # noqa: E402
-from support import SECRET, Server, opened, photo  # noqa: E402
+from support import SECRET, Server, catches_everything, opened, photo  # noqa: E402
 
 VARIANTS = {
     "thumb": {"max_width": 320, "max_height": 320},
@@ -344,6 +345,16 @@ def test_the_command(
     swept = run("sweep", "--json", "--older-than", "0s", "--used", str(used))
     assert key in swept
     assert "--older-than" in run("sweep", "--help")
+
+
+def test_a_defect_in_a_guarded_route_is_no_failed_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    def defect(_store: ImageStore) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(_views, "status", defect)
+    guarded = SimpleNamespace(urlpatterns=urls(guard=catches_everything))
+    with override_settings(ROOT_URLCONF=guarded, ALLOWED_HOSTS=["testserver"]):
+        assert Client(raise_request_exception=False).get("/api/s3/status").status_code == 500
 
 
 def test_the_routes_are_on_the_storage_of_the_test(tmp_path: Path) -> None:

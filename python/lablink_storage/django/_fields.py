@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -33,6 +34,29 @@ def kept_size(file: files.ImageFieldFile) -> tuple[int | None, int | None]:
     return width, height
 
 
+def whole_versions(file: files.ImageFieldFile) -> dict[str, int]:
+    """The URLs that show the whole picture, each with its width: the image itself and those of its variants
+    that uploads write and that crop nothing. Empty where the model keeps no size."""
+    store, key = store_of(file), str(file.name)
+    width, height = kept_size(file)
+    if not width or not height:
+        return {}
+    found = {}
+    for name, (wide, high, lazy) in store._variant_sizes(width, height).items():
+        if lazy or abs(wide * height - high * width) > max(width, height):
+            continue
+        try:
+            found[store.variant_url(key, name)] = wide
+        except StorageError:
+            return {}  # it was not uploaded here, and has no variants
+    return found | {store.public_url(key): width}
+
+
+def srcset(versions: Mapping[str, int]) -> str:
+    """The versions as the attribute has them."""
+    return ", ".join(f"{url} {width}w" for url, width in sorted(versions.items(), key=lambda item: item[1]))
+
+
 class ImageFieldFile(files.ImageFieldFile):
     """An instance's image: ``url``, ``width``, ``height``, ``variants``."""
 
@@ -60,6 +84,11 @@ class ImageFieldFile(files.ImageFieldFile):
         if stored is not None:
             return stored.width, stored.height
         return kept_size(self) if self._committed else (None, None)
+
+    @property
+    def srcset(self) -> str:
+        """The attribute ``srcset``: every version that shows the whole picture, with its width."""
+        return srcset(whole_versions(self)) if self else ""
 
     def _set_instance_attribute(self, name: str, content: Any) -> None:
         """Newer versions of Django would read the size of what came in, and not of what was made of it."""

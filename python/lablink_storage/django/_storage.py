@@ -34,6 +34,12 @@ class StoredName(str):
     image: StoredImage
 
 
+def _named(image: StoredImage) -> StoredName:
+    stored = StoredName(image.key)
+    stored.image = image
+    return stored
+
+
 @deconstructible(path="lablink_storage.django.LablinkStorage")
 class LablinkStorage(Storage):
     """Stores images alone, each optimized and under a key of its own.
@@ -77,9 +83,15 @@ class LablinkStorage(Storage):
             image = self._upload(name, content, max_length)
         else:
             setattr(content, _PREPARED, None)
-        stored = StoredName(image.key)
-        stored.image = image
-        return stored
+        return _named(image)
+
+    def promote(self, key: str) -> StoredName:
+        """Makes an image of a direct upload: ``component.photo = default_storage.promote(key)``.
+
+        Raises:
+            StorageError: as ``ImageStore.promote``.
+        """
+        return _named(self.store.promote(key))
 
     def prepare(self, name: str | None, content: File[Any], max_length: int | None = None) -> StoredImage:
         """Stores an upload while its form is validated, so that the form can say what is wrong with it.
