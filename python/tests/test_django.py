@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import django
@@ -22,6 +22,7 @@ from django.core.files.storage import default_storage, storages  # noqa: E402
 from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
+from django.db.migrations.writer import MigrationWriter  # noqa: E402
 from django.template import Context, Template  # noqa: E402
 from django.test import Client, override_settings  # noqa: E402
 from django.utils.datastructures import MultiValueDict  # noqa: E402
@@ -161,6 +162,11 @@ def test_the_environment_says_where_the_options_do_not(
     assert environment["LABLINK_STORAGE_DIR"] == str(tmp_path / "ours")
     assert "LABLINK_STORAGE_PREFIX" not in environment
     assert LablinkStorage(prefix="boards").environment()["LABLINK_STORAGE_PREFIX"] == "boards"
+
+
+def test_migrations_write_it_down(tmp_path: Path) -> None:
+    written, _ = MigrationWriter.serialize(LablinkStorage(directory=str(tmp_path), prefix="boards"))
+    assert written == f"lablink_storage.django.LablinkStorage(directory={str(tmp_path)!r}, prefix='boards')"
 
 
 # --- forms and models
@@ -352,7 +358,8 @@ def test_a_defect_in_a_guarded_route_is_no_failed_login(monkeypatch: pytest.Monk
         raise RuntimeError("a defect")
 
     monkeypatch.setattr(_views, "status", defect)
-    guarded = SimpleNamespace(urlpatterns=urls(guard=catches_everything))
+    guarded = ModuleType("guarded")
+    vars(guarded)["urlpatterns"] = urls(guard=catches_everything)
     with override_settings(ROOT_URLCONF=guarded, ALLOWED_HOSTS=["testserver"]):
         assert Client(raise_request_exception=False).get("/api/s3/status").status_code == 500
 

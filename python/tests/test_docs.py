@@ -8,6 +8,7 @@ import types
 from pathlib import Path
 from typing import Any
 
+import django
 import pytest
 
 from support import ROOT, photo
@@ -44,4 +45,7 @@ def test_the_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.delenv("AWS_S3_BUCKET", raising=False)
     picture = photo()
     names: dict[str, Any] = {"photo": picture, "file": io.BytesIO(picture), "__name__": "example"}
+    if "from django" in program:
+        django.setup()
+        names["__name__"] = "django_lab.models"  # a model is an application's
     exec(compile(program, str(page), "exec"), names)

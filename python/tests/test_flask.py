@@ -11,7 +11,7 @@ from flask import Flask, request
 from flask.testing import FlaskClient
 
 import lablink_storage
-from lablink_storage import StorageError
+from lablink_storage import StorageError, _views
 
 from support import catches_everything, make_app, photo, store_of
 
@@ -19,7 +19,6 @@ from support import catches_everything, make_app, photo, store_of
 def test_a_defect_in_a_guarded_route_is_no_failed_login(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-
     def defect(*_: object) -> None:
         raise ZeroDivisionError
 

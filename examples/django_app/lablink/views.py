@@ -62,7 +62,7 @@ def login(request: HttpRequest) -> HttpResponse:
     user = authenticate(request, username=body.get("email"), password=body.get("password"))
     if user is None:
         return refusal(401, "unauthorized", "The e-mail address or the password is wrong.")
-    token = signing.dumps({"user": user.pk, "hash": user.get_session_auth_hash()}, salt="token")  # type: ignore[attr-defined]
+    token = signing.dumps({"user": user.pk, "hash": user.get_session_auth_hash()}, salt="token")
     return JsonResponse({"access_token": token, "user": {"email": body["email"], "role": "faculty"}})
 
 

@@ -1,4 +1,4 @@
-"""A whole application whose tests keep its images in memory: the routes serve them as they serve local files."""
+"""A whole application whose tests keep its images in memory: they are served as local files are."""
 
 from __future__ import annotations
 
