@@ -61,8 +61,7 @@ def measure(directory: Path, command: list[str]) -> tuple[float, float, int]:
 
 def main() -> None:
     binary = str(Path(sys.argv[1]).resolve())
-    print("| command | objects | s | us CPU an object | peak MiB |\n|---|---|---|---|---|")
-    rows: dict[str, list[str]] = {name: [] for name in COMMANDS}
+    print("| command | objects | s | us CPU an object | peak MiB |\n|---|---|---|---|---|", flush=True)
     for objects in [int(size) for size in sys.argv[2:]] or SIZES:
         with tempfile.TemporaryDirectory() as name:
             directory = Path(name)
@@ -70,8 +69,7 @@ def main() -> None:
             for command, arguments in COMMANDS.items():
                 wall, cpu, peak = measure(directory, [binary, *arguments])
                 each = cpu / objects * 1e6
-                rows[command].append(f"| `{command}` | {objects} | {wall:.1f} | {each:.1f} | {peak / 1024:.0f} |")
-    print("\n".join(row for of_command in rows.values() for row in of_command))
+                print(f"| `{command}` | {objects} | {wall:.1f} | {each:.1f} | {peak / 1024:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -76,8 +77,8 @@ def test_what_it_rejects_is_not_received_either(tmp_path: Path, photo: bytes) ->
     app = Flask("lab")
     LablinkStorage(app, guard=False, store=store)
     client = app.test_client()
-    form = client.post("/api/s3/upload-url", json={"filename": "a.jpg"}).json
-    answer = client.post(form["url"], data=form["fields"] | {"file": (io.BytesIO(photo), "a.jpg")})
+    form: Any = client.post("/api/s3/upload-url", json={"filename": "a.jpg"}).json
+    answer: Any = client.post(form["url"], data=form["fields"] | {"file": (io.BytesIO(photo), "a.jpg")})
     assert answer.status_code == 422, answer.text
     assert answer.json["error"] == "rejected" and "no faces" in answer.json["message"]
     assert not store.exists(form["key"])

@@ -70,7 +70,7 @@ def _botocore_body(paths: list[str], reference: str) -> bytes:
     batch = {"Paths": {"Quantity": len(paths), "Items": paths}, "CallerReference": reference}
     model = client.meta.service_model.operation_model("CreateInvalidation")
     given = {"DistributionId": DISTRIBUTION, "InvalidationBatch": batch}
-    request = client._serializer.serialize_to_request(given, model)  # type: ignore[attr-defined]
+    request = client._serializer.serialize_to_request(given, model)
     assert request["url_path"] == f"/2020-05-31/distribution/{DISTRIBUTION}/invalidation"
     body = request["body"]
     assert isinstance(body, bytes)
