@@ -266,8 +266,11 @@ fn optimize_hint(error: &OptimizeError) -> &'static str {
         OptimizeError::InvalidImage { .. } => {
             "send the whole file, as the camera or program wrote it"
         }
+        OptimizeError::UnsupportedFormat { name: "HEIC" } => {
+            "convert to JPEG; an iPhone takes JPEG photos with Settings, Camera, Formats, Most Compatible"
+        }
         OptimizeError::UnsupportedFormat {
-            name: "HEIC" | "AVIF" | "TIFF" | "BMP",
+            name: "AVIF" | "TIFF" | "BMP",
         } => "convert to JPEG; JPEG, PNG, WebP and GIF are accepted",
         OptimizeError::UnsupportedFormat { name } if name.contains("JPEG") => {
             "convert to a baseline or progressive JPEG of 8 bits: open it in an image program and \

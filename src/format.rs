@@ -3,11 +3,11 @@
 
 use std::fmt;
 
-/// The formats that are read, a row each: the variant, its name, MIME type and extension, whether bytes begin
-/// as its files do, and its documentation.
+/// The formats, a row each: the variant, its name, MIME type and extension, whether it is read, whether bytes
+/// begin as its files do, and its documentation.
 macro_rules! formats {
-    ($($(#[$attribute:meta])* $variant:ident, $name:literal, $mime:literal, $extension:literal, $begins:expr;)*) => {
-        /// A raster format that is accepted and can be served.
+    ($($(#[$attribute:meta])* $variant:ident, $name:literal, $mime:literal, $extension:literal, $read:expr, $begins:expr;)*) => {
+        /// A raster format that can be served..
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum ImageFormat {
@@ -15,7 +15,7 @@ macro_rules! formats {
         }
 
         impl ImageFormat {
-            /// Every accepted format.
+            /// Every format, whether it is accepted or not.
             pub const ALL: [Self; [$(Self::$variant),*].len()] = [$(Self::$variant),*];
 
             /// The MIME type, as in `Content-Type`.
@@ -32,7 +32,14 @@ macro_rules! formats {
                 }
             }
 
-            const fn name(self) -> &'static str {
+            /// True if images of this format are taken in.
+            pub const fn is_accepted(self) -> bool {
+                match self {
+                    $(Self::$variant => $read,)*
+                }
+            }
+
+            pub(crate) const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)*
                 }
@@ -51,27 +58,39 @@ macro_rules! formats {
 
 formats! {
     /// JPEG (ITU-T T.81), MPO and Ultra HDR included: their first picture is a plain JPEG.
-    Jpeg, "JPEG", "image/jpeg", "jpg", |bytes| bytes.starts_with(b"\xff\xd8\xff");
+    Jpeg, "JPEG", "image/jpeg", "jpg", true, |bytes| bytes.starts_with(b"\xff\xd8\xff");
     /// PNG, APNG included.
-    Png, "PNG", "image/png", "png", |bytes| bytes.starts_with(b"\x89PNG\r\n\x1a\n");
+    Png, "PNG", "image/png", "png", true, |bytes| bytes.starts_with(b"\x89PNG\r\n\x1a\n");
     /// WebP: lossy, lossless, animated.
-    WebP, "WebP", "image/webp", "webp", |bytes| is_riff(bytes, b"WEBP");
+    WebP, "WebP", "image/webp", "webp", true, |bytes| is_riff(bytes, b"WEBP");
     /// GIF 87a and 89a.
-    Gif, "GIF", "image/gif", "gif", |bytes| bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a");
+    Gif, "GIF", "image/gif", "gif", true, |bytes| bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a");
+    /// AVIF: stills, and of a sequence its primary picture.
+    Avif, "AVIF", "image/avif", "avif", false, |bytes| iso_media_name(bytes) == Some("AVIF");
+    /// HEIC and HEIF with HEVC inside, as iPhones write them.
+    Heic, "HEIC", "image/heic", "heic", false, |bytes| iso_media_name(bytes) == Some("HEIC");
+    /// Windows and OS/2 bitmaps.
+    Bmp, "BMP", "image/bmp", "bmp", false, is_bmp;
+    /// TIFF, of several pages the first.
+    Tiff, "TIFF", "image/tiff", "tiff", false, |bytes| TIFF_SIGNATURES.iter().any(|signature| bytes.starts_with(signature));
 }
 
 impl ImageFormat {
     /// The format of a MIME type; case and parameters (`; charset=…`) do not matter.
     pub fn from_mime_type(mime: &str) -> Option<Self> {
+        /// Other names that browsers and programs send.
+        const ALIASES: &[(&str, ImageFormat)] = &[
+            ("image/jpg", ImageFormat::Jpeg),
+            ("image/heif", ImageFormat::Heic),
+            ("image/x-ms-bmp", ImageFormat::Bmp),
+            ("image/tif", ImageFormat::Tiff),
+        ];
         let essence = mime.split(';').next().unwrap_or(mime).trim();
-        Self::ALL
-            .into_iter()
-            .find(|format| essence.eq_ignore_ascii_case(format.mime_type()))
-            .or_else(|| {
-                essence
-                    .eq_ignore_ascii_case("image/jpg")
-                    .then_some(Self::Jpeg)
-            })
+        let names = Self::ALL.map(|format| (format.mime_type(), format));
+        let mut names = names.iter().chain(ALIASES);
+        names
+            .find(|(name, _)| essence.eq_ignore_ascii_case(name))
+            .map(|&(_, format)| format)
     }
 
     /// The format that a file extension (without a dot, in any case) stands for.
@@ -85,16 +104,13 @@ impl ImageFormat {
     pub(crate) fn foreign_mime_name(mime: &str) -> Option<&'static str> {
         let essence = mime.split(';').next().unwrap_or(mime).trim();
         Some(match essence.to_ascii_lowercase().as_str() {
-            "image/heic" | "image/heif" | "image/heic-sequence" | "image/heif-sequence" => "HEIC",
-            "image/avif" => "AVIF",
-            "image/tiff" => "TIFF",
-            "image/bmp" | "image/x-ms-bmp" => "BMP",
+            "image/heic-sequence" | "image/heif-sequence" => "HEIC",
             "image/jxl" => "JPEG XL",
             "image/svg+xml" => "SVG",
             "image/x-icon" | "image/vnd.microsoft.icon" => "ICO",
             "application/pdf" => "PDF",
             "text/html" => "HTML",
-            _ => return None,
+            _ => return Self::from_mime_type(mime).map(Self::name),
         })
     }
 
@@ -111,7 +127,8 @@ impl ImageFormat {
     ///
     /// [`Unrecognized`], which names the format where it is a known one that is not accepted.
     pub fn sniff(bytes: &[u8]) -> Result<Self, Unrecognized> {
-        let found = Self::ALL.into_iter().find(|format| format.begins(bytes));
+        let mut accepted = Self::ALL.into_iter().filter(|format| format.is_accepted());
+        let found = accepted.find(|format| format.begins(bytes));
         found.ok_or_else(|| Unrecognized {
             name: foreign_name(bytes),
             is_empty: bytes.is_empty(),
@@ -159,10 +176,6 @@ fn is_riff(bytes: &[u8], kind: &[u8; 4]) -> bool {
 fn foreign_name(bytes: &[u8]) -> Option<&'static str> {
     const SIGNATURES: &[(&[u8], &str)] = &[
         (b"%PDF-", "PDF"),
-        (b"II*\0", "TIFF"),
-        (b"MM\0*", "TIFF"),
-        (b"II+\0", "BigTIFF"),
-        (b"MM\0+", "BigTIFF"),
         (b"BM", "BMP"),
         (b"8BPS", "Photoshop"),
         (b"\0\0\x01\0", "ICO"),
@@ -179,8 +192,11 @@ fn foreign_name(bytes: &[u8]) -> Option<&'static str> {
         (b"qoif", "QOI"),
         (b"\x1aE\xdf\xa3", "WebM"),
     ];
-    if bytes.get(4..8) == Some(b"ftyp") {
-        return Some(iso_media_name(bytes));
+    if let Some(name) = iso_media_name(bytes) {
+        return Some(name);
+    }
+    if ImageFormat::Tiff.begins(bytes) {
+        return Some("TIFF");
     }
     SIGNATURES
         .iter()
@@ -189,24 +205,39 @@ fn foreign_name(bytes: &[u8]) -> Option<&'static str> {
         .or_else(|| markup_name(bytes))
 }
 
-/// The major brand of an ISO base media file (ISO/IEC 14496-12, section 4.3).
-fn iso_media_name(bytes: &[u8]) -> &'static str {
-    match bytes.get(8..12) {
-        Some(b"avif" | b"avis") => "AVIF",
-        Some(b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis") => "HEIC",
-        Some(b"mif1" | b"msf1") => {
-            // A generic brand: the compatible brands that follow tell which codec it is.
-            if bytes
-                .get(16..64.min(bytes.len()))
-                .is_some_and(|brands| brands.chunks_exact(4).any(|brand| brand == b"avif"))
-            {
-                "AVIF"
-            } else {
-                "HEIC"
-            }
-        }
-        _ => "MP4",
+/// TIFF of both byte orders (TIFF 6.0, section 2), and BigTIFF.
+const TIFF_SIGNATURES: [&[u8]; 4] = [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"];
+
+/// Two letters would be too little: the size of the second header has to be one that there is.
+fn is_bmp(bytes: &[u8]) -> bool {
+    let size = bytes.get(14..18).and_then(|size| size.try_into().ok());
+    let known = [12, 16, 40, 52, 56, 64, 108, 124];
+    bytes.starts_with(b"BM") && size.is_some_and(|size| known.contains(&u32::from_le_bytes(size)))
+}
+
+/// The kind of an ISO base media file by its brands (ISO/IEC 14496-12, section 4.3).
+fn iso_media_name(bytes: &[u8]) -> Option<&'static str> {
+    if bytes.get(4..8) != Some(b"ftyp") {
+        return None;
     }
+    // The major brand may be a generic one: the compatible brands that follow tell which codec it is.
+    let size = bytes.get(..4).and_then(|size| size.try_into().ok());
+    let size = size.map_or(0, |size| u32::from_be_bytes(size) as usize);
+    let compatible = bytes.get(16..size.min(256).min(bytes.len()));
+    let major = bytes.get(8..12);
+    let mut brands = major
+        .into_iter()
+        .chain(compatible.unwrap_or_default().chunks_exact(4));
+    let kind = brands.find_map(|brand| match brand {
+        b"avif" | b"avis" => Some("AVIF"),
+        b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" => Some("HEIC"),
+        _ => None,
+    });
+    Some(match (kind, major) {
+        (Some(kind), _) => kind,
+        (None, Some(b"mif1" | b"msf1" | b"mif2" | b"miaf")) => "HEIC",
+        _ => "MP4",
+    })
 }
 
 fn markup_name(bytes: &[u8]) -> Option<&'static str> {
@@ -263,18 +294,22 @@ mod tests {
             Some(ImageFormat::Png)
         );
         assert_eq!(ImageFormat::from_extension("JPEG"), Some(ImageFormat::Jpeg));
+        assert_eq!(ImageFormat::from_extension("TIF"), Some(ImageFormat::Tiff));
+        assert_eq!(ImageFormat::from_extension("heif"), Some(ImageFormat::Heic));
         assert_eq!(ImageFormat::from_mime_type("image/svg+xml"), None);
         assert_eq!(ImageFormat::from_extension("svg"), None);
     }
 
+    /// The name of a format, taken in or refused.
+    fn name(bytes: &[u8]) -> Option<&'static str> {
+        match ImageFormat::sniff(bytes) {
+            Ok(format) => Some(format.name()),
+            Err(refused) => refused.name,
+        }
+    }
+
     #[test]
     fn what_is_refused_is_named() {
-        let name = |bytes: &[u8]| ImageFormat::sniff(bytes).expect_err("refused").name;
-        assert_eq!(name(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"), Some("HEIC"));
-        assert_eq!(
-            name(b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf"),
-            Some("AVIF")
-        );
         assert_eq!(
             name(b"\xef\xbb\xbf <!-- x --> <svg xmlns='...'>"),
             Some("SVG")
@@ -284,5 +319,25 @@ mod tests {
         assert_eq!(name(b"RIFF\0\0\0\0WAVE"), None);
         assert_eq!(name(b""), None);
         assert_eq!(name(b"hello"), None);
+        assert_eq!(name(b"\0\0\0\x14ftypisom\0\0\0\0mp42"), Some("MP4"));
+    }
+
+    #[test]
+    fn what_a_feature_adds_is_named_without_it() {
+        let bmp = b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0";
+        let files: [(&[u8], ImageFormat); 7] = [
+            (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", ImageFormat::Heic),
+            (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heix", ImageFormat::Heic),
+            (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", ImageFormat::Avif),
+            (b"\0\0\0\x14ftypavis\0\0\0\0avis", ImageFormat::Avif),
+            (b"II*\0\x08\0\0\0", ImageFormat::Tiff),
+            (b"MM\0+\0\x08\0\0", ImageFormat::Tiff),
+            (bmp, ImageFormat::Bmp),
+        ];
+        for (bytes, format) in files {
+            assert_eq!(name(bytes), Some(format.name()));
+            assert_eq!(ImageFormat::sniff(bytes).is_ok(), format.is_accepted());
+        }
+        assert!(ImageFormat::sniff(b"BMW, Mercedes and other makers").is_err());
     }
 }

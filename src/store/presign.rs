@@ -386,7 +386,8 @@ fn declared_format(filename: &str, content_type: Option<&str>) -> Result<ImageFo
         Some(mime) => mime,
         None => mime_guess::from_path(filename).first_raw().unwrap_or(""),
     };
-    ImageFormat::from_mime_type(mime).ok_or_else(|| {
+    let format = ImageFormat::from_mime_type(mime).filter(|format| format.is_accepted());
+    format.ok_or_else(|| {
         let name = ImageFormat::foreign_mime_name(mime).unwrap_or("unknown");
         OptimizeError::UnsupportedFormat { name }.into()
     })

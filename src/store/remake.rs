@@ -133,7 +133,13 @@ impl ImageStore {
 /// The format that an image keeps, by its key.
 fn stored_format(key: &ObjectKey) -> Result<OutputFormat> {
     let format = key.extension().and_then(ImageFormat::from_extension);
-    let format = format.filter(|format| *format != ImageFormat::Gif);
+    let is_written = |format: &ImageFormat| {
+        matches!(
+            format,
+            ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP
+        )
+    };
+    let format = format.filter(is_written);
     let format =
         format.ok_or_else(|| InvalidKey::new(key.as_str(), "nothing is stored in this format"))?;
     Ok(promoted_format(OutputFormat::Auto, format))

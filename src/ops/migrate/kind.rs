@@ -29,11 +29,11 @@ impl Kind {
     pub(super) fn content_type(self) -> &'static str {
         match self {
             Self::Image(format) => format.mime_type(),
-            Self::Other(Some("HEIC")) => "image/heic",
-            Self::Other(Some("AVIF")) => "image/avif",
-            Self::Other(Some("TIFF" | "BigTIFF")) => "image/tiff",
-            Self::Other(Some("BMP")) => "image/bmp",
-            Self::Other(_) => "application/octet-stream",
+            Self::Other(name) => {
+                let known = ImageFormat::ALL.into_iter();
+                let format = { known }.find(|format| Some(format.name()) == name);
+                format.map_or("application/octet-stream", ImageFormat::mime_type)
+            }
         }
     }
 

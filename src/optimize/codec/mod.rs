@@ -29,6 +29,8 @@ pub(super) fn codec(format: ImageFormat) -> Codec {
         ImageFormat::Png => png::CODEC,
         ImageFormat::WebP => webp::CODEC,
         ImageFormat::Gif => gif::CODEC,
+        // The sniffer finds no file of these.
+        ImageFormat::Avif | ImageFormat::Heic | ImageFormat::Bmp | ImageFormat::Tiff => NONE,
     }
 }
 
@@ -55,6 +57,14 @@ const READ_ALONE: Encode = |_, _, _, _| {
         name: "format",
         reason: "this format is not written".into(),
     })
+};
+
+/// For formats that are not read.
+const NONE: Codec = Codec {
+    open: |_, _| Err(OptimizeError::invalid("its format is not compiled in")),
+    encode: READ_ALONE,
+    has_alpha: false,
+    takes_planes: |_| false,
 };
 
 /// What a file says of itself.
