@@ -186,6 +186,7 @@ impl Inner {
 }
 
 /// Finds the inspector that is named `module:callable`.
+#[cfg(feature = "ops")]
 pub type LoadInspector = fn(&str) -> Result<Arc<dyn Inspector>, String>;
 
 #[cfg(feature = "ops")]

@@ -27,7 +27,9 @@ mod write;
 
 pub use builder::ImageStoreBuilder;
 pub use image::{ReceivedPost, Status, StoredImage, StoredVariant, SweepReport, SweptObject};
-pub use inspect::{InspectError, Inspecting, Inspection, Inspector, LoadInspector};
+#[cfg(feature = "ops")]
+pub use inspect::LoadInspector;
+pub use inspect::{InspectError, Inspecting, Inspection, Inspector};
 pub use objects::Object;
 pub use options::{
     PresignGetOptions, PresignPostOptions, PresignPutOptions, PromoteOptions, SignedCookiesOptions,

@@ -48,6 +48,7 @@ pub(crate) struct Remade {
 #[derive(Debug, Default)]
 pub(crate) struct Remaking {
     pub(crate) variants: Vec<Remade>,
+    #[cfg_attr(not(feature = "ops"), expect(dead_code, reason = "for regenerate"))]
     pub(crate) main: Option<Remade>,
 }
 

@@ -15,7 +15,7 @@ mod tests;
 
 pub use error::{AddressSetting, ForeignUrl, InvalidAddress, InvalidReference};
 pub use location::{Addressing, Location, S3Location};
-#[cfg(feature = "ops")]
+#[cfg(feature = "store")]
 pub(crate) use partition::Partition;
 
 use base::Base;
