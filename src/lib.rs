@@ -152,6 +152,7 @@ pub use optimize::silence_caught_panics;
 pub use optimize::{
     Animation, Fit, Gravity, InvalidGravity, Limits, OptimizeError, OptimizeOptions,
     OptimizedImage, OutputFormat, Picture, SourceInfo, optimize, optimize_with_variants,
+    placeholder_url,
 };
 pub use secret::Secret;
 pub use sign::{PolicyViolation, PresignedPost, PresignedRequest, SignError, SignedCookies};
@@ -162,4 +163,4 @@ pub use store::{
     ReceivedPost, SignedCookiesOptions, SignedUrlOptions, Status, StoredImage, StoredVariant,
     SweepReport, SweptObject, UploadOptions,
 };
-pub use variant::{InvalidVariant, Variant, variant_key, variant_parent, variants_of};
+pub use variant::{InvalidVariant, Variant, variant_key, variant_name, variants_of};

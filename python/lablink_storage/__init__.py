@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ._asynchronous import AsyncImageStore
     from ._types import (
         GetOverrides,
+        Html,
         Inspection,
         ObjectInfo,
         ObjectVersion,
@@ -67,6 +68,7 @@ __all__ = [
     "CredentialsError",
     "ForeignUrlError",
     "GetOverrides",
+    "Html",
     "ImageStore",
     "Inspection",
     "InternalError",

@@ -17,6 +17,7 @@ mod orientation;
 mod picture;
 mod pipeline;
 mod placeholder;
+mod preview;
 mod raster;
 mod resize;
 mod source;
@@ -31,6 +32,9 @@ pub use gravity::{Gravity, InvalidGravity};
 pub use guard::silence_caught_panics;
 pub use options::{Animation, Fit, Limits, OptimizeOptions, OutputFormat};
 pub use picture::Picture;
+#[cfg(feature = "store")]
+pub(crate) use preview::is_transparent;
+pub use preview::placeholder_url;
 
 use bytes::Bytes;
 

@@ -6,6 +6,7 @@ mod ensure;
 mod from_url;
 mod image;
 mod inspect;
+mod markup;
 mod objects;
 mod options;
 mod originals;
@@ -56,7 +57,7 @@ use crate::config::{Config, DirectUpload};
 use crate::error::{Error, Result};
 use crate::format::ImageFormat;
 use crate::key::{InvalidKey, ObjectKey};
-use crate::variant::{Variant, variant_key};
+use crate::variant::Variant;
 use ensure::Ensuring;
 use signer::{RequestSigner, Signers};
 use sources::Sources;
@@ -224,8 +225,7 @@ impl ImageStore {
     /// `InvalidArgument` for a name that is not among the store's variants; `InvalidKey` for a key that
     /// cannot have variants.
     pub fn variant_url(&self, key: &ObjectKey, name: &str) -> Result<String> {
-        self.variant(name)?;
-        Ok(self.public_url(&variant_key(key, name)?))
+        Ok(self.public_url(&self.variant(name)?.key(key)?))
     }
 
     /// The configured variant of this name.

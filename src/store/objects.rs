@@ -10,13 +10,13 @@ use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use tracing::Instrument;
 
 use super::reference::KeyOrUrl;
-use super::write::AT_ONCE;
+use super::write::{AT_ONCE, is_there};
 use super::{ImageStore, failed, milliseconds, traced};
 use crate::backend::{Backend, ObjectInfo};
 use crate::error::{Error, Result};
 use crate::key::{InvalidKey, ObjectKey};
 use crate::kind::ErrorKind;
-use crate::variant::{variant_key, variant_parent, variants_of};
+use crate::variant::{Variant, image_beside, variant_name, variants_of};
 
 /// A stored object: what is known about it, and its bytes.
 #[derive(Debug, Clone)]
@@ -229,7 +229,7 @@ impl ImageStore {
                 match item {
                     Ok(info) if info.key.is_pending() || info.key.is_original() => None,
                     Ok(mut info) => {
-                        info.variant = variant_parent(&info.key).map(|(_, name)| name.to_owned());
+                        info.variant = variant_name(&info.key).map(str::to_owned);
                         Some(Ok(info))
                     }
                     Err(error) => Some(Err(Error::from(error))),
@@ -344,13 +344,13 @@ impl ImageStore {
             return Ok(found);
         };
         for variant in self.inner.config.variants() {
-            found.insert(variant_key(key, variant.name())?);
+            found.insert(variant.key(key)?);
         }
         let mut listed = backend.list(folder.trim_end_matches('/'));
         while let Some(item) = listed.next().await {
             match item {
                 Ok(info) => {
-                    if variant_parent(&info.key).is_some_and(|(parent, _)| parent == *key) {
+                    if self.is_variant_of(backend, &info.key, key).await? {
                         found.insert(info.key);
                     }
                 }
@@ -360,6 +360,24 @@ impl ImageStore {
             }
         }
         Ok(found)
+    }
+
+    /// Returns whether an object under an image's id is a variant of this image. In another format than the
+    /// image it is, unless it is not configured and an image of that format has the same id.
+    pub(super) async fn is_variant_of(
+        &self,
+        backend: &Backend,
+        object: &ObjectKey,
+        image: &ObjectKey,
+    ) -> Result<bool> {
+        if variant_name(object).is_none() {
+            return Ok(false);
+        }
+        let Some(other) = image_beside(object).filter(|other| other != image) else {
+            return Ok(true);
+        };
+        let is_own = |variant: &Variant| variant.key(image).is_ok_and(|own| own == *object);
+        Ok(self.inner.config.variants().iter().any(is_own) || !is_there(backend, &other).await?)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::backend::{Backend, ObjectInfo, ObjectVersion, Operation, PutOptions, 
 use crate::error::{Error, Result};
 use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
-use crate::variant::{variant_parent, variants_of};
+use crate::variant::{variant_name, variants_of};
 
 /// All versions of each key, the newest first.
 type Versions = BTreeMap<ObjectKey, Vec<ObjectVersion>>;
@@ -155,10 +155,15 @@ impl ImageStore {
         let Some(folder) = variants_of(key) else {
             return Ok(parts);
         };
-        let is_variant =
-            |part: &ObjectKey| variant_parent(part).is_some_and(|(parent, _)| parent == *key);
+        let is_variant = |part: &ObjectKey| variant_name(part).is_some();
         for (part, version) in backend.versions(&folder, is_variant).await? {
             parts.entry(part).or_default().push(version);
+        }
+        let all: Vec<ObjectKey> = parts.keys().cloned().collect();
+        for part in all {
+            if !self.is_variant_of(backend, &part, key).await? {
+                parts.remove(&part);
+            }
         }
         if let Some(original) = key.original() {
             let versions = versions_of(backend, &original).await?;

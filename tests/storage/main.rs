@@ -12,6 +12,7 @@ mod credentials;
 mod faults;
 mod fetch;
 mod fetch_table;
+mod formats;
 mod inspector;
 mod life;
 mod noted;
