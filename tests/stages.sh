@@ -256,6 +256,12 @@ stage_corpus() {
     cargo bench --locked --bench optimize -- --test
 }
 
+ABOUT[actix]="the example on actix-web, a crate of its own (--full)"
+STAGES+=(actix)
+stage_actix() {
+    CARGO_TARGET_DIR=$target/actix cargo test --locked --manifest-path examples/actix_service/Cargo.toml
+}
+
 script fuzz fuzz/run "fuzzing, ten minutes of both targets side by side (--full)"
 PACKAGES[fuzz]="g++"
 before_fuzz() { cargo_tool cargo-fuzz 0.13.2; }
@@ -264,7 +270,7 @@ before_fuzz() { cargo_tool cargo-fuzz 0.13.2; }
 ABOUT[speed]="no slower and no larger than promised, beside the peers (--full)"
 PACKAGES[speed]="nodejs npm python3-venv python3-dev gcc libjpeg62-turbo-dev zlib1g-dev liblcms2-dev libwebp-dev"
 NEED_CEPH+=" speed"
-AFTER[speed]="packages ceph build format lint docs features test licences pypi python signing corpus fuzz"
+AFTER[speed]="packages ceph build format lint docs features test licences pypi python signing corpus fuzz actix"
 STAGES+=(speed)
 stage_speed() {
     [ -n "${LABLINK_CORPUS:-}" ] || left_out "no image corpus to measure on"
@@ -276,12 +282,14 @@ stage_speed() {
         # shellcheck disable=SC2086  # a command and its arguments
         if benches/$job; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
     done
+    # The interpreter of the Python tests has every framework; its wheel is the release build.
+    if benches/guide/frameworks --check --python "$target/python-tests/venv/bin/python"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
     echo "$passed passed, $failed failed"
 }
 
 ABOUT[oldest]="the oldest Rust that Cargo.toml names (--full)"
 STAGES+=(oldest)
-FULL_ONLY="corpus features fuzz licences oldest speed"
+FULL_ONLY="actix corpus features fuzz licences oldest speed"
 stage_oldest() {
     local version
     version=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
