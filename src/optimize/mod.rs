@@ -2,6 +2,8 @@
 //! the deadline that a decode cannot outrun.
 
 mod alpha;
+#[cfg(feature = "webp")]
+mod animate;
 mod attention;
 mod budget;
 mod codec;
@@ -12,6 +14,7 @@ mod exif;
 mod geometry;
 mod gravity;
 mod guard;
+mod limits;
 mod options;
 mod orientation;
 mod picture;
@@ -30,7 +33,8 @@ pub use error::OptimizeError;
 pub use gravity::{Gravity, InvalidGravity};
 #[doc(hidden)]
 pub use guard::silence_caught_panics;
-pub use options::{Animation, Fit, Limits, OptimizeOptions, OutputFormat};
+pub use limits::Limits;
+pub use options::{Animation, Fit, OptimizeOptions, OutputFormat};
 pub use picture::Picture;
 #[cfg(feature = "store")]
 pub(crate) use preview::is_transparent;

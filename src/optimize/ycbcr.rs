@@ -57,6 +57,11 @@ fn chroma([r, g, b]: [i32; 3], shift: u32) -> (u8, u8) {
 
 /// Planes with halved chroma from red, green and blue; odd edges are replicated.
 pub(super) fn from_rgb(rgb: &Raster) -> Frame {
+    Frame::Ycc420(planes_of(rgb))
+}
+
+/// The same without a frame around them.
+pub(super) fn planes_of(rgb: &Raster) -> Box<[Raster; 3]> {
     debug_assert_eq!(rgb.layout, Layout::Rgb);
     let (width, height) = (rgb.width, rgb.height);
     let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
@@ -90,11 +95,11 @@ pub(super) fn from_rgb(rgb: &Raster) -> Frame {
             cr.push(red);
         }
     }
-    Frame::Ycc420(Box::new([
+    Box::new([
         Raster::new(Layout::Gray, width, height, y),
         Raster::new(Layout::Gray, half_width, half_height, cb),
         Raster::new(Layout::Gray, half_width, half_height, cr),
-    ]))
+    ])
 }
 
 /// Red, green and blue from three planes of the same size, full range.

@@ -3,17 +3,24 @@
 //!
 //! A new format is a folder, its line below and in [`codec`], and its line in `format.rs`.
 
+#[cfg(feature = "avif")]
+mod avif;
 mod gif;
 #[doc(hidden)]
 pub mod jpeg;
 mod png;
 mod webp;
 
+#[cfg(feature = "webp")]
+pub(super) use webp::Animator;
+
 use std::borrow::Cow;
 
 use crate::format::ImageFormat;
 use crate::optimize::budget::Budget;
 use crate::optimize::color::ColorTag;
+#[cfg(feature = "webp")]
+use crate::optimize::raster::Raster;
 use crate::optimize::raster::{Frame, Pixels};
 use crate::optimize::{OptimizeError, OptimizeOptions};
 
@@ -29,8 +36,12 @@ pub(super) fn codec(format: ImageFormat) -> Codec {
         ImageFormat::Png => png::CODEC,
         ImageFormat::WebP => webp::CODEC,
         ImageFormat::Gif => gif::CODEC,
+        #[cfg(feature = "avif")]
+        ImageFormat::Avif => avif::CODEC,
         // The sniffer finds no file of these.
-        ImageFormat::Avif | ImageFormat::Heic | ImageFormat::Bmp | ImageFormat::Tiff => NONE,
+        #[cfg(not(feature = "avif"))]
+        ImageFormat::Avif => NONE,
+        ImageFormat::Heic | ImageFormat::Bmp | ImageFormat::Tiff => NONE,
     }
 }
 
@@ -73,6 +84,8 @@ pub(super) struct Facts<'a> {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) frames: u32,
+    /// How often an animation is played, 0 for ever.
+    pub(super) plays: u32,
     /// The EXIF block, a TIFF structure.
     pub(super) exif: Option<Cow<'a, [u8]>>,
     /// True if there is anything that is not needed to show the picture.
@@ -85,6 +98,16 @@ pub(super) trait File {
 
     /// Decodes the picture as it is stored, at the cheapest size that is large enough.
     fn decode(&self, wanted: Wanted, budget: &Budget<'_>) -> Result<Decoded, OptimizeError>;
+
+    /// Shows every frame of an animation, as it looks on its canvas, and for how many milliseconds.
+    #[cfg(feature = "webp")]
+    fn play(
+        &self,
+        _budget: &Budget<'_>,
+        _show: &mut dyn FnMut(Raster, u32) -> Result<(), OptimizeError>,
+    ) -> Result<(), OptimizeError> {
+        Err(OptimizeError::invalid("not an animation"))
+    }
 
     /// The file with its metadata left out and `exif` put in, byte for byte where the picture is concerned;
     /// `None` where that takes decoding, or where other programs may show another picture.
