@@ -16,6 +16,8 @@ mod options;
 mod orientation;
 mod picture;
 mod pipeline;
+#[cfg(feature = "image")]
+pub(crate) mod pixels;
 mod placeholder;
 mod raster;
 mod resize;
@@ -31,6 +33,8 @@ pub use gravity::{Gravity, InvalidGravity};
 pub use guard::silence_caught_panics;
 pub use options::{Animation, Fit, Limits, OptimizeOptions, OutputFormat};
 pub use picture::Picture;
+#[cfg(feature = "image")]
+pub use pixels::optimize_image;
 
 use bytes::Bytes;
 

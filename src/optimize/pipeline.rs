@@ -14,6 +14,7 @@ use super::placeholder::Looks;
 use super::raster::{Component, Frame, Layout, Pixels, Range, Raster};
 use super::resize::{Resizer, resample};
 use super::source::Source;
+use super::ycbcr::Matrix;
 use super::{
     Gravity, OptimizeError, OptimizeOptions, OptimizedImage, OutputFormat, alpha, attention, ycbcr,
 };
@@ -156,7 +157,7 @@ impl Job<'_> {
         let frame = self.frame(&plan, false)?;
         match self.finish(frame, &plan, &codec(ImageFormat::Jpeg), options) {
             Frame::Packed(raster) => Ok(Picture::new(raster)),
-            Frame::Ycc420(planes) => Ok(Picture::new(ycbcr::planes_to_rgb(&planes))),
+            Frame::Ycc420(planes) => Ok(Picture::new(ycbcr::planes_to_rgb(&planes, Matrix::JFIF))),
         }
     }
 
@@ -238,7 +239,8 @@ impl Job<'_> {
                 );
                 Ok(Frame::Packed(to_srgb(raster, self.converter.as_ref())))
             }
-            Pixels::Ycc(components, range) => {
+            Pixels::Ycc(components, range, matrix) => {
+                let planar = planar && *matrix == Matrix::JFIF;
                 let (chroma_crop, chroma_width, chroma_height) = if planar {
                     halved(crop, width, height, upright)
                 } else {
@@ -257,7 +259,7 @@ impl Job<'_> {
                     return Ok(Frame::Ycc420(planes));
                 }
                 Ok(Frame::Packed(to_srgb(
-                    ycbcr::planes_to_rgb(&planes),
+                    ycbcr::planes_to_rgb(&planes, *matrix),
                     self.converter.as_ref(),
                 )))
             }

@@ -9,6 +9,8 @@ mod inspect;
 mod objects;
 mod options;
 mod originals;
+#[cfg(feature = "image")]
+mod pixels;
 mod presign;
 mod promote;
 mod receive;

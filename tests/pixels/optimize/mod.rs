@@ -15,6 +15,7 @@ mod mutants;
 mod odd;
 mod odd_jpeg;
 mod orientation;
+mod other_formats;
 mod placeholder;
 mod regressions;
 mod samples;
