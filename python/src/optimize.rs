@@ -33,7 +33,7 @@ use crate::{input, logging, memory, options, results};
 ///     OptimizedImage with data, content_type, width, height, format, placeholder and source.
 ///
 /// Raises:
-///     UnsupportedFormatError: HEIC, SVG, PDF, ...: the message names it.
+///     UnsupportedFormatError: SVG, PDF, HEIC where it is not built in, ...: the message names it.
 ///     LimitExceededError: over a limit; the message has both numbers.
 ///     InvalidImageError: no image, or a damaged one.
 ///     InvalidArgumentError: an option is outside its range.

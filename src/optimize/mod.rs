@@ -19,6 +19,8 @@ mod options;
 mod orientation;
 mod picture;
 mod pipeline;
+#[cfg(feature = "image")]
+pub(crate) mod pixels;
 mod placeholder;
 mod preview;
 mod raster;
@@ -36,6 +38,8 @@ pub use guard::silence_caught_panics;
 pub use limits::Limits;
 pub use options::{Animation, Fit, OptimizeOptions, OutputFormat};
 pub use picture::Picture;
+#[cfg(feature = "image")]
+pub use pixels::optimize_image;
 #[cfg(feature = "store")]
 pub(crate) use preview::is_transparent;
 pub use preview::placeholder_url;

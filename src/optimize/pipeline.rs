@@ -7,7 +7,7 @@ use crate::format::ImageFormat;
 use super::attention::Attention;
 use super::budget::Budget;
 use super::codec::{Codec, Decoded, Wanted, codec};
-use super::color::{Converter, cmyk_to_rgb};
+use super::color::{ColorTag, Converter, cmyk_to_rgb};
 use super::exif::Credits;
 use super::geometry::{Plan, Rect};
 use super::orientation::Upright;
@@ -16,6 +16,7 @@ use super::placeholder::Looks;
 use super::raster::{Component, Frame, Layout, Pixels, Range, Raster};
 use super::resize::{Resizer, resample};
 use super::source::Source;
+use super::ycbcr::Matrix;
 use super::{
     Animation, Gravity, OptimizeError, OptimizeOptions, OptimizedImage, OutputFormat, alpha,
     attention, ycbcr,
@@ -75,31 +76,8 @@ pub(super) fn run(
         upright,
     };
     let picture = picture.map(|options| job.picture(&options)).transpose()?;
-    let frames = job.source.file.facts().frames;
-    let keeps = options.animation == Animation::Keep && frames > 1;
-    // What is animated comes last: its frames take the place of the first one.
-    let all = std::iter::once(options).chain(variants);
-    let (mut made, mut animated) = (Vec::new(), Vec::new());
-    for (index, options) in all.enumerate() {
-        if keeps && matches!(options.format, OutputFormat::WebP | OutputFormat::Auto) {
-            if index == 0 {
-                job.look_at(options)?;
-            }
-            animated.push((index, options));
-        } else {
-            made.push((index, job.make(options)?));
-        }
-    }
-    #[cfg(feature = "webp")]
-    if !animated.is_empty() {
-        made.extend(super::animate::make(&mut job, &color, &animated)?);
-    }
-    made.sort_by_key(|&(index, _)| index);
-    let mut made = made.into_iter().map(|(_, image)| image);
-    let main = made
-        .next()
-        .ok_or_else(|| OptimizeError::invalid("no image was made"))?;
-    Ok((main, made.collect(), picture))
+    let (main, variants) = job.all(options, variants, &color)?;
+    Ok((main, variants, picture))
 }
 
 /// A decoded source, and what every result of it needs.
@@ -124,7 +102,41 @@ pub(super) struct Job<'a> {
     pub(super) budget: &'a Budget<'a>,
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    /// The main result and the others. What is animated is made last: its frames take the place of the first.
+    fn all(
+        &mut self,
+        options: &'a OptimizeOptions,
+        variants: &'a [OptimizeOptions],
+        color: &ColorTag,
+    ) -> Result<(OptimizedImage, Vec<OptimizedImage>), OptimizeError> {
+        let frames = self.source.file.facts().frames;
+        let keeps = options.animation == Animation::Keep && frames > 1;
+        let (mut made, mut animated) = (Vec::new(), Vec::new());
+        for (index, options) in std::iter::once(options).chain(variants).enumerate() {
+            if keeps && matches!(options.format, OutputFormat::WebP | OutputFormat::Auto) {
+                if index == 0 {
+                    self.look_at(options)?;
+                }
+                animated.push((index, options));
+            } else {
+                made.push((index, self.make(options)?));
+            }
+        }
+        #[cfg(feature = "webp")]
+        if !animated.is_empty() {
+            made.extend(super::animate::make(self, color, &animated)?);
+        }
+        #[cfg(not(feature = "webp"))]
+        let _ = (color, animated);
+        made.sort_by_key(|&(index, _)| index);
+        let mut made = made.into_iter().map(|(_, image)| image);
+        let main = made
+            .next()
+            .ok_or_else(|| OptimizeError::invalid("no image was made"))?;
+        Ok((main, made.collect()))
+    }
+
     pub(super) fn make(
         &mut self,
         options: &OptimizeOptions,
@@ -213,7 +225,7 @@ impl Job<'_> {
         let frame = self.frame(&plan, false)?;
         match self.finish(frame, &plan, &codec(ImageFormat::Jpeg), options) {
             Frame::Packed(raster) => Ok(Picture::new(raster)),
-            Frame::Ycc420(planes) => Ok(Picture::new(ycbcr::planes_to_rgb(&planes))),
+            Frame::Ycc420(planes) => Ok(Picture::new(ycbcr::planes_to_rgb(&planes, Matrix::JFIF))),
         }
     }
 
@@ -295,7 +307,8 @@ impl Job<'_> {
                 );
                 Ok(Frame::Packed(to_srgb(raster, self.converter.as_ref())))
             }
-            Pixels::Ycc(components, range) => {
+            Pixels::Ycc(components, range, matrix) => {
+                let planar = planar && *matrix == Matrix::JFIF;
                 let (chroma_crop, chroma_width, chroma_height) = if planar {
                     halved(crop, width, height, upright)
                 } else {
@@ -314,7 +327,7 @@ impl Job<'_> {
                     return Ok(Frame::Ycc420(planes));
                 }
                 Ok(Frame::Packed(to_srgb(
-                    ycbcr::planes_to_rgb(&planes),
+                    ycbcr::planes_to_rgb(&planes, *matrix),
                     self.converter.as_ref(),
                 )))
             }

@@ -3,12 +3,20 @@
 //!
 //! A new format is a folder, its line below and in [`codec`], and its line in `format.rs`.
 
-#[cfg(feature = "avif")]
+#[cfg(feature = "avif-decode")]
 mod avif;
+#[cfg(feature = "bmp")]
+mod bmp;
 mod gif;
+#[cfg(feature = "heic")]
+mod heic;
+#[cfg(any(feature = "avif-decode", feature = "heic"))]
+mod heif;
 #[doc(hidden)]
 pub mod jpeg;
 mod png;
+#[cfg(feature = "tiff")]
+mod tiff;
 mod webp;
 
 #[cfg(feature = "webp")]
@@ -36,12 +44,17 @@ pub(super) fn codec(format: ImageFormat) -> Codec {
         ImageFormat::Png => png::CODEC,
         ImageFormat::WebP => webp::CODEC,
         ImageFormat::Gif => gif::CODEC,
-        #[cfg(feature = "avif")]
+        #[cfg(feature = "avif-decode")]
         ImageFormat::Avif => avif::CODEC,
-        // The sniffer finds no file of these.
-        #[cfg(not(feature = "avif"))]
-        ImageFormat::Avif => NONE,
-        ImageFormat::Heic | ImageFormat::Bmp | ImageFormat::Tiff => NONE,
+        #[cfg(feature = "heic")]
+        ImageFormat::Heic => heic::CODEC,
+        #[cfg(feature = "bmp")]
+        ImageFormat::Bmp => bmp::CODEC,
+        #[cfg(feature = "tiff")]
+        ImageFormat::Tiff => tiff::CODEC,
+        // The sniffer finds no file of those whose feature is off.
+        #[allow(unreachable_patterns)]
+        _ => NONE,
     }
 }
 
@@ -88,6 +101,8 @@ pub(super) struct Facts<'a> {
     pub(super) plays: u32,
     /// The EXIF block, a TIFF structure.
     pub(super) exif: Option<Cow<'a, [u8]>>,
+    /// The orientation that the file itself states, 1 to 8; that of the EXIF block is then of no account.
+    pub(super) orientation: Option<u8>,
     /// True if there is anything that is not needed to show the picture.
     pub(super) has_metadata: bool,
 }
