@@ -7,7 +7,7 @@ use lablink_storage::{
     ImageFormat, Limits, OptimizeError, OptimizeOptions, OutputFormat, optimize,
 };
 
-use super::{noise, paint, png, png_pixels, run, to};
+use super::{noise, paint, png, png_pixels, run};
 use crate::common::{patient, ssimulacra2};
 
 fn avif() -> OptimizeOptions {

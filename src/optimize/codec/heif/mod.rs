@@ -95,6 +95,7 @@ pub(super) fn open<'a>(
             width: shown.width,
             height: shown.height,
             frames: container.frames.max(1),
+            plays: 1,
             has_metadata: exif.is_some() || container.has_metadata(),
             orientation: Some(shown.orientation()),
             exif,

@@ -48,6 +48,7 @@ impl<'a> TiffFile<'a> {
                 width,
                 height,
                 frames: 1,
+                plays: 1,
                 has_metadata: has_metadata(&mut reader),
                 orientation: Some(
                     orientation
