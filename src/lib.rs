@@ -68,11 +68,11 @@
 //! | `LABLINK_STORAGE_DIRECT_UPLOAD` | how browsers upload to S3: `post`, or `put` for servers without POST Object (R2, B2) | `post` |
 //! | `LABLINK_STORAGE_PREFIX` | key prefix; in code it may be empty | `components` |
 //! | `LABLINK_STORAGE_DIR` | directory of local files | `./uploads` |
-//! | `LABLINK_STORAGE_BASE_URL` | base URL of local files: a path or an http(s) URL | `/uploads` |
+//! | `LABLINK_STORAGE_BASE_URL` | base URL of local files, and of a store in memory that is served: a path or an http(s) URL | `/uploads` |
 //! | `LABLINK_STORAGE_FORMER_URLS` | comma-separated base URLs that the store had before: their URLs still belong to it | unset |
 //! | `LABLINK_STORAGE_SECRET` | secret of local signed requests, 32 bytes at least | not supported |
 //! | `LABLINK_STORAGE_FSYNC` | local writes are flushed to the disk before they count as done | `false` |
-//! | `LABLINK_STORAGE_MEMORY` | `true`: the memory backend, for tests of whole applications | `false` |
+//! | `LABLINK_STORAGE_MEMORY` | `true`: the memory backend, for tests of whole applications; its images are served as local files are | `false` |
 //! | `LABLINK_STORAGE_REQUIRE_S3` | fail without `AWS_S3_BUCKET` | `false`: warn, and use local files |
 //! | `LABLINK_STORAGE_OPTIMIZE` | how uploads are optimized, a JSON object: `{"max_width": 1600}` | unset |
 //! | `LABLINK_STORAGE_VARIANTS` | versions that are written beside every image, a JSON object: `{"thumb": {"max_width": 320}}` | unset |

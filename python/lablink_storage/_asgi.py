@@ -7,7 +7,6 @@ import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, Literal, TypeAlias
-from urllib.parse import urljoin, urlsplit
 
 from werkzeug.datastructures import Headers
 from werkzeug.sansio.request import Request
@@ -25,6 +24,7 @@ from ._asynchronous import AsyncImageStore
 from ._exceptions import LimitExceededError, StorageError
 from ._forms import MAX_DISCARDED, MAX_FIELDS, FormReader, not_a_form, wrong_type
 from ._lablink_storage import ImageStore, start
+from ._places import absolute, key_under, mount_points, path_of
 from ._requests import (
     MAX_JSON,
     check_length,
@@ -80,17 +80,9 @@ class Exchange:
         """The request, for a log line."""
         return f"{self.request.method} {self.path}"
 
-    @property
-    def public_path(self) -> str:
-        """The path as browsers ask for it."""
-        return f"{self.request.root_path}{self.path}"
-
     def absolute(self, url: str) -> str:
         """The address of a form, as a browser has to ask for it."""
-        root = self.request.root_path
-        if url.startswith("/") and not url.startswith(f"{root}/"):
-            url = f"{root}{url}"
-        return urljoin(self.request.host_url, url)
+        return absolute(url, self.request.root_path, self.request.host_url)
 
     async def read(self) -> bytes:
         """The next bytes of the body; none at its end."""
@@ -130,26 +122,17 @@ class Routes:
 
     def __init__(self, store: AsyncImageStore | ImageStore) -> None:
         self.store = AsyncImageStore(store) if isinstance(store, ImageStore) else store
-        base_url = self.store.base_url
-        self.base_path = None if base_url is None else urlsplit(base_url).path.rstrip("/")
+        self.base_path = path_of(self.store.base_url)
 
     def key_of(self, exchange: Exchange) -> str | None:
         """What follows the base URL in the path, if it is under it: with the prefix of a proxy or without."""
         if self.base_path is None:
             return None
-        for path in (exchange.public_path, exchange.path):
-            if path == self.base_path or path == f"{self.base_path}/":
-                return ""
-            if path.startswith(f"{self.base_path}/"):
-                return path[len(self.base_path) + 1 :]
-        return None
+        return key_under(self.base_path, exchange.request.root_path, exchange.path)
 
     def mount_points(self) -> list[str]:
         """The base URL's path, and what may be left of it where a proxy's prefix is in it."""
-        if self.base_path is None:
-            return []
-        segments = self.base_path.split("/")[1:]
-        return ["/".join(["", *segments[at:]]) for at in range(max(1, len(segments)))]
+        return [] if self.base_path is None else mount_points(self.base_path)
 
     async def status(self, _exchange: Exchange) -> Answer:
         return json_answer(*status_body(await self.store.status()))

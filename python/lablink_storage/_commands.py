@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections.abc import Mapping
 
 import click
 from flask.cli import AppGroup
 
-from ._lablink_storage import ImageStore, run_cli
-
-_PASSED_ON = {
-    "doctor": "Look at everything that can be wrong, and say what to do about it.",
-    "setup": "Print all that a bucket needs, as documents or as a script for the AWS CLI.",
-    "migrate": "Copy images from a directory or bucket to another, without loss.",
-    "regenerate": "Make the variants that are missing, of images that were stored long ago.",
-    "sweep": "Find direct uploads that were never promoted, leftovers and orphans.",
-}
+from ._command_line import COMMANDS, run_command
+from ._lablink_storage import ImageStore
 
 
 def storage_commands(store: ImageStore, environment: Mapping[str, str] | None) -> AppGroup:
@@ -46,7 +37,7 @@ def storage_commands(store: ImageStore, environment: Mapping[str, str] | None) -
         if not found.accessible:
             raise SystemExit(1)
 
-    for name, about in _PASSED_ON.items():
+    for name, about in COMMANDS.items():
         group.add_command(_passed_on(name, about, environment))
     return group
 
@@ -64,14 +55,6 @@ def _passed_on(name: str, about: str, environment: Mapping[str, str] | None) -> 
     def command(arguments: tuple[str, ...]) -> None:
         if environment is None:
             raise click.ClickException("this application's store was built by hand, not from a configuration")
-        # It runs outside of the interpreter, whose own handler would wait for it to come back.
-        before = signal.signal(signal.SIGINT, signal.SIG_DFL)
-        try:
-            # An empty file in the place of ./.env, which would fill in what the application left unset.
-            no_file = ["--env-file", os.devnull]
-            code = run_cli(["lablink-storage", name, *no_file, *arguments], environment)
-        finally:
-            signal.signal(signal.SIGINT, before)
-        raise SystemExit(code)
+        raise SystemExit(run_command(name, arguments, environment))
 
     return command

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from ._exceptions import NotSupportedError
 from ._lablink_storage import settings
 
 _SETTINGS = settings()
@@ -39,6 +40,31 @@ def configured(config: Mapping[str, Any]) -> dict[str, str]:
             environment.pop(name, None)
         environment.update({name: _text(value) for name, value in given.items()})
     return environment
+
+
+def of_keywords(keywords: Mapping[str, Any], *, environment_too: bool) -> dict[str, str]:
+    """The variables for what a store was told in code, for the command line to work on the same store.
+
+    Args:
+        keywords: a constructor's keywords, ``bucket`` and ``directory`` among them.
+        environment_too: whether the store reads the environment where the keywords say nothing.
+    """
+    given = {keyword: value for keyword, value in keywords.items() if value is not None}
+    if callable(given.get("inspector")):
+        raise NotSupportedError(
+            "the command line cannot call this inspector", "name it as a str, 'module:callable'"
+        )
+    named = {
+        setting["variables"][0]: given[setting["keyword"]]
+        for setting in _SETTINGS
+        if setting["variables"] and setting["keyword"] in given
+    }
+    if environment_too:
+        return configured(named)
+    # Credentials of AWS may be the machine's still.
+    others = {name for name in CREDENTIALS if not name.startswith("AWS_")}
+    environment = {name: value for name, value in arrived({}).items() if name not in others}
+    return environment | {name: _text(value) for name, value in named.items()}
 
 
 def _text(value: Any) -> str:

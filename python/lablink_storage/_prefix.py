@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import urljoin, urlsplit
-
 from flask import Flask, current_app, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
+
+from ._places import absolute, path_of
 
 
 class Prefix:
@@ -17,7 +17,7 @@ class Prefix:
     """
 
     def __init__(self, base_url: str | None, app: Flask) -> None:
-        self._path = urlsplit(base_url or "").path.rstrip("/")
+        self._path = path_of(base_url) or ""
         self.mount_point = self._path
         root = str(app.config.get("APPLICATION_ROOT") or "/").rstrip("/")
         if root and _is_under(self._path, root):
@@ -43,9 +43,7 @@ class Prefix:
 
     def absolute(self, url: str) -> str:
         """The address of a form, as a browser has to ask for it."""
-        if url.startswith("/") and not _is_under(url, request.script_root):
-            url = f"{request.script_root}{url}"
-        return urljoin(request.host_url, url)
+        return absolute(url, request.script_root, request.host_url)
 
 
 def _is_under(path: str, root: str) -> bool:

@@ -9,13 +9,9 @@ from werkzeug.wrappers import Response
 
 from ._answers import Answer, error_answer
 from ._exceptions import StorageError
+from ._views import described
 
 _log = logging.getLogger("lablink_storage.flask")
-
-
-def described() -> str:
-    """The request, for a log line."""
-    return f"{request.method} {request.path}"
 
 
 def response_of(answer: Answer) -> Response:
@@ -31,4 +27,4 @@ def response_of(answer: Answer) -> Response:
 def error_response(error: StorageError) -> Response:
     """The answer to a request that ended in an error, as the routes give it: JSON, with general words for
     what is the service's fault and not the client's."""
-    return response_of(error_answer(error, _log, described()))
+    return response_of(error_answer(error, _log, described(request)))

@@ -17,6 +17,7 @@ __all__ = [
     "LimitOptions",
     "OptimizeOptions",
     "VariantOptions",
+    "WerkzeugFile",
 ]
 
 
@@ -26,13 +27,20 @@ class BinaryFile(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
+class WerkzeugFile(Protocol):
+    """Flask's ``request.files["image"]``, whose ``read`` type checkers do not see."""
+
+    @property
+    def stream(self) -> BinaryFile: ...
+
+
 class AsyncBinaryFile(Protocol):
     """A file object whose ``read`` is awaited: Starlette's ``UploadFile``, aiofiles."""
 
     def read(self, size: int, /) -> Awaitable[bytes]: ...
 
 
-ImageInput: TypeAlias = Union[bytes, bytearray, memoryview, "os.PathLike[str]", BinaryFile]
+ImageInput: TypeAlias = Union[bytes, bytearray, memoryview, "os.PathLike[str]", BinaryFile, WerkzeugFile]
 AsyncImageInput: TypeAlias = ImageInput | AsyncBinaryFile | AsyncIterator[bytes]
 Duration: TypeAlias = int | float | timedelta
 Gravity: TypeAlias = (

@@ -37,25 +37,16 @@ import functools
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
-from flask import Blueprint, Flask, current_app, has_app_context, redirect, request
+from flask import Blueprint, Flask, current_app, has_app_context, request
 from werkzeug.wrappers import Response
 
-from . import _environment
+from . import _environment, _views
 from ._answers import closed
 from ._commands import storage_commands
 from ._exceptions import StorageError
 from ._lablink_storage import ImageStore
 from ._prefix import Prefix
-from ._requests import (
-    MAX_JSON,
-    check_length,
-    json_object,
-    post_body,
-    put_body,
-    status_body,
-    text,
-    upload_arguments,
-)
+from ._requests import MAX_JSON, check_length, json_object
 from ._responses import error_response, response_of
 from ._serving import receive_file, serve_file
 
@@ -63,10 +54,6 @@ __all__ = ["LablinkStorage", "error_response"]
 
 _View: TypeAlias = Callable[..., Any]
 Guard: TypeAlias = Callable[[_View], _View] | Literal[False] | None
-
-
-_VARIANT_CACHE = "private, max-age=60"
-"""Where a variant is does not change, but whether its image is there does."""
 
 
 class LablinkStorage:
@@ -191,18 +178,14 @@ def _routes(
     routes = Blueprint("lablink_storage", __name__)
     prefix = Prefix(store.base_url, app)
 
-    def status() -> tuple[dict[str, Any], int]:
-        return status_body(store.status())
+    def status() -> Response:
+        return response_of(_views.status(store))
 
-    def upload_url() -> dict[str, Any]:
-        arguments = upload_arguments(_json_body(), store.direct_upload)
-        if store.direct_upload == "put":
-            return put_body(store.presigned_put(**arguments))
-        post = store.presigned_post(**arguments)
-        return post_body(post, prefix.absolute(post.url))
+    def upload_url() -> Response:
+        return response_of(_views.upload_url(store, _json_body(), prefix.absolute))
 
-    def promote() -> dict[str, Any]:
-        return store.promote(text(_json_body(), "key")).to_dict()
+    def promote() -> Response:
+        return response_of(_views.promote(store, _json_body()))
 
     for view, path, method in (
         (status, "/status", "GET"),
@@ -213,9 +196,7 @@ def _routes(
         routes.add_url_rule(url_prefix + path, name, _guarded(view, guard), methods=[method])
 
     def variant(name: str, key: str) -> Response:
-        response = redirect(store._serve_variant(key, name))
-        response.headers["Cache-Control"] = _VARIANT_CACHE
-        return response
+        return response_of(_views.variant(store, name, key))
 
     routes.add_url_rule(
         f"{url_prefix}/variant/<name>/<path:key>",

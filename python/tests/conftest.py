@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from flask.testing import FlaskClient
 from lablink_storage import ImageStore, OptimizeOptions
 
 from support import SECRET, Server, make_app, photo
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "django_lab.settings"
 
 THUMB = {"thumb": OptimizeOptions(max_width=320, max_height=320)}
 

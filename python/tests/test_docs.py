@@ -1,4 +1,4 @@
-"""Every Python example of the README and of docs/ runs."""
+"""Every Python example of the READMEs and of docs/ runs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import types
 from pathlib import Path
 from typing import Any
 
+import django
 import pytest
 
 from support import ROOT, photo
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "python" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 EXAMPLES = [page for page in PAGES if "```python\n" in page.read_text("utf-8")]
 
 # What an example takes from its application, and not everybody has.
@@ -30,7 +31,7 @@ def examples(page: Path) -> str:
     return "\n".join(program)
 
 
-@pytest.mark.parametrize("page", EXAMPLES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", EXAMPLES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = examples(page)
     for module in sorted(set(re.findall(r"^(?:from|import) (\w+)", program, re.M))):
@@ -44,4 +45,7 @@ def test_the_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.delenv("AWS_S3_BUCKET", raising=False)
     picture = photo()
     names: dict[str, Any] = {"photo": picture, "file": io.BytesIO(picture), "__name__": "example"}
+    if "from django" in program:
+        django.setup()
+        names["__name__"] = "django_lab.models"  # a model is an application's
     exec(compile(program, str(page), "exec"), names)

@@ -11,7 +11,7 @@ from flask import Flask, request
 from flask.testing import FlaskClient
 
 import lablink_storage
-from lablink_storage import StorageError
+from lablink_storage import StorageError, _views
 
 from support import catches_everything, make_app, photo, store_of
 
@@ -19,12 +19,10 @@ from support import catches_everything, make_app, photo, store_of
 def test_a_defect_in_a_guarded_route_is_no_failed_login(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import lablink_storage.flask as extension
-
     def defect(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(extension, "status_body", defect)
+    monkeypatch.setattr(_views, "status", defect)
     app = make_app(tmp_path, guard=catches_everything)
     assert app.test_client().get("/api/s3/status").status_code == 500
 

@@ -195,10 +195,7 @@ type Shared = ::axum::extract::State<Arc<Routes>>;
 /// # Ok::<(), lablink_storage::Error>(())
 /// ```
 pub fn router(store: ImageStore, options: RouterOptions) -> Router {
-    let base_url = store
-        .config()
-        .local()
-        .map(|local| local.base_url().to_owned());
+    let base_url = store.config().base_url().map(str::to_owned);
     let place = Place::new(base_url.as_deref(), options.root, options.behind_proxy);
     let mount_point = base_url.is_some().then(|| place.mount_point().to_owned());
     let variants = format!("{}/variant/", options.path);

@@ -11,14 +11,19 @@ pub(super) fn location(builder: &ConfigBuilder, backend: &BackendConfig) -> Loca
         BackendConfig::Local(local) => Location::Local {
             base_url: local.base_url.clone(),
         },
-        BackendConfig::Memory { .. } => Location::Memory,
-        BackendConfig::Custom => match &builder.base_url {
-            Some(given) => Location::Local {
-                base_url: given.value.clone(),
-            },
-            None => Location::Custom,
-        },
+        BackendConfig::Memory { base_url, .. } => served(base_url.as_ref(), Location::Memory),
+        BackendConfig::Custom => {
+            let base_url = builder.base_url.as_ref().map(|given| &given.value);
+            served(base_url, Location::Custom)
+        }
     }
+}
+
+/// Under a base URL the application serves the images as it does local files.
+fn served(base_url: Option<&String>, otherwise: Location) -> Location {
+    base_url.map_or(otherwise, |base_url| Location::Local {
+        base_url: base_url.clone(),
+    })
 }
 
 /// Names the setting as it was given, and adds what to do about it.

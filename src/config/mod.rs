@@ -86,6 +86,8 @@ pub enum BackendConfig {
     Memory {
         /// The secret that signed requests are made with.
         secret: Option<Secret>,
+        /// The base URL under which the application serves the images, if it does.
+        base_url: Option<String>,
     },
     /// An object store that the caller brings.
     Custom,
@@ -344,7 +346,16 @@ impl Config {
     pub fn secret(&self) -> Option<&Secret> {
         match &self.backend {
             BackendConfig::Local(local) => local.secret.as_ref(),
-            BackendConfig::Memory { secret } => secret.as_ref(),
+            BackendConfig::Memory { secret, .. } => secret.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The base URL under which the application serves what a local store, or one in memory, has.
+    pub fn base_url(&self) -> Option<&str> {
+        match &self.backend {
+            BackendConfig::Local(local) => Some(local.base_url()),
+            BackendConfig::Memory { base_url, .. } => base_url.as_deref(),
             _ => None,
         }
     }

@@ -193,15 +193,15 @@ pub(super) const SETTINGS: &[Setting] = &[
         .code("with_prefix", "prefix", ANYWHERE).or("`components`"),
     row(&["LABLINK_STORAGE_DIR"], "directory of local files", Takes::Path(|builder, given| builder.directory = Some(given)))
         .code("local", "directory", &[]).or("`./uploads`"),
-    row(&["LABLINK_STORAGE_BASE_URL"], "base URL of local files: a path or an http(s) URL", Takes::Text(|builder, given| builder.base_url = Some(given)))
-        .code("with_base_url", "base_url", LOCAL).or("`/uploads`"),
+    row(&["LABLINK_STORAGE_BASE_URL"], "base URL of local files, and of a store in memory that is served: a path or an http(s) URL", Takes::Text(|builder, given| builder.base_url = Some(given)))
+        .code("with_base_url", "base_url", SIGNED).or("`/uploads`"),
     row(&["LABLINK_STORAGE_FORMER_URLS"], "comma-separated base URLs that the store had before: their URLs still belong to it", Takes::List(|builder, given| builder.former_urls = Some(given)))
         .code("with_former_urls", "former_urls", ANYWHERE),
     row(&["LABLINK_STORAGE_SECRET"], "secret of local signed requests, 32 bytes at least", Takes::Secret(|builder, given| builder.secret = Some(given)))
         .code("with_secret", "secret", SIGNED).secret().or("not supported"),
     row(&["LABLINK_STORAGE_FSYNC"], "local writes are flushed to the disk before they count as done", Takes::Flag(|builder, given| builder.fsync = given.value))
         .code("with_fsync", "fsync", LOCAL).or("`false`"),
-    row(&["LABLINK_STORAGE_MEMORY"], "`true`: the memory backend, for tests of whole applications", Takes::Flag(|builder, given| if given.value { builder.kind = Some(given.map(|_| Kind::Memory)) }))
+    row(&["LABLINK_STORAGE_MEMORY"], "`true`: the memory backend, for tests of whole applications; its images are served as local files are", Takes::Flag(|builder, given| if given.value { builder.kind = Some(given.map(|_| Kind::Memory)) }))
         .code("memory", "", &[]).or("`false`"),
     row(&["LABLINK_STORAGE_REQUIRE_S3"], "fail without `AWS_S3_BUCKET`", Takes::Flag(|builder, given| builder.require_s3 = given.value))
         .code("with_require_s3", "", &[]).or("`false`: warn, and use local files"),

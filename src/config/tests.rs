@@ -262,6 +262,11 @@ fn memory_can_be_asked_for() {
     let config = vars(&[memory, ("AWS_S3_BUCKET", "lab")]).expect("valid");
     assert!(matches!(config.backend(), BackendConfig::Memory { .. }));
     assert_eq!(config.warning(), None);
+    assert_eq!(config.base_url(), Some("/uploads"));
+    let elsewhere = vars(&[memory, ("LABLINK_STORAGE_BASE_URL", "/lab")]).expect("valid");
+    assert_eq!(elsewhere.base_url(), Some("/lab"));
+    let by_hand = Config::builder().memory().build().expect("valid");
+    assert_eq!(by_hand.base_url(), None);
     let config = vars(&[
         ("LABLINK_STORAGE_MEMORY", "false"),
         ("AWS_S3_BUCKET", "lab"),

@@ -66,9 +66,10 @@ pub(super) fn validate(mut builder: ConfigBuilder) -> Result<Config, ConfigError
     })
 }
 
+const MEMORY: &str = "LABLINK_STORAGE_MEMORY";
+
 /// Fails where S3 is required and the environment does not choose it; code may still choose something else.
 fn check_required(builder: &ConfigBuilder) -> Result<(), ConfigError> {
-    const MEMORY: &str = "LABLINK_STORAGE_MEMORY";
     let (setting, problem, remedy) = match &builder.kind {
         _ if !builder.require_s3 => return Ok(()),
         None => (
@@ -107,7 +108,10 @@ fn backend(builder: &ConfigBuilder) -> Result<BackendConfig, ConfigError> {
     let secret = secret(builder.secret.as_ref())?;
     Ok(match builder.kind.as_ref().map(|given| &given.value) {
         Some(Kind::S3(bucket)) => BackendConfig::S3(s3(builder, bucket)?),
-        Some(Kind::Memory) => BackendConfig::Memory { secret },
+        Some(Kind::Memory) => BackendConfig::Memory {
+            secret,
+            base_url: memory_base_url(builder),
+        },
         Some(Kind::Custom) => BackendConfig::Custom,
         Some(Kind::Local) | None => BackendConfig::Local(local(builder, secret)?),
     })
@@ -131,6 +135,16 @@ fn local(builder: &ConfigBuilder, secret: Option<Secret>) -> Result<LocalConfig,
         secret,
         fsync: builder.fsync,
     })
+}
+
+/// A whole application that its tests keep in memory serves its images as it serves local files.
+fn memory_base_url(builder: &ConfigBuilder) -> Option<String> {
+    let is_whole = builder
+        .kind
+        .as_ref()
+        .is_some_and(|kind| kind.name == MEMORY);
+    let default = is_whole.then_some(DEFAULT_BASE_URL);
+    base_url(builder).or(default).map(str::to_owned)
 }
 
 fn base_url(builder: &ConfigBuilder) -> Option<&str> {

@@ -3,6 +3,7 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+use super::geometry::Plan;
 use super::{Gravity, Limits, OptimizeError};
 use crate::format::ImageFormat;
 
@@ -109,6 +110,18 @@ impl Default for OptimizeOptions {
 }
 
 impl OptimizeOptions {
+    /// Returns the size in which an upright picture of `width` x `height` pixels comes out.
+    ///
+    /// ```
+    /// use lablink_storage::OptimizeOptions;
+    ///
+    /// let thumb = OptimizeOptions::default().with_max_size(320, 320);
+    /// assert_eq!(thumb.output_size(4000, 3000), (320, 240));
+    /// ```
+    pub fn output_size(&self, width: u32, height: u32) -> (u32, u32) {
+        Plan::new(width, height, self).size()
+    }
+
     /// Checks every option against its range.
     pub(crate) fn validate(&self) -> Result<(), OptimizeError> {
         let invalid = |name, reason: &str| {

@@ -41,7 +41,8 @@ async fn a_picture_in_memory_is_stored_as_a_file_would_be() {
         .with_limits(limits);
     let upload = lablink_storage::UploadOptions::default().with_optimize(options);
     let store = store().expect("valid");
-    let image = store.upload_image(&DynamicImage::ImageRgba16(pixels), upload);
+    let pixels = DynamicImage::ImageRgba16(pixels);
+    let image = store.upload_image(&pixels, upload);
     let image = image.await.expect("stored");
     assert_eq!((image.width, image.height), (300, 200));
     assert_eq!(image.variants.len(), 1);

@@ -61,7 +61,14 @@ def photographs(count: int) -> list[Path]:
 class Serving:
     """gunicorn with four workers, as in production."""
 
-    def __init__(self, environment: dict[str, str], port: int, path: str = "/") -> None:
+    def __init__(
+        self,
+        environment: dict[str, str],
+        port: int,
+        path: str = "/",
+        application: tuple[str, str] = ("flask_app", "app:create_app()"),
+    ) -> None:
+        folder, name = application
         self._address = f"http://127.0.0.1:{port}{path}"
         command = [
             sys.executable,
@@ -74,8 +81,8 @@ class Serving:
             "2",
         ]
         self._process = subprocess.Popen(
-            [*command, "--bind", f"127.0.0.1:{port}", "app:create_app()"],
-            cwd=ROOT / "examples" / "flask_app",
+            [*command, "--bind", f"127.0.0.1:{port}", name],
+            cwd=ROOT / "examples" / folder,
             env=environment,
             stderr=subprocess.PIPE,
             text=True,

@@ -12,6 +12,8 @@ mod versions;
 
 pub(crate) use open::variables;
 
+use std::collections::BTreeMap;
+
 use lablink_storage as core;
 use lablink_storage::{Config, ObjectKey};
 use pyo3::prelude::*;
@@ -134,10 +136,10 @@ impl ImageStore {
         Some(local.directory().to_string_lossy().into_owned())
     }
 
-    /// The public base URL, on local files.
+    /// The public base URL, where the application serves the images: of local files, and of memory that has one.
     #[getter]
     fn base_url(&self) -> Option<&str> {
-        self.config.local().map(|local| local.base_url())
+        self.config.base_url()
     }
 
     /// The key prefix; may be empty.
@@ -164,6 +166,16 @@ impl ImageStore {
     fn variants(&self) -> Vec<&str> {
         let variants = self.config.variants().iter();
         variants.map(|variant| variant.name()).collect()
+    }
+
+    /// By name, the width and height of each variant of an image of that size, and whether it is lazy.
+    fn _variant_sizes(&self, width: u32, height: u32) -> BTreeMap<&str, (u32, u32, bool)> {
+        let variants = self.config.variants().iter();
+        let sized = variants.map(|variant| {
+            let (width, height) = variant.options().output_size(width.max(1), height.max(1));
+            (variant.name(), (width, height, variant.is_lazy()))
+        });
+        sized.collect()
     }
 
     /// Bytes that one file may have.

@@ -254,6 +254,7 @@ impl ImageStore {
     /// empty.
     ///
     /// Args:
+    ///     base_url: where the application serves it, for tests of whole applications.
     ///     secret: 32 bytes at least; with it, presigned requests work.
     ///     optimize, variants, limits, prefix, cache_control, keep_original, create_only, retry, deadline,
     ///         max_decodes, decode_wait, max_upload_bytes, former_urls: as s3.
@@ -269,7 +270,7 @@ impl ImageStore {
     #[classmethod]
     #[pyo3(
         signature = (**keywords),
-        text_signature = "($cls, *, secret=None, prefix='components', optimize=None, \
+        text_signature = "($cls, *, base_url=None, secret=None, prefix='components', optimize=None, \
                           variants=None, limits=None, cache_control=None, keep_original=False, create_only=True, \
                           retry='web_request', deadline=None, max_decodes=None, decode_wait=None, \
                           max_upload_bytes=None, former_urls=None, fetch_hosts=None, inspector=None)"

@@ -26,9 +26,18 @@ PYTHON = sys.executable
 Environment = Mapping[str, str]
 
 
-def _flask(address: str, _environment: Environment) -> list[str]:
-    workers = ["--workers", "4", "--threads", "4", "--preload"]
-    return [PYTHON, "-m", "gunicorn", *workers, "--bind", address, "flask_service:app"]
+def _workers(environment: Environment) -> list[str]:
+    """What is in memory one process alone has."""
+    return ["--workers", "1" if "LABLINK_STORAGE_MEMORY" in environment else "4"]
+
+
+def _gunicorn(address: str, environment: Environment, application: str) -> list[str]:
+    workers = [*_workers(environment), "--threads", "4", "--preload"]
+    return [PYTHON, "-m", "gunicorn", *workers, "--bind", address, application]
+
+
+def _flask(address: str, environment: Environment) -> list[str]:
+    return _gunicorn(address, environment, "flask_service:app")
 
 
 def _axum(address: str, _environment: Environment) -> list[str]:
@@ -40,15 +49,19 @@ def _axum(address: str, _environment: Environment) -> list[str]:
 def _fastapi(address: str, environment: Environment) -> list[str]:
     host, port = address.split(":")
     root = ["--root-path", environment["APPLICATION_ROOT"]] if "APPLICATION_ROOT" in environment else []
-    command = [PYTHON, "-m", "uvicorn", "--workers", "4", "--no-access-log", *root]
+    command = [PYTHON, "-m", "uvicorn", *_workers(environment), "--no-access-log", *root]
     return [*command, "--host", host, "--port", port, "asgi_service:app"]
+
+
+def _django(address: str, environment: Environment) -> list[str]:
+    return _gunicorn(address, environment, "django_service:app")
 
 
 def _asgi(address: str, environment: Environment) -> list[str]:
     return ["env", "FRAMEWORK=asgi", *_fastapi(address, environment)]
 
 
-COMMANDS = {"flask": _flask, "axum": _axum, "fastapi": _fastapi, "asgi": _asgi}
+COMMANDS = {"flask": _flask, "axum": _axum, "fastapi": _fastapi, "asgi": _asgi, "django": _django}
 """By name of the framework: the command that serves the routes at an address."""
 
 ALWAYS = ["flask", "axum"]

@@ -29,7 +29,8 @@ pub(super) struct Coding {
     pub(super) bytes_per_pixel: u64,
 }
 
-/// One coded picture.
+/// One coded picture. Each format needs a part of this.
+#[cfg_attr(not(all(feature = "avif-decode", feature = "heic")), allow(dead_code))]
 pub(super) struct Bitstream<'a> {
     pub(super) data: Cow<'a, [u8]>,
     pub(super) width: u32,

@@ -20,6 +20,8 @@ pub(in crate::optimize::codec) struct Plane {
     pub(in crate::optimize::codec) samples: Samples,
 }
 
+// HEVC's are always words.
+#[cfg_attr(not(feature = "avif-decode"), allow(dead_code))]
 pub(in crate::optimize::codec) enum Samples {
     Bytes(Vec<u8>),
     Words(Vec<u16>),

@@ -1,0 +1,1 @@
+"""LabLink in small: an inventory of lab components with photographs."""

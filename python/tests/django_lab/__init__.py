@@ -1,0 +1,1 @@
+"""An application with images, for the tests of Django."""
