@@ -283,17 +283,16 @@ pub(super) async fn status(context: &Context) -> Result<Outcome> {
     let output = context.output;
     let store = context.store()?;
     let waiting = output.waiting("");
-    let status = store.status().await;
+    let error = store.check().await.err();
+    let status = store.status_after(error.as_ref());
     drop(waiting);
     let place = match (&status.bucket, &status.region) {
         (Some(bucket), Some(region)) => format!(" (bucket {bucket}, region {region})"),
         _ => format!(" ({} store)", status.backend),
     };
     output.line(format_args!("{}{place}", status.message))?;
-    if let Some(error) = &status.error {
-        let mut failure = Failure::new(ErrorKind::Unavailable, error.clone());
-        failure.hint.clone_from(&status.hint);
-        output.failure("status", &failure);
+    if let Some(error) = error {
+        output.failure("status", &error.into());
     }
     output.document(&status)?;
     Ok(Outcome::when(status.accessible))
