@@ -98,6 +98,7 @@ pub(super) struct Facts<'a> {
     pub(super) height: u32,
     pub(super) frames: u32,
     /// How often an animation is played, 0 for ever.
+    #[cfg_attr(not(feature = "webp"), allow(dead_code))]
     pub(super) plays: u32,
     /// The EXIF block, a TIFF structure.
     pub(super) exif: Option<Cow<'a, [u8]>>,

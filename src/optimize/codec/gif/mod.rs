@@ -22,8 +22,10 @@ struct GifFile<'a> {
     /// The global colour table, or nothing.
     colors: &'a [u8],
     frame: Frame<'a>,
+    #[cfg(feature = "webp")]
     bytes: &'a [u8],
     /// Where the blocks begin.
+    #[cfg(feature = "webp")]
     data_at: usize,
 }
 
@@ -60,7 +62,9 @@ fn open<'a>(bytes: &'a [u8], budget: &Budget<'_>) -> Result<Box<dyn File + 'a>, 
         facts,
         colors: bytes.get(13..data_at).unwrap_or_default(),
         frame,
+        #[cfg(feature = "webp")]
         bytes,
+        #[cfg(feature = "webp")]
         data_at,
     }))
 }
