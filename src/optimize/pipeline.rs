@@ -155,7 +155,9 @@ impl<'a> Job<'a> {
         let mut frame = self.finish(frame, &plan, &codec, options);
         self.looks(&mut frame)?;
         let exif = self.exif(options);
-        let palette = options.palette && self.is_drawing;
+        // What is not resized has no new colours.
+        let resized = !plan.is_identity(width, height);
+        let palette = options.palette && self.is_drawing && resized;
         let encoded = options.clone().with_palette(palette);
         let mut data = (codec.encode)(frame, &encoded, exif.as_deref(), self.budget)?;
         self.budget.check_time()?;
