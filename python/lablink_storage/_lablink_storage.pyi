@@ -118,6 +118,7 @@ class ImageStore:
         cloudfront_key_pair_id: str | None = None,
         cloudfront_private_key: str | None = None,
         cloudfront_private_key_path: str | os.PathLike[str] | None = None,
+        cloudfront_distribution_id: str | None = None,
         sse_kms_key_id: str | None = None,
         storage_class: str | None = None,
         public_endpoint: str | None = None,

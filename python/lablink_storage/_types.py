@@ -358,6 +358,15 @@ class RegenerateFailure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PurgeFailure:
+    """A CDN that did not take the order to forget images: until they expire there, it may serve them."""
+
+    kind: str
+    message: str
+    hint: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegenerateReport:
     """The outcome of a regeneration. Reports of shards add up: ``sum(reports, start=RegenerateReport())``."""
 
@@ -384,7 +393,11 @@ class RegenerateReport:
     failures: list[RegenerateFailure] = field(default_factory=list)
     """The first thousand of them."""
     invalidate: list[str] = field(default_factory=list)
-    """Paths to invalidate in a CDN: what lies there is another one now."""
+    """Paths in a CDN where another image lies now."""
+    purged: bool = False
+    """True where CloudFront was told to forget them; otherwise that is left to do."""
+    purge_failure: PurgeFailure | None = None
+    """The reason why CloudFront did not take that order."""
     stopped: str | None = None
     """The reason why it ended early: run it again, and it goes on where it stopped."""
     hint: str | None = None
@@ -409,6 +422,9 @@ class RegenerateReport:
             dry_run=self.dry_run or other.dry_run,
             failures=[*self.failures, *other.failures],
             invalidate=[*self.invalidate, *other.invalidate],
+            purged=all(report.purged for report in (self, other) if report.invalidate)
+            and bool(self.invalidate or other.invalidate),
+            purge_failure=self.purge_failure or other.purge_failure,
             stopped=self.stopped or other.stopped,
             hint=self.hint if self.stopped else other.hint,
         )

@@ -14,6 +14,7 @@ mod originals;
 mod pixels;
 mod presign;
 mod promote;
+mod purge;
 mod receive;
 mod reference;
 mod remake;
@@ -30,7 +31,9 @@ mod write;
 
 pub use builder::ImageStoreBuilder;
 pub use image::{ReceivedPost, Status, StoredImage, StoredVariant, SweepReport, SweptObject};
-pub use inspect::{InspectError, Inspecting, Inspection, Inspector, LoadInspector};
+#[cfg(feature = "ops")]
+pub use inspect::LoadInspector;
+pub use inspect::{InspectError, Inspecting, Inspection, Inspector};
 pub use objects::Object;
 pub use options::{
     PresignGetOptions, PresignPostOptions, PresignPutOptions, PromoteOptions, SignedCookiesOptions,
@@ -38,6 +41,7 @@ pub use options::{
 };
 #[cfg(feature = "ops")]
 pub(crate) use originals::CACHE_CONTROL as ORIGINAL_CACHE_CONTROL;
+pub use purge::PurgeFailure;
 pub use reference::KeyOrUrl;
 #[cfg(feature = "ops")]
 pub(crate) use remake::{Remake, Remaking};
@@ -59,6 +63,7 @@ use crate::format::ImageFormat;
 use crate::key::{InvalidKey, ObjectKey};
 use crate::variant::Variant;
 use ensure::Ensuring;
+use purge::Purger;
 use signer::{RequestSigner, Signers};
 use sources::Sources;
 use work::WorkPool;
@@ -100,6 +105,7 @@ struct Inner {
     work: WorkPool,
     sources: Sources,
     ensuring: Ensuring,
+    purger: Purger,
     inspector: Option<Arc<dyn Inspector>>,
     #[cfg(feature = "fetch")]
     fetcher: crate::fetch::Fetcher,

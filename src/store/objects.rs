@@ -9,6 +9,7 @@ use futures_util::future::join;
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use tracing::Instrument;
 
+use super::purge::PurgeFailure;
 use super::reference::KeyOrUrl;
 use super::write::{AT_ONCE, is_there};
 use super::{ImageStore, failed, milliseconds, traced};
@@ -267,6 +268,10 @@ impl ImageStore {
     /// picture under the old URL, an empty `pending/<prefix>/<uuid>.gone` stays: [`promote`](Self::promote)
     /// answers `NotFound` to that upload. A sweep removes it after 8 days, when no form is valid any more.
     ///
+    /// Where [`CLOUDFRONT_DISTRIBUTION_ID`](crate::ConfigBuilder::with_cloudfront_distribution_id) is set, the
+    /// distribution forgets the image and its variants. If it does not take that order, a warning in the log says
+    /// so: the deletion is done.
+    ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -289,6 +294,14 @@ impl ImageStore {
     ///
     /// The kinds of the backend.
     pub async fn delete(&self, key: impl Into<KeyOrUrl<'_>>) -> Result<()> {
+        self.delete_purging(key).await.map(drop)
+    }
+
+    /// The same, with what became of the purge.
+    pub(crate) async fn delete_purging(
+        &self,
+        key: impl Into<KeyOrUrl<'_>>,
+    ) -> Result<Option<PurgeFailure>> {
         let span = tracing::info_span!("delete", key = tracing::field::Empty);
         traced(span, async {
             let backend = self.inner.backend.until(self.inner.backend.deadline());
@@ -302,7 +315,8 @@ impl ImageStore {
             let original = self.inner.delete_original(&backend, &key);
             let (removed, original): (Vec<_>, _) = join(removals, original).await;
             removed.into_iter().collect::<Result<(), _>>()?;
-            original
+            original?;
+            Ok(self.purge(variants.iter().chain([&*key])).await)
         })
         .await
     }

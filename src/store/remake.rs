@@ -48,6 +48,7 @@ pub(crate) struct Remade {
 #[derive(Debug, Default)]
 pub(crate) struct Remaking {
     pub(crate) variants: Vec<Remade>,
+    #[cfg_attr(not(feature = "ops"), allow(dead_code))]
     pub(crate) main: Option<Remade>,
 }
 

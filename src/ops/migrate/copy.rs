@@ -278,7 +278,7 @@ impl Copier {
         let mut is_new = there.is_none();
         if is_new {
             if kind.reason().is_none() && variant_name(key).is_none() && !key.is_original() {
-                store.inspect_copy(&bytes, key.as_str()).await?;
+                store.inspect_copy(&bytes, Some(key.as_str())).await?;
             }
             let cache_control = found.cache_control.clone();
             let options = PutOptions {
