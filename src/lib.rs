@@ -62,6 +62,8 @@
 //! | `CLOUDFRONT_KEY_PAIR_ID` | signed URLs and cookies: the id of the public key | unset |
 //! | `CLOUDFRONT_PRIVATE_KEY` | signed URLs and cookies: the private key, PEM | unset |
 //! | `CLOUDFRONT_PRIVATE_KEY_PATH` | the file that holds this private key | unset |
+//! | `CLOUDFRONT_DISTRIBUTION_ID` | what is deleted, restored or made anew is purged from this distribution | unset |
+//! | `AWS_ENDPOINT_URL_CLOUDFRONT` | where CloudFront is asked to purge | AWS |
 //! | `LABLINK_STORAGE_SSE_KMS_KEY_ID` | has S3 encrypt with this KMS key (SSE-KMS) | unset |
 //! | `LABLINK_STORAGE_STORAGE_CLASS` | storage class of what is written: `STANDARD_IA`, … | the bucket's |
 //! | `LABLINK_STORAGE_DIRECT_UPLOAD` | how browsers upload to S3: `post`, or `put` for servers without POST Object (R2, B2) | `post` |
@@ -161,6 +163,7 @@ pub use optimize::silence_caught_panics;
 pub use optimize::{
     Animation, Fit, Gravity, InvalidGravity, Limits, OptimizeError, OptimizeOptions,
     OptimizedImage, OutputFormat, Picture, SourceInfo, optimize, optimize_with_variants,
+    placeholder_url,
 };
 pub use secret::Secret;
 pub use sign::{PolicyViolation, PresignedPost, PresignedRequest, SignError, SignedCookies};
@@ -168,7 +171,7 @@ pub use sign::{PolicyViolation, PresignedPost, PresignedRequest, SignError, Sign
 pub use store::{
     ImageStore, ImageStoreBuilder, InspectError, Inspecting, Inspection, Inspector, KeyOrUrl,
     Object, ObjectStream, PresignGetOptions, PresignPostOptions, PresignPutOptions, PromoteOptions,
-    ReceivedPost, SignedCookiesOptions, SignedUrlOptions, Status, StoredImage, StoredVariant,
-    SweepReport, SweptObject, UploadOptions,
+    PurgeFailure, ReceivedPost, SignedCookiesOptions, SignedUrlOptions, Status, StoredImage,
+    StoredVariant, SweepReport, SweptObject, UploadOptions,
 };
-pub use variant::{InvalidVariant, Variant, variant_key, variant_parent, variants_of};
+pub use variant::{InvalidVariant, Variant, variant_key, variant_name, variants_of};

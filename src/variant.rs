@@ -1,7 +1,8 @@
 //! Named versions of an image, and how their keys follow from its own.
 
+use crate::format::ImageFormat;
 use crate::key::{InvalidKey, ObjectKey};
-use crate::optimize::OptimizeOptions;
+use crate::optimize::{OptimizeError, OptimizeOptions, OutputFormat};
 
 /// Longest name of a variant, in bytes.
 const MAX_NAME: usize = 32;
@@ -20,6 +21,7 @@ const MAX_NAME: usize = 32;
 pub struct Variant {
     name: String,
     options: OptimizeOptions,
+    format: Option<OutputFormat>,
     lazy: bool,
 }
 
@@ -34,7 +36,7 @@ pub struct InvalidVariant {
 
 impl Variant {
     /// Checks the name: 1 to 32 of `a-z`, `0-9` and `-`. The format in `options` is not used: a variant
-    /// has its image's.
+    /// has its image's, or the one that [`with_format`](Self::with_format) sets.
     ///
     /// ```
     /// use lablink_storage::{OptimizeOptions, Variant};
@@ -56,6 +58,7 @@ impl Variant {
             Ok(Self {
                 name,
                 options,
+                format: None,
                 lazy: false,
             })
         } else {
@@ -63,6 +66,32 @@ impl Variant {
                 name: name.chars().take(100).collect(),
             })
         }
+    }
+
+    /// Gives it a format of its own, so that one upload serves browsers that know the newer formats and
+    /// those that do not. A store refuses [`OutputFormat::Auto`] here: the key of a variant has its
+    /// format, and is known without the picture.
+    ///
+    /// ```
+    /// use lablink_storage::{ObjectKey, OptimizeOptions, OutputFormat, Variant};
+    ///
+    /// let card = Variant::new("card", OptimizeOptions::default())?.with_format(OutputFormat::WebP);
+    /// let key = ObjectKey::parse("components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg")?;
+    /// assert_eq!(
+    ///     card.key(&key)?.as_str(),
+    ///     "components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff/card.webp",
+    /// );
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_format(mut self, format: OutputFormat) -> Self {
+        self.format = Some(format);
+        self
+    }
+
+    /// Returns the format of its own, if it has one.
+    pub fn format(&self) -> Option<OutputFormat> {
+        self.format
     }
 
     /// Leaves it to be made when somebody asks for it, by
@@ -88,6 +117,42 @@ impl Variant {
     pub fn options(&self) -> &OptimizeOptions {
         &self.options
     }
+
+    /// Returns its options for an image of this format.
+    #[cfg_attr(not(feature = "store"), allow(dead_code))]
+    pub(crate) fn options_beside(&self, image: OutputFormat) -> OptimizeOptions {
+        self.options
+            .clone()
+            .with_format(self.format.unwrap_or(image))
+    }
+
+    /// Checks its options, and that its format is one.
+    #[cfg_attr(not(feature = "store"), allow(dead_code))]
+    pub(crate) fn validate(&self) -> Result<(), OptimizeError> {
+        if self.format == Some(OutputFormat::Auto) {
+            return Err(OptimizeError::InvalidOption {
+                name: "format",
+                reason:
+                    "a variant's is one that its key can tell: name it, or leave it out for the \
+                         image's own"
+                        .into(),
+            });
+        }
+        // A format that comes from its image is checked with it.
+        self.options_beside(OutputFormat::Jpeg).validate()
+    }
+
+    /// Returns its key for the image at `parent`: `<prefix>/<uuid>/<name>.<ext>`.
+    ///
+    /// Pure: it says where the variant is if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKey`] where `parent` has no variants, as [`variant_key`] says.
+    pub fn key(&self, parent: &ObjectKey) -> Result<ObjectKey, InvalidKey> {
+        let own = self.format.and_then(OutputFormat::fixed);
+        key_beside(parent, &self.name, own.map(ImageFormat::extension))
+    }
 }
 
 fn is_name(name: &str) -> bool {
@@ -95,7 +160,7 @@ fn is_name(name: &str) -> bool {
     (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(allowed)
 }
 
-/// The key of the variant `name` of the image at `parent`: `<prefix>/<uuid>/<name>.<ext>`.
+/// The key of the variant `name`, in the format of its image at `parent`: `<prefix>/<uuid>/<name>.<ext>`.
 ///
 /// Pure: it says where the variant is if there is one.
 ///
@@ -115,6 +180,15 @@ fn is_name(name: &str) -> bool {
 /// [`InvalidKey`] where `name` is not a variant's name, or `parent` has no variants: its stem is not the
 /// UUID that an upload gets, it has no extension, or it is still pending.
 pub fn variant_key(parent: &ObjectKey, name: &str) -> Result<ObjectKey, InvalidKey> {
+    key_beside(parent, name, None)
+}
+
+/// The key of a variant with an extension of its `own`, or that of its image.
+pub(crate) fn key_beside(
+    parent: &ObjectKey,
+    name: &str,
+    own: Option<&str>,
+) -> Result<ObjectKey, InvalidKey> {
     let invalid = |reason| InvalidKey::new(parent.as_str(), reason);
     if !is_name(name) {
         return Err(invalid(
@@ -124,6 +198,7 @@ pub fn variant_key(parent: &ObjectKey, name: &str) -> Result<ObjectKey, InvalidK
     let (folder, extension) = variants_of(parent)
         .zip(parent.extension())
         .ok_or_else(|| invalid("only the keys of uploads have variants"))?;
+    let extension = own.unwrap_or(extension);
     ObjectKey::parse(format!("{folder}{name}.{extension}"))
 }
 
@@ -138,15 +213,30 @@ pub fn variants_of(parent: &ObjectKey) -> Option<String> {
     Some(format!("{folder}/"))
 }
 
-/// The image and the name that `key` is a variant of, if it has the form of a variant's key.
-pub fn variant_parent(key: &ObjectKey) -> Option<(ObjectKey, &str)> {
-    let (folder, file_name) = key.as_str().rsplit_once('/')?;
-    let (name, extension) = file_name.rsplit_once('.')?;
+/// The name of the variant at `key`, if it has the form of a variant's key.
+///
+/// ```
+/// use lablink_storage::{ObjectKey, variant_name};
+///
+/// let key = ObjectKey::parse("components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff/thumb.webp")?;
+/// assert_eq!(variant_name(&key), Some("thumb"));
+/// # Ok::<(), lablink_storage::InvalidKey>(())
+/// ```
+pub fn variant_name(key: &ObjectKey) -> Option<&str> {
+    let (_, file_name) = key.as_str().rsplit_once('/')?;
+    let (name, _) = file_name.rsplit_once('.')?;
     if !is_name(name) {
         return None;
     }
-    let parent = ObjectKey::parse(format!("{folder}.{extension}")).ok()?;
-    variants_of(&parent).map(|_| (parent, name))
+    image_beside(key).map(|_| name)
+}
+
+/// The image of a variant, if both have the same format. An image of another format may be its own as well:
+/// a variant's key tells the id and not more.
+pub(crate) fn image_beside(variant: &ObjectKey) -> Option<ObjectKey> {
+    let (folder, _) = variant.as_str().rsplit_once('/')?;
+    let parent = ObjectKey::parse(format!("{folder}.{}", variant.extension()?)).ok()?;
+    variants_of(&parent).map(|_| parent)
 }
 
 #[cfg(test)]
@@ -182,7 +272,8 @@ mod tests {
                     .as_str()
                     .starts_with(&variants_of(&parent).expect("has variants"))
             );
-            assert_eq!(variant_parent(&variant), Some((parent, "thumb")));
+            assert_eq!(variant_name(&variant), Some("thumb"));
+            assert_eq!(image_beside(&variant), Some(parent));
         }
     }
 
@@ -207,7 +298,7 @@ mod tests {
             "components/board/thumb.jpg".to_owned(),
             format!("pending/components/{ID}/thumb.jpg"),
         ] {
-            assert_eq!(variant_parent(&key(&text)), None, "{text}");
+            assert_eq!(variant_name(&key(&text)), None, "{text}");
         }
     }
 }

@@ -23,7 +23,18 @@ from ._types import (
 )
 from ._typing import Duration, Gravity, ImageInput, LimitOptions, OptimizeOptions, VariantOptions
 
-__all__ = ["ImageStore", "ObjectIterator", "__version__", "optimize", "run_cli", "settings", "start"]
+__all__ = [
+    "ImageStore",
+    "ObjectIterator",
+    "__version__",
+    "optimize",
+    "picture",
+    "placeholder_url",
+    "run_cli",
+    "settings",
+    "srcset",
+    "start",
+]
 
 _Fit: TypeAlias = Literal["inside", "contain", "cover"]
 _Format: TypeAlias = Literal["jpeg", "webp", "png", "auto"]
@@ -49,6 +60,9 @@ def optimize(
     accept_truncated: bool = False,
     max_damage: float = 0.05,
 ) -> OptimizedImage: ...
+def srcset(image: str) -> str: ...
+def picture(image: str, sizes: str, alt: str) -> str: ...
+def placeholder_url(placeholder: str) -> str | None: ...
 def settings() -> list[dict[str, Any]]: ...
 def start(method: Callable[..., Any], *args: Any, **keywords: Any) -> Awaitable[Any]: ...
 def run_cli(args: Sequence[str], env: Mapping[str, str] | None = None) -> int: ...
@@ -102,6 +116,7 @@ class ImageStore:
         cloudfront_key_pair_id: str | None = None,
         cloudfront_private_key: str | None = None,
         cloudfront_private_key_path: str | os.PathLike[str] | None = None,
+        cloudfront_distribution_id: str | None = None,
         sse_kms_key_id: str | None = None,
         storage_class: str | None = None,
         public_endpoint: str | None = None,

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from lablink_storage import _lablink_storage
+
 
 def _timestamp(moment: datetime) -> str:
     """RFC 3339 in UTC, to the second."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Html(str):
+    """Markup that is escaped already: templates of Jinja and Django take it as it is."""
+
+    __slots__ = ()
+
+    def __html__(self) -> str:
+        return str(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +111,30 @@ class StoredImage:
         values["variants"] = {name: variant.to_dict() for name, variant in self.variants.items()}
         values["source"] = self.source.to_dict()
         return values
+
+    def srcset(self) -> Html:
+        """The value of a ``srcset`` attribute, escaped for HTML.
+
+        It has the image and the variants in its format that show the whole of it, by their width. Cropped
+        variants show something else and are left out.
+        """
+        return Html(_lablink_storage.srcset(json.dumps(self.to_dict())))
+
+    def picture(self, *, sizes: str, alt: str) -> Html:
+        """A ``<picture>`` element, escaped.
+
+        It has a source for each better format that variants have, and an ``<img>`` with a ``srcset``, the
+        size, and a blurred preview behind it while it loads.
+
+        Args:
+            sizes: the width that the page gives the image, such as ``"(max-width: 600px) 100vw, 600px"``.
+            alt: the description of the image; may be empty where it is decoration.
+        """
+        return Html(_lablink_storage.picture(json.dumps(self.to_dict()), sizes, alt))
+
+    def placeholder_url(self) -> str | None:
+        """The placeholder as a ``data:`` URL: a PNG of at most 32 pixels a side."""
+        return _lablink_storage.placeholder_url(self.placeholder)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,6 +358,15 @@ class RegenerateFailure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PurgeFailure:
+    """A CDN that did not take the order to forget images: until they expire there, it may serve them."""
+
+    kind: str
+    message: str
+    hint: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegenerateReport:
     """The outcome of a regeneration. Reports of shards add up: ``sum(reports, start=RegenerateReport())``."""
 
@@ -348,7 +393,11 @@ class RegenerateReport:
     failures: list[RegenerateFailure] = field(default_factory=list)
     """The first thousand of them."""
     invalidate: list[str] = field(default_factory=list)
-    """Paths to invalidate in a CDN: what lies there is another one now."""
+    """Paths in a CDN where another image lies now."""
+    purged: bool = False
+    """True where CloudFront was told to forget them; otherwise that is left to do."""
+    purge_failure: PurgeFailure | None = None
+    """The reason why CloudFront did not take that order."""
     stopped: str | None = None
     """The reason why it ended early: run it again, and it goes on where it stopped."""
     hint: str | None = None
@@ -373,6 +422,9 @@ class RegenerateReport:
             dry_run=self.dry_run or other.dry_run,
             failures=[*self.failures, *other.failures],
             invalidate=[*self.invalidate, *other.invalidate],
+            purged=all(report.purged for report in (self, other) if report.invalidate)
+            and bool(self.invalidate or other.invalidate),
+            purge_failure=self.purge_failure or other.purge_failure,
             stopped=self.stopped or other.stopped,
             hint=self.hint if self.stopped else other.hint,
         )

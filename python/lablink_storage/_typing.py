@@ -115,7 +115,7 @@ class OptimizeOptions(TypedDict, total=False):
 
 
 class VariantOptions(OptimizeOptions, total=False):
-    """How a variant is made, and when."""
+    """How a variant is made, and when. Its ``format`` is its image's unless it is named; not ``"auto"``."""
 
     lazy: bool
     """Leave it to be made when somebody asks for it [False]."""

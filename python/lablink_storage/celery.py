@@ -27,7 +27,7 @@ import celery
 
 from ._exceptions import NotFoundError, StorageError, UnavailableError
 from ._lablink_storage import ImageStore
-from ._types import RegenerateFailure, RegenerateReport
+from ._types import PurgeFailure, RegenerateFailure, RegenerateReport
 
 if TYPE_CHECKING:
     from celery.result import AsyncResult
@@ -141,4 +141,5 @@ def _again(task: _Task, error: StorageError) -> Exception:
 
 def _report(values: dict[str, Any]) -> RegenerateReport:
     failures = [RegenerateFailure(**failure) for failure in values["failures"]]
-    return RegenerateReport(**{**values, "failures": failures})
+    purge = values["purge_failure"] and PurgeFailure(**values["purge_failure"])
+    return RegenerateReport(**{**values, "failures": failures, "purge_failure": purge})

@@ -14,6 +14,7 @@ mod inspector;
 mod interpreter;
 mod listing;
 mod logging;
+mod markup;
 mod memory;
 mod optimize;
 mod options;
@@ -35,6 +36,8 @@ mod _lablink_storage {
     use crate::config::settings;
     #[pymodule_export]
     use crate::listing::ObjectIterator;
+    #[pymodule_export]
+    use crate::markup::{picture, placeholder_url, srcset};
     #[pymodule_export]
     use crate::optimize::optimize;
     #[pymodule_export]

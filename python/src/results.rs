@@ -255,6 +255,14 @@ pub(crate) fn regenerate_report<'py>(
             hint: &failure.hint,
         })
     });
+    let purge_failure = report.purge_failure.as_ref().map(|failure| {
+        make!(py, "PurgeFailure", {
+            kind: failure.kind.as_str(),
+            message: &failure.message,
+            hint: &failure.hint,
+        })
+    });
+    let purge_failure = purge_failure.transpose()?;
     make!(py, "RegenerateReport", {
         dry_run: report.dry_run,
         images: report.images,
@@ -268,6 +276,8 @@ pub(crate) fn regenerate_report<'py>(
         failed: report.failed,
         failures: failures.collect::<PyResult<Vec<_>>>()?,
         invalidate: &report.invalidate,
+        purged: report.purged,
+        purge_failure: purge_failure,
         stopped: &report.stopped,
         hint: &report.hint,
     })

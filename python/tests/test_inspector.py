@@ -9,8 +9,10 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from flask import Flask
 from PIL import Image
 
 from lablink_storage import (
@@ -22,6 +24,7 @@ from lablink_storage import (
     StorageTimeoutError,
     UnavailableError,
 )
+from lablink_storage.flask import LablinkStorage
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
@@ -49,7 +52,9 @@ def test_it_sees_the_picture_and_the_context(photo: bytes) -> None:
     post = store.presigned_post("a.jpg")
     store.receive_post(post.fields, photo)
     store.promote(post.key, context="form 3")
-    assert seen[1].context == "form 3"
+    # Of a direct upload, once as it arrives.
+    assert (seen[1].data, seen[1].filename, seen[1].context) == (photo, None, None)
+    assert (seen[2].data, seen[2].context) == (photo, "form 3")
 
 
 def test_what_it_rejects_is_not_stored(photo: bytes) -> None:
@@ -62,6 +67,21 @@ def test_what_it_rejects_is_not_stored(photo: bytes) -> None:
     assert (caught.value.code, caught.value.http_status, caught.value.retryable) == ("rejected", 422, False)
     assert isinstance(caught.value, ValueError)
     assert list(store.list()) == []
+
+
+def test_what_it_rejects_is_not_received_either(tmp_path: Path, photo: bytes) -> None:
+    def inspect(image: Inspection) -> None:
+        raise RejectedError("no faces, please")
+
+    store = ImageStore.local(tmp_path, secret=SECRET, inspector=inspect)
+    app = Flask("lab")
+    LablinkStorage(app, guard=False, store=store)
+    client = app.test_client()
+    form: Any = client.post("/api/s3/upload-url", json={"filename": "a.jpg"}).json
+    answer: Any = client.post(form["url"], data=form["fields"] | {"file": (io.BytesIO(photo), "a.jpg")})
+    assert answer.status_code == 422, answer.text
+    assert answer.json["error"] == "rejected" and "no faces" in answer.json["message"]
+    assert not store.exists(form["key"])
 
 
 @pytest.mark.parametrize("answer", ["raise", "False", "True"])

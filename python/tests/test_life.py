@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -111,7 +112,7 @@ def test_new_sizes_for_old_images(tmp_path: Path, server: Server, bucket: str) -
 
         anew = store.regenerate(all=True, main=True, keys=[images[0].url])
         assert (anew.images, anew.made, anew.mains) == (1, 1, 1)
-        assert f"/{images[0].key}" in anew.invalidate
+        assert urlsplit(images[0].url).path in anew.invalidate
         assert pickle.loads(pickle.dumps(anew)) == anew
 
 

@@ -75,7 +75,8 @@ impl Context<'_> {
             ),
             Broken::Unreachable => (ErrorKind::Unavailable, "the server cannot be reached"),
         };
-        let hint = match &self.backend.endpoint() {
+        let server = self.backend.endpoint();
+        let hint = match server.filter(|_| self.operation != Operation::Invalidate) {
             Some(endpoint) if how == Broken::NoTls => format!(
                 "check that {endpoint} speaks https, and that its certificate is trusted here (AWS_CA_BUNDLE names that of a private authority)"
             ),
@@ -233,6 +234,7 @@ impl Context<'_> {
 fn kind_of(operation: Operation, answer: &Answer) -> ErrorKind {
     match answer.code.as_deref().unwrap_or_default() {
         "NoSuchKey" | "NoSuchVersion" => ErrorKind::NotFound,
+        "NoSuchDistribution" => ErrorKind::Configuration,
         "NoSuchBucket"
         | "PermanentRedirect"
         | "TemporaryRedirect"
@@ -250,6 +252,8 @@ fn kind_of(operation: Operation, answer: &Answer) -> ErrorKind {
         | "NotSignedUp"
         | "AuthorizationHeaderMalformed"
         | "InvalidClientTokenId"
+        | "IncompleteSignature"
+        | "MissingAuthenticationToken"
         | "UnrecognizedClientException" => ErrorKind::Credentials,
         "AccessDenied" | "AllAccessDisabled" | "AccountProblem" | "InvalidPayer" => {
             ErrorKind::AccessDenied
@@ -265,6 +269,7 @@ fn kind_of(operation: Operation, answer: &Answer) -> ErrorKind {
         | "ThrottlingException"
         | "RequestLimitExceeded"
         | "TooManyRequests"
+        | "TooManyInvalidationsInProgress"
         | "InternalError"
         | "OperationAborted"
         | "ConditionalRequestConflict"
@@ -325,6 +330,10 @@ fn words_of(kind: ErrorKind, answer: &Answer) -> String {
         (ErrorKind::LimitExceeded, _) => format!("it is too large for the server, status {status}"),
         (ErrorKind::Unavailable, None) if status == 404 => {
             "a proxy in front of the server answered with status 404".to_owned()
+        }
+        (_, Some("NoSuchDistribution")) => "there is no such distribution".to_owned(),
+        (_, Some("TooManyInvalidationsInProgress")) => {
+            "too many invalidations are under way".to_owned()
         }
         (ErrorKind::AccessDenied, _) => "access denied".to_owned(),
         (ErrorKind::Credentials, Some("RequestTimeTooSkewed")) => {

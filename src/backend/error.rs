@@ -21,6 +21,7 @@ pub(crate) enum Operation {
     Sign,
     Sweep,
     Versions,
+    Invalidate,
 }
 
 impl Operation {
@@ -36,6 +37,7 @@ impl Operation {
             Self::Sign => "sign",
             Self::Sweep => "sweep",
             Self::Versions => "versions",
+            Self::Invalidate => "invalidation",
         }
     }
 }
@@ -156,8 +158,8 @@ impl StorageError {
         self.0.kind
     }
 
-    /// Returns the operation: `"put"`, `"get"`, `"head"`, `"delete"`, `"list"`, `"status"`, `"sign"`, `"sweep"`
-    /// or `"open"`.
+    /// Returns the operation: `"put"`, `"get"`, `"head"`, `"delete"`, `"list"`, `"status"`, `"sign"`, `"sweep"`,
+    /// `"versions"`, `"invalidation"` or `"open"`.
     pub fn operation(&self) -> &'static str {
         self.0.operation.as_str()
     }
@@ -223,6 +225,7 @@ impl fmt::Display for StorageError {
         let (doing, whose) = match details.operation {
             Operation::Sign => ("signing", "for"),
             Operation::Health => ("status", "of"),
+            Operation::Invalidate => ("invalidation in CloudFront", "for"),
             operation => (operation.as_str(), "in"),
         };
         f.write_str(doing)?;

@@ -21,6 +21,12 @@ pub(super) fn of_answer(context: &Context<'_>, kind: ErrorKind, answer: &Answer)
                     .to_owned(),
             );
         }
+        Some("NoSuchDistribution") => {
+            return Some(
+                "set CLOUDFRONT_DISTRIBUTION_ID to the id of the distribution, in the account of these credentials"
+                    .to_owned(),
+            );
+        }
         Some("XMinioStorageFull") => return Some("make room on the server's disks".to_owned()),
         Some("InvalidObjectState") => {
             return Some(
@@ -101,6 +107,13 @@ fn access(context: &Context<'_>, answer: &Answer) -> Option<String> {
         );
     }
     let partition = Partition::of(region).name;
+    if context.operation == Operation::Invalidate {
+        return Some(
+            "allow cloudfront:CreateInvalidation on the distribution of CLOUDFRONT_DISTRIBUTION_ID, \
+             as in setup's IAM policy"
+                .to_owned(),
+        );
+    }
     let object = || match context.key {
         Some(key) => format!("arn:{partition}:s3:::{bucket}/{key}"),
         None => format!("arn:{partition}:s3:::{bucket}/*"),

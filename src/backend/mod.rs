@@ -15,6 +15,7 @@ mod deadline;
 mod directory;
 mod error;
 mod hint;
+mod invalidate;
 mod list;
 #[cfg(feature = "ops")]
 mod listed;
@@ -39,6 +40,7 @@ pub(crate) use certificates::trusted;
 pub(crate) use deadline::Deadline;
 pub(crate) use error::Operation;
 pub use error::StorageError;
+pub(crate) use invalidate::MAX_PATHS;
 pub use object::ObjectInfo;
 pub(crate) use object::PutOptions;
 pub(crate) use presigner::Presigner;

@@ -71,6 +71,7 @@ impl Backend {
 
     /// Lists all versions of the keys that begin with `prefix` and that `wanted` takes, the newest of each key
     /// first.
+    #[cfg_attr(not(feature = "s3"), allow(unused_mut, unused_variables))]
     pub(crate) async fn versions(
         &self,
         prefix: &str,
@@ -109,6 +110,7 @@ impl Backend {
     }
 
     /// Removes a version for good.
+    #[cfg_attr(not(feature = "s3"), allow(unused_variables))]
     pub(crate) async fn delete_version(&self, key: &ObjectKey, version: &str) -> Outcome<()> {
         #[cfg(feature = "s3")]
         if let Kind::S3(s3) = &self.inner.kind {

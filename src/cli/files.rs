@@ -36,7 +36,8 @@ pub(super) async fn put(context: &Context, arguments: Put) -> Result<Outcome> {
                 let mut entry = json!(image);
                 entry["file"] = json!(input.name());
                 let line = format!("{}: {} ({})", input.name(), image.url, saving(&image));
-                Ok(Done { line, entry })
+                let purge = None;
+                Ok(Done { line, entry, purge })
             }
         })
         .await?;
@@ -241,15 +242,15 @@ pub(super) async fn rm(context: &Context, arguments: Rm) -> Result<Outcome> {
         .run(&names, |index| {
             let (store, key) = (&store, &keys[index]);
             async move {
-                let line = if arguments.all_versions {
-                    store.erase(key).await?;
-                    format!("{key}: removed, all versions of it")
+                let (purge, line) = if arguments.all_versions {
+                    let purge = store.erase_purging(key).await?;
+                    (purge, format!("{key}: removed, all versions of it"))
                 } else {
-                    store.delete(key).await?;
-                    format!("{key}: removed")
+                    let purge = store.delete_purging(key).await?;
+                    (purge, format!("{key}: removed"))
                 };
                 let entry = json!(key);
-                Ok(Done { line, entry })
+                Ok(Done { line, entry, purge })
             }
         })
         .await?;
@@ -283,17 +284,16 @@ pub(super) async fn status(context: &Context) -> Result<Outcome> {
     let output = context.output;
     let store = context.store()?;
     let waiting = output.waiting("");
-    let status = store.status().await;
+    let error = store.check().await.err();
+    let status = store.status_after(error.as_ref());
     drop(waiting);
     let place = match (&status.bucket, &status.region) {
         (Some(bucket), Some(region)) => format!(" (bucket {bucket}, region {region})"),
         _ => format!(" ({} store)", status.backend),
     };
     output.line(format_args!("{}{place}", status.message))?;
-    if let Some(error) = &status.error {
-        let mut failure = Failure::new(ErrorKind::Unavailable, error.clone());
-        failure.hint.clone_from(&status.hint);
-        output.failure("status", &failure);
+    if let Some(error) = error {
+        output.failure("status", &error.into());
     }
     output.document(&status)?;
     Ok(Outcome::when(status.accessible))

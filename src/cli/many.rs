@@ -10,6 +10,7 @@ use super::document::Document;
 use super::interrupt::Interrupt;
 use super::output::{Failure, Outcome, Output};
 use crate::kind::ErrorKind;
+use crate::store::PurgeFailure;
 
 /// Work on many things, a few at once.
 pub(super) struct Many<'a> {
@@ -29,6 +30,8 @@ pub(super) struct Done {
     pub(super) line: String,
     /// For the list of the document.
     pub(super) entry: Value,
+    /// What the CDN still has of it.
+    pub(super) purge: Option<PurgeFailure>,
 }
 
 /// The numbers of successes and failures.
@@ -63,6 +66,7 @@ impl Many<'_> {
         let progress = output.progress(Some(names.len() as u64), self.unit);
         let (begun, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
         let (mut totals, mut failures) = (Totals::default(), Vec::new());
+        let mut not_purged = Vec::new();
         let mut document = Document::new(output);
         document.list(self.list.0)?;
         let mut outcomes = stream::iter(names.iter().enumerate())
@@ -80,13 +84,17 @@ impl Many<'_> {
                     totals.done += 1;
                     progress.suspend(|| output.line(done.line))?;
                     document.item(&done.entry)?;
+                    if let Some(failure) = &done.purge {
+                        let failure = Failure::of_purge(failure);
+                        let subject = format!("{name}: not purged from CloudFront");
+                        progress.suspend(|| output.failure(&subject, &failure));
+                        not_purged.push(self.named(&failure, name));
+                    }
                 }
                 Err(failure) => {
                     totals.failed += 1;
                     progress.suspend(|| output.failure(name, &failure));
-                    let mut entry = failure.to_json();
-                    entry[self.list.1] = json!(name);
-                    failures.push(entry);
+                    failures.push(self.named(&failure, name));
                     stopped.fetch_or(failure.everywhere, Ordering::Relaxed);
                 }
             }
@@ -96,13 +104,31 @@ impl Many<'_> {
         let left = &names[begun.load(Ordering::Relaxed)..];
         totals.not_tried = left.len();
         output.not_tried(left);
-        document.fields(&json!({"failures": failures, "not_tried": left}))?;
+        let mut fields = json!({"failures": failures, "not_tried": left});
+        if !not_purged.is_empty() {
+            fields["not_purged"] = not_purged.into();
+        }
+        document.fields(&fields)?;
         document.end()?;
         Ok((Outcome::of_many(&failures, left, &interrupt), totals))
+    }
+
+    /// A failure with the name of the thing that it is about.
+    fn named(&self, failure: &Failure, name: &str) -> Value {
+        let mut entry = failure.to_json();
+        entry[self.list.1] = json!(name);
+        entry
     }
 }
 
 impl Failure {
+    /// The CDN that still has what is gone, or another one now.
+    pub(super) fn of_purge(failure: &PurgeFailure) -> Self {
+        let mut told = Self::new(failure.kind, failure.message.clone());
+        told.hint.clone_from(&failure.hint);
+        told
+    }
+
     /// A task of the command's own that ended without an answer.
     pub(super) fn of_task(error: &tokio::task::JoinError) -> Self {
         Self::new(ErrorKind::Internal, format!("it did not finish: {error}"))

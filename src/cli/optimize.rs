@@ -127,6 +127,7 @@ impl Writer {
                 "size": after,
                 "placeholder": image.placeholder,
             }),
+            purge: None,
         })
     }
 

@@ -117,7 +117,15 @@ fn summary(context: &Context, report: &RegenerateReport) -> io::Result<()> {
         }
     }
     output.line(words)?;
-    if !report.invalidate.is_empty() {
+    if let Some(failure) = &report.purge_failure {
+        output.failure("not purged from CloudFront", &Failure::of_purge(failure));
+    }
+    if report.purged {
+        let paths = report.invalidate.len();
+        output.note(format_args!(
+            "CloudFront forgets what was replaced ({paths} paths)"
+        ));
+    } else if !report.invalidate.is_empty() {
         output.note("these were replaced and are cached for long; invalidate them in the CDN:");
         for path in &report.invalidate {
             output.note(format_args!("  {path}"));

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::args::{Restore, Versions};
 use super::files::{entry, time};
-use super::output::{Outcome, size};
+use super::output::{Failure, Outcome, size};
 use super::{Context, Result};
 
 pub(super) async fn list(context: &Context, arguments: Versions) -> Result<Outcome> {
@@ -49,10 +49,17 @@ pub(super) async fn restore(context: &Context, arguments: Restore) -> Result<Out
     let output = context.output;
     let key = store.resolve(&arguments.key)?;
     let waiting = output.waiting(key.as_str());
-    let info = store.restore(&key, arguments.version_id.as_deref()).await?;
+    let restored = store.restore_purging(&key, arguments.version_id.as_deref());
+    let (info, purge) = restored.await?;
     drop(waiting);
     let url = store.public_url(&key);
     output.line(format_args!("{url} is back ({})", size(info.size)))?;
-    output.document(&entry(&store, &info))?;
+    let mut document = entry(&store, &info);
+    if let Some(failure) = &purge {
+        let failure = Failure::of_purge(failure);
+        output.failure("not purged from CloudFront", &failure);
+        document["not_purged"] = failure.to_json();
+    }
+    output.document(&document)?;
     Ok(Outcome::Done)
 }

@@ -122,7 +122,6 @@ pub(super) fn images(
             ));
         }
         variant
-            .options()
             .validate()
             .map_err(|error| invalid(name, format!("{}: {error}", variant.name())))?;
     }

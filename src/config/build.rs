@@ -72,6 +72,7 @@ impl ConfigBuilder {
             let mut machine = Self::default();
             Vars::of_process()?.machine_into(&mut machine)?;
             self.ca_bundle = self.ca_bundle.or(machine.ca_bundle);
+            self.cloudfront_endpoint = self.cloudfront_endpoint.or(machine.cloudfront_endpoint);
             if self.access_key_id.is_none() && self.secret_access_key.is_none() {
                 self.access_key_id = machine.access_key_id;
                 self.secret_access_key = machine.secret_access_key;

@@ -82,6 +82,8 @@ pub struct ConfigBuilder {
     pub(super) cloudfront_key_pair_id: Option<Given<String>>,
     pub(super) cloudfront_private_key: Option<Given<Secret>>,
     pub(super) cloudfront_private_key_path: Option<Given<String>>,
+    pub(super) cloudfront_distribution_id: Option<Given<String>>,
+    pub(super) cloudfront_endpoint: Option<Given<String>>,
     pub(super) retry: RetryPreset,
     pub(super) deadline: Option<Given<Duration>>,
     pub(super) max_decodes: Option<Given<u64>>,
@@ -254,6 +256,13 @@ impl ConfigBuilder {
             "cloudfront_private_key_path",
             path.as_ref().to_string_lossy(),
         );
+        self
+    }
+
+    /// Has this CloudFront distribution forget what is deleted, restored or made anew. Its domain has to be set,
+    /// too.
+    pub fn with_cloudfront_distribution_id(mut self, id: impl Into<String>) -> Self {
+        self.cloudfront_distribution_id = given("cloudfront_distribution_id", id);
         self
     }
 

@@ -4,6 +4,7 @@ mod address;
 mod bounds;
 mod build;
 mod builder;
+mod cloudfront;
 mod credentials;
 #[cfg(test)]
 mod endpoint_tests;
@@ -20,6 +21,9 @@ mod validate;
 mod wrong_tests;
 
 pub use builder::ConfigBuilder;
+pub use cloudfront::CloudFrontConfig;
+#[cfg(feature = "store")]
+pub(crate) use cloudfront::Distribution;
 pub use credentials::{CredentialsChain, CredentialsSource, StaticCredentials};
 pub use error::ConfigError;
 pub(crate) use fetch_hosts::FetchHosts;
@@ -217,37 +221,6 @@ impl LocalConfig {
     /// Returns whether a write is flushed to the disk before it counts as done.
     pub fn fsync(&self) -> bool {
         self.fsync
-    }
-}
-
-/// The CDN in front of the bucket.
-#[derive(Debug, Clone)]
-pub struct CloudFrontConfig {
-    pub(crate) domain: String,
-    pub(crate) key: Option<CloudFrontKey>,
-}
-
-/// The key that signs CloudFront URLs and cookies.
-#[derive(Debug, Clone)]
-pub(crate) struct CloudFrontKey {
-    pub(crate) key_pair_id: String,
-    pub(crate) private_key: Secret,
-}
-
-impl CloudFrontConfig {
-    /// The domain, as it was given.
-    pub fn domain(&self) -> &str {
-        &self.domain
-    }
-
-    /// The id of the public key that CloudFront knows, where URLs can be signed.
-    pub fn key_pair_id(&self) -> Option<&str> {
-        self.key.as_ref().map(|key| key.key_pair_id.as_str())
-    }
-
-    /// The private key, PEM.
-    pub fn private_key(&self) -> Option<&Secret> {
-        self.key.as_ref().map(|key| &key.private_key)
     }
 }
 

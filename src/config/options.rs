@@ -44,17 +44,27 @@ fn parse<T: DeserializeOwned>(given: Given<&str>, example: &str) -> Result<T, Co
     })
 }
 
-/// Splits a variant's options from `lazy`, which is no option of the optimizer.
-fn own_options<E: serde::de::Error>(
+/// Reads a variant: the options of the optimizer and `lazy`, which is none of them. Its format is its own
+/// only where it is named.
+fn variant<E: serde::de::Error>(
+    name: String,
     mut given: serde_json::Map<String, serde_json::Value>,
-) -> Result<(OptimizeOptions, bool), E> {
+) -> Result<Variant, E> {
     let lazy = match given.remove("lazy") {
         None => false,
         Some(serde_json::Value::Bool(lazy)) => lazy,
         Some(_) => return Err(E::custom("lazy: expected true or false")),
     };
-    let options = serde_json::from_value(given.into()).map_err(E::custom)?;
-    Ok((options, lazy))
+    let has_format = given.contains_key("format");
+    let options: OptimizeOptions = serde_json::from_value(given.into()).map_err(E::custom)?;
+    let format = options.format;
+    let variant = Variant::new(name, options).map_err(E::custom)?;
+    let variant = variant.with_lazy(lazy);
+    Ok(if has_format {
+        variant.with_format(format)
+    } else {
+        variant
+    })
 }
 
 /// Variants in the order in which they are written.
@@ -74,14 +84,13 @@ impl<'de> Deserialize<'de> for Variants {
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Variants, M::Error> {
                 let mut variants = Vec::new();
                 while let Some(name) = map.next_key::<String>()? {
-                    let (options, lazy) =
-                        map.next_value()
-                            .and_then(own_options)
-                            .map_err(|error: M::Error| {
-                                M::Error::custom(format_args!("{name}: {error}"))
-                            })?;
-                    let variant = Variant::new(name, options).map_err(M::Error::custom)?;
-                    variants.push(variant.with_lazy(lazy));
+                    let variant = map
+                        .next_value()
+                        .and_then(|given| variant(name.clone(), given))
+                        .map_err(|error: M::Error| {
+                            M::Error::custom(format_args!("{name}: {error}"))
+                        })?;
+                    variants.push(variant);
                 }
                 Ok(Variants(variants))
             }

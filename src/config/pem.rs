@@ -3,11 +3,10 @@
 use std::fs::File;
 use std::io::{Read, Take};
 
+use super::CaBundle;
 use super::builder::{ConfigBuilder, Given};
 use super::error::ConfigError;
-use super::{CaBundle, CloudFrontConfig, CloudFrontKey};
 use crate::secret::Secret;
-use crate::sign::{CloudFrontSigner, SignError};
 
 /// Largest private key file that is read.
 const MAX_KEY_FILE: u64 = 64 << 10;
@@ -15,61 +14,7 @@ const MAX_KEY_FILE: u64 = 64 << 10;
 /// Largest file of certificates that is read: those of whole systems have some 250 KiB.
 const MAX_CA_BUNDLE: u64 = 4 << 20;
 
-pub(super) fn cloudfront(builder: &ConfigBuilder) -> Result<Option<CloudFrontConfig>, ConfigError> {
-    let private_key = private_key(builder)?;
-    let key = match (&builder.cloudfront_key_pair_id, private_key) {
-        (None, None) => None,
-        (Some(id), Some(key)) => Some((id, key)),
-        (Some(id), None) => {
-            return Err(ConfigError::new(
-                "CLOUDFRONT_PRIVATE_KEY",
-                format!("is not set, but {} is", id.name),
-                "set CLOUDFRONT_PRIVATE_KEY or CLOUDFRONT_PRIVATE_KEY_PATH",
-            ));
-        }
-        (None, Some(key)) => {
-            return Err(ConfigError::new(
-                "CLOUDFRONT_KEY_PAIR_ID",
-                format!("is not set, but {} is", key.name),
-                "set it to the id of the public key in CloudFront",
-            ));
-        }
-    };
-    match (&builder.cloudfront_domain, key) {
-        (Some(domain), key) => Ok(Some(CloudFrontConfig {
-            domain: domain.value.clone(),
-            key: key.map(|(id, key)| cloudfront_key(id, key)).transpose()?,
-        })),
-        (None, Some(_)) => Err(ConfigError::new(
-            "CLOUDFRONT_DOMAIN",
-            "is not set, but a key to sign its URLs with is",
-            "set it to the distribution's domain, such as d111111abcdef8.cloudfront.net",
-        )),
-        (None, None) => Ok(None),
-    }
-}
-
-/// Tries the key, so that a wrong one is known by its variable and not when the first URL is signed.
-fn cloudfront_key(id: &Given<String>, key: Given<Secret>) -> Result<CloudFrontKey, ConfigError> {
-    match CloudFrontSigner::new(&id.value, &key.value) {
-        Ok(_) => Ok(CloudFrontKey {
-            key_pair_id: id.value.clone(),
-            private_key: key.value,
-        }),
-        Err(SignError::InvalidSecret { reason, .. }) => Err(ConfigError::new(
-            key.name,
-            format!("is not usable: {reason}"),
-            "give the private half, in PEM, of the public key that CloudFront knows by that id",
-        )),
-        Err(_) => Err(ConfigError::new(
-            id.name,
-            "is not the id of a public key",
-            "set it to the id of the public key in CloudFront, such as K2JCJMDEHXQW5F",
-        )),
-    }
-}
-
-fn private_key(builder: &ConfigBuilder) -> Result<Option<Given<Secret>>, ConfigError> {
+pub(super) fn private_key(builder: &ConfigBuilder) -> Result<Option<Given<Secret>>, ConfigError> {
     if let Some(given) = &builder.cloudfront_private_key {
         let pem = given.value.expose();
         // Variables that cannot hold line breaks have them written as \n.

@@ -183,6 +183,10 @@ pub(super) const SETTINGS: &[Setting] = &[
         .code("with_cloudfront_key", "cloudfront_private_key", S3).secret(),
     row(&["CLOUDFRONT_PRIVATE_KEY_PATH"], "the file that holds this private key", Takes::Path(|builder, given| builder.cloudfront_private_key_path = Some(given)))
         .code("with_cloudfront_key_path", "cloudfront_private_key_path", S3),
+    row(&["CLOUDFRONT_DISTRIBUTION_ID"], "what is deleted, restored or made anew is purged from this distribution", Takes::Text(|builder, given| builder.cloudfront_distribution_id = Some(given)))
+        .code("with_cloudfront_distribution_id", "cloudfront_distribution_id", S3),
+    row(&["AWS_ENDPOINT_URL_CLOUDFRONT"], "where CloudFront is asked to purge", Takes::Text(|builder, given| builder.cloudfront_endpoint = Some(given)))
+        .machine().or("AWS"),
     row(&["LABLINK_STORAGE_SSE_KMS_KEY_ID"], "has S3 encrypt with this KMS key (SSE-KMS)", Takes::Text(|builder, given| builder.sse_kms_key_id = Some(given)))
         .code("with_sse_kms_key_id", "sse_kms_key_id", S3),
     row(&["LABLINK_STORAGE_STORAGE_CLASS"], "storage class of what is written: `STANDARD_IA`, …", Takes::Text(|builder, given| builder.storage_class = Some(given)))

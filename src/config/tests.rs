@@ -131,6 +131,27 @@ fn code_refines_the_environment() {
 }
 
 #[test]
+fn a_distribution_to_purge_from_is_known_by_its_id() {
+    let domain = ("CLOUDFRONT_DOMAIN", "d1.cloudfront.net");
+    let without = vars(&[("AWS_S3_BUCKET", "lab"), domain]).expect("valid");
+    let id = |config: &Config| {
+        let cdn = config.cloudfront()?;
+        cdn.distribution_id().map(str::to_owned)
+    };
+    assert_eq!(id(&without), None);
+    let read = vars(&[
+        ("AWS_S3_BUCKET", "lab"),
+        domain,
+        ("CLOUDFRONT_DISTRIBUTION_ID", "EDFDVBD6EXAMPLE"),
+    ]);
+    let builder = Config::builder().s3("lab").with_cloudfront_domain(domain.1);
+    let built = builder.with_cloudfront_distribution_id("EDFDVBD6EXAMPLE");
+    for config in [read.expect("valid"), built.build().expect("valid")] {
+        assert_eq!(id(&config).as_deref(), Some("EDFDVBD6EXAMPLE"));
+    }
+}
+
+#[test]
 fn debug_shows_no_secret() {
     let (pem, inside) = private_key();
     let config = vars(&[

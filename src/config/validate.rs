@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use super::address::{address_error, location};
 use super::bounds::{concurrency, deadline, images, max_upload_bytes};
 use super::builder::{ConfigBuilder, Given, Kind};
+use super::cloudfront::cloudfront;
 use super::credentials::{CredentialsChain, CredentialsSource, StaticCredentials};
 use super::error::ConfigError;
 use super::fetch_hosts::fetch_hosts;
-use super::pem::{ca_bundle, cloudfront};
+use super::pem::ca_bundle;
 use super::{BackendConfig, Config, LocalConfig, S3Config};
 use crate::secret::Secret;
 use crate::url::{S3Location, Urls};
@@ -273,15 +274,8 @@ fn check_chain(chain: &CredentialsChain) -> Result<(), ConfigError> {
             &chain.metadata_endpoint,
         ),
     ] {
-        let Some(value) = value else { continue };
-        let is_http = ::url::Url::parse(value)
-            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        if !is_http {
-            return Err(ConfigError::new(
-                name,
-                "is not an http(s) URL",
-                "correct it or unset it",
-            ));
+        if let Some(value) = value {
+            check_url(name, value)?;
         }
     }
     let relative = chain.container_relative_uri.as_deref();
@@ -295,6 +289,20 @@ fn check_chain(chain: &CredentialsChain) -> Result<(), ConfigError> {
         ));
     }
     Ok(())
+}
+
+/// Checks the address of a service.
+pub(super) fn check_url(name: &'static str, value: &str) -> Result<(), ConfigError> {
+    let is_http = ::url::Url::parse(value)
+        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if is_http {
+        return Ok(());
+    }
+    Err(ConfigError::new(
+        name,
+        "is not an http(s) URL",
+        "correct it or unset it",
+    ))
 }
 
 /// Checks the value of a request header: control characters there would end the request, or the process.

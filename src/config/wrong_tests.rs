@@ -121,6 +121,16 @@ fn a_value_that_cannot_be_is_named_by_its_variable() {
             &[],
         ),
         (
+            "CLOUDFRONT_DISTRIBUTION_ID",
+            &["d1.cloudfront.net", "E1/../x", "E1\n"],
+            &[BUCKET, cdn],
+        ),
+        (
+            "AWS_ENDPOINT_URL_CLOUDFRONT",
+            &["cloudfront.example.org", "ftp://x"],
+            &[BUCKET, cdn, ("CLOUDFRONT_DISTRIBUTION_ID", "E1")],
+        ),
+        (
             "CLOUDFRONT_KEY_PAIR_ID",
             &["K1\n", "K-1", "a/b"],
             &[cdn, ("CLOUDFRONT_PRIVATE_KEY", &pem)],
@@ -270,6 +280,7 @@ fn settings_that_do_not_go_together_are_named() {
     let cdn = ("CLOUDFRONT_DOMAIN", "d111111abcdef8.cloudfront.net");
     let pair = ("CLOUDFRONT_KEY_PAIR_ID", "K2JCJMDEHXQW5F");
     let key = ("CLOUDFRONT_PRIVATE_KEY", "s3cr3t");
+    let distribution = ("CLOUDFRONT_DISTRIBUTION_ID", "EDFDVBD6EXAMPLE");
     let endpoint = ("AWS_ENDPOINT_URL", "http://minio:9000");
     for (pairs, setting) in [
         (
@@ -321,6 +332,7 @@ fn settings_that_do_not_go_together_are_named() {
         (&[cdn, pair], "CLOUDFRONT_PRIVATE_KEY"),
         (&[cdn, key], "CLOUDFRONT_KEY_PAIR_ID"),
         (&[pair, key], "CLOUDFRONT_DOMAIN"),
+        (&[BUCKET, distribution], "CLOUDFRONT_DOMAIN"),
     ] {
         assert_eq!(refused(pairs), setting, "{pairs:?}");
     }

@@ -1,7 +1,7 @@
 //! Which image an object belongs to.
 
 use crate::key::{ORIGINALS, ObjectKey};
-use crate::variant::variant_parent;
+use crate::variant::variant_name;
 
 /// The part of an upload that an object is. Each holds `<prefix>/<uuid>`, which all of an image have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ impl<'k> Part<'k> {
     /// `None` for an object that does not belong to an upload, such as a file migrated under its own name.
     pub(super) fn of(key: &'k ObjectKey) -> Option<Self> {
         let text = key.as_str();
-        if variant_parent(key).is_some() {
+        if variant_name(key).is_some() {
             let (folder, _) = text.rsplit_once('/')?;
             return Some(Self::Variant(folder));
         }

@@ -19,6 +19,7 @@ mod pipeline;
 #[cfg(feature = "image")]
 pub(crate) mod pixels;
 mod placeholder;
+mod preview;
 mod raster;
 mod resize;
 mod source;
@@ -35,6 +36,9 @@ pub use options::{Animation, Fit, Limits, OptimizeOptions, OutputFormat};
 pub use picture::Picture;
 #[cfg(feature = "image")]
 pub use pixels::optimize_image;
+#[cfg(feature = "store")]
+pub(crate) use preview::is_transparent;
+pub use preview::placeholder_url;
 
 use bytes::Bytes;
 

@@ -281,15 +281,23 @@ pub enum OutputFormat {
 }
 
 impl OutputFormat {
-    /// What a picture is written as.
-    pub(super) fn of(self, is_opaque: bool) -> ImageFormat {
+    /// Returns the format, where it does not depend on the picture.
+    pub(crate) fn fixed(self) -> Option<ImageFormat> {
         match self {
-            Self::Jpeg => ImageFormat::Jpeg,
-            Self::Png => ImageFormat::Png,
-            Self::WebP => ImageFormat::WebP,
-            Self::Auto if is_opaque => ImageFormat::Jpeg,
-            Self::Auto => ImageFormat::WebP,
+            Self::Jpeg => Some(ImageFormat::Jpeg),
+            Self::Png => Some(ImageFormat::Png),
+            Self::WebP => Some(ImageFormat::WebP),
+            Self::Auto => None,
         }
+    }
+
+    /// What a picture is written as.
+    pub(crate) fn of(self, is_opaque: bool) -> ImageFormat {
+        self.fixed().unwrap_or(if is_opaque {
+            ImageFormat::Jpeg
+        } else {
+            ImageFormat::WebP
+        })
     }
 }
 

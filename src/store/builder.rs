@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::ensure::Ensuring;
 use super::inspect::Inspector;
+use super::purge::Purger;
 use super::signer::Signers;
 use super::sources::Sources;
 use super::work::WorkPool;
@@ -82,6 +83,7 @@ impl ImageStoreBuilder {
         with_cloudfront_domain(domain: impl Into<String>);
         with_cloudfront_key(key_pair_id: impl Into<String>, private_key: impl Into<Secret>);
         with_cloudfront_key_path(key_pair_id: impl Into<String>, path: impl AsRef<Path>);
+        with_cloudfront_distribution_id(id: impl Into<String>);
         with_base_url(base_url: impl Into<String>);
         with_secret(secret: impl Into<Secret>);
         with_fsync(fsync: bool);
@@ -212,6 +214,7 @@ pub(super) fn open(
     let signers = Signers::new(&config)?;
     let inner = Inner {
         ensuring: Ensuring::new(config.max_decodes()),
+        purger: Purger::default(),
         #[cfg(feature = "fetch")]
         fetcher: Fetcher::new(sources.network.clone()),
         config,

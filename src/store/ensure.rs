@@ -19,7 +19,7 @@ use crate::backend::{Operation, StorageError};
 use crate::error::{Error, Result};
 use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
-use crate::variant::{Variant, variant_key};
+use crate::variant::Variant;
 
 /// How long the failure of a variant is answered again without trying.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
@@ -135,7 +135,7 @@ impl ImageStore {
             let key = self.key_of(key)?;
             let variant = self.variant(name)?;
             self.public_key(key.as_str())?;
-            let at = variant_key(&key, name)?;
+            let at = variant.key(&key)?;
             self.ensured(&key, variant, at, false).await
         })
         .await
@@ -178,7 +178,7 @@ impl ImageStore {
             let key = self.public_key(path).map_err(|_| unknown())?;
             tracing::Span::current().record("key", key.as_str());
             let variant = self.variant(name).map_err(|_| unknown())?;
-            let at = variant_key(&key, name).map_err(|_| unknown())?;
+            let at = variant.key(&key).map_err(|_| unknown())?;
             if let Some(error) = self.inner.ensuring.remembered(&at) {
                 return Err(Error::Shared(error));
             }

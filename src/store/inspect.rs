@@ -8,18 +8,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::Value;
 
-#[cfg(feature = "ops")]
-use super::ImageStore;
-use super::Inner;
+use super::{ImageStore, Inner};
 use crate::causes::one_line;
 #[cfg(feature = "ops")]
 use crate::config::Config;
 use crate::config::ConfigError;
 use crate::error::{Error, Result};
-#[cfg(feature = "ops")]
-use crate::optimize::optimize_inspected;
-use crate::optimize::{Picture, SourceInfo};
-#[cfg(feature = "ops")]
+use crate::optimize::{Picture, SourceInfo, optimize_inspected};
 use crate::sign::sha256_hex;
 
 const VARIABLE: &str = "LABLINK_STORAGE_INSPECTOR";
@@ -185,26 +180,13 @@ impl Inner {
     }
 }
 
-/// Finds the inspector that is named `module:callable`.
-pub type LoadInspector = fn(&str) -> Result<Arc<dyn Inspector>, String>;
-
-#[cfg(feature = "ops")]
 impl ImageStore {
-    /// Opens a store with the inspector that its configuration names, where somebody can find it.
-    pub(crate) fn from_config_loading(config: Config, load: Option<LoadInspector>) -> Result<Self> {
-        let named = config.inspector().zip(load);
-        let inspector = named.map(|(name, load)| {
-            load(name).map_err(|reason| {
-                let problem = format!("names {name}, which cannot be used: {reason}");
-                ConfigError::new(VARIABLE, problem, "name a callable as module:callable")
-            })
-        });
-        let inspector = inspector.transpose()?;
-        Self::from_config_inspected(config, inspector)
-    }
-
-    /// Asks the inspector about an image that is to be stored as it is.
-    pub(crate) async fn inspect_copy(&self, bytes: &Bytes, name: &str) -> Result<()> {
+    /// Asks the inspector, if there is one, about an image that is to be stored as it is.
+    ///
+    /// # Errors
+    ///
+    /// Its refusal or failure, and what keeps the picture from being read.
+    pub(crate) async fn inspect_copy(&self, bytes: &Bytes, filename: Option<&str>) -> Result<()> {
         let Some(inspector) = self.inner.inspector()? else {
             return Ok(());
         };
@@ -222,9 +204,29 @@ impl ImageStore {
             picture,
             source: image.source,
             dhash: image.dhash,
-            filename: Some(name.to_owned()),
+            filename: filename.map(str::to_owned),
             context: None,
         };
         self.inner.inspect(&*inspector, &inspection).await
+    }
+}
+
+#[cfg(feature = "ops")]
+/// Finds the inspector that is named `module:callable`.
+pub type LoadInspector = fn(&str) -> Result<Arc<dyn Inspector>, String>;
+
+#[cfg(feature = "ops")]
+impl ImageStore {
+    /// Opens a store with the inspector that its configuration names, where somebody can find it.
+    pub(crate) fn from_config_loading(config: Config, load: Option<LoadInspector>) -> Result<Self> {
+        let named = config.inspector().zip(load);
+        let inspector = named.map(|(name, load)| {
+            load(name).map_err(|reason| {
+                let problem = format!("names {name}, which cannot be used: {reason}");
+                ConfigError::new(VARIABLE, problem, "name a callable as module:callable")
+            })
+        });
+        let inspector = inspector.transpose()?;
+        Self::from_config_inspected(config, inspector)
     }
 }

@@ -6,6 +6,7 @@ mod ensure;
 mod from_url;
 mod image;
 mod inspect;
+mod markup;
 mod objects;
 mod options;
 mod originals;
@@ -13,6 +14,7 @@ mod originals;
 mod pixels;
 mod presign;
 mod promote;
+mod purge;
 mod receive;
 mod reference;
 mod remake;
@@ -29,7 +31,9 @@ mod write;
 
 pub use builder::ImageStoreBuilder;
 pub use image::{ReceivedPost, Status, StoredImage, StoredVariant, SweepReport, SweptObject};
-pub use inspect::{InspectError, Inspecting, Inspection, Inspector, LoadInspector};
+#[cfg(feature = "ops")]
+pub use inspect::LoadInspector;
+pub use inspect::{InspectError, Inspecting, Inspection, Inspector};
 pub use objects::Object;
 pub use options::{
     PresignGetOptions, PresignPostOptions, PresignPutOptions, PromoteOptions, SignedCookiesOptions,
@@ -37,6 +41,7 @@ pub use options::{
 };
 #[cfg(feature = "ops")]
 pub(crate) use originals::CACHE_CONTROL as ORIGINAL_CACHE_CONTROL;
+pub use purge::PurgeFailure;
 pub use reference::KeyOrUrl;
 #[cfg(feature = "ops")]
 pub(crate) use remake::{Remake, Remaking};
@@ -56,8 +61,9 @@ use crate::config::{Config, DirectUpload};
 use crate::error::{Error, Result};
 use crate::format::ImageFormat;
 use crate::key::{InvalidKey, ObjectKey};
-use crate::variant::{Variant, variant_key};
+use crate::variant::Variant;
 use ensure::Ensuring;
+use purge::Purger;
 use signer::{RequestSigner, Signers};
 use sources::Sources;
 use work::WorkPool;
@@ -99,6 +105,7 @@ struct Inner {
     work: WorkPool,
     sources: Sources,
     ensuring: Ensuring,
+    purger: Purger,
     inspector: Option<Arc<dyn Inspector>>,
     #[cfg(feature = "fetch")]
     fetcher: crate::fetch::Fetcher,
@@ -224,8 +231,7 @@ impl ImageStore {
     /// `InvalidArgument` for a name that is not among the store's variants; `InvalidKey` for a key that
     /// cannot have variants.
     pub fn variant_url(&self, key: &ObjectKey, name: &str) -> Result<String> {
-        self.variant(name)?;
-        Ok(self.public_url(&variant_key(key, name)?))
+        Ok(self.public_url(&self.variant(name)?.key(key)?))
     }
 
     /// The configured variant of this name.

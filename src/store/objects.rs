@@ -9,14 +9,15 @@ use futures_util::future::join;
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use tracing::Instrument;
 
+use super::purge::PurgeFailure;
 use super::reference::KeyOrUrl;
-use super::write::AT_ONCE;
+use super::write::{AT_ONCE, is_there};
 use super::{ImageStore, failed, milliseconds, traced};
 use crate::backend::{Backend, ObjectInfo};
 use crate::error::{Error, Result};
 use crate::key::{InvalidKey, ObjectKey};
 use crate::kind::ErrorKind;
-use crate::variant::{variant_key, variant_parent, variants_of};
+use crate::variant::{Variant, image_beside, variant_name, variants_of};
 
 /// A stored object: what is known about it, and its bytes.
 #[derive(Debug, Clone)]
@@ -229,7 +230,7 @@ impl ImageStore {
                 match item {
                     Ok(info) if info.key.is_pending() || info.key.is_original() => None,
                     Ok(mut info) => {
-                        info.variant = variant_parent(&info.key).map(|(_, name)| name.to_owned());
+                        info.variant = variant_name(&info.key).map(str::to_owned);
                         Some(Ok(info))
                     }
                     Err(error) => Some(Err(Error::from(error))),
@@ -267,6 +268,10 @@ impl ImageStore {
     /// picture under the old URL, an empty `pending/<prefix>/<uuid>.gone` stays: [`promote`](Self::promote)
     /// answers `NotFound` to that upload. A sweep removes it after 8 days, when no form is valid any more.
     ///
+    /// Where [`CLOUDFRONT_DISTRIBUTION_ID`](crate::ConfigBuilder::with_cloudfront_distribution_id) is set, the
+    /// distribution forgets the image and its variants. If it does not take that order, a warning in the log says
+    /// so: the deletion is done.
+    ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -289,6 +294,14 @@ impl ImageStore {
     ///
     /// The kinds of the backend.
     pub async fn delete(&self, key: impl Into<KeyOrUrl<'_>>) -> Result<()> {
+        self.delete_purging(key).await.map(drop)
+    }
+
+    /// The same, with what became of the purge.
+    pub(crate) async fn delete_purging(
+        &self,
+        key: impl Into<KeyOrUrl<'_>>,
+    ) -> Result<Option<PurgeFailure>> {
         let span = tracing::info_span!("delete", key = tracing::field::Empty);
         traced(span, async {
             let backend = self.inner.backend.until(self.inner.backend.deadline());
@@ -302,7 +315,8 @@ impl ImageStore {
             let original = self.inner.delete_original(&backend, &key);
             let (removed, original): (Vec<_>, _) = join(removals, original).await;
             removed.into_iter().collect::<Result<(), _>>()?;
-            original
+            original?;
+            Ok(self.purge(variants.iter().chain([&*key])).await)
         })
         .await
     }
@@ -344,13 +358,13 @@ impl ImageStore {
             return Ok(found);
         };
         for variant in self.inner.config.variants() {
-            found.insert(variant_key(key, variant.name())?);
+            found.insert(variant.key(key)?);
         }
         let mut listed = backend.list(folder.trim_end_matches('/'));
         while let Some(item) = listed.next().await {
             match item {
                 Ok(info) => {
-                    if variant_parent(&info.key).is_some_and(|(parent, _)| parent == *key) {
+                    if self.is_variant_of(backend, &info.key, key).await? {
                         found.insert(info.key);
                     }
                 }
@@ -360,6 +374,24 @@ impl ImageStore {
             }
         }
         Ok(found)
+    }
+
+    /// Returns whether an object under an image's id is a variant of this image. In another format than the
+    /// image it is, unless it is not configured and an image of that format has the same id.
+    pub(super) async fn is_variant_of(
+        &self,
+        backend: &Backend,
+        object: &ObjectKey,
+        image: &ObjectKey,
+    ) -> Result<bool> {
+        if variant_name(object).is_none() {
+            return Ok(false);
+        }
+        let Some(other) = image_beside(object).filter(|other| other != image) else {
+            return Ok(true);
+        };
+        let is_own = |variant: &Variant| variant.key(image).is_ok_and(|own| own == *object);
+        Ok(self.inner.config.variants().iter().any(is_own) || !is_there(backend, &other).await?)
     }
 }
 

@@ -425,10 +425,5 @@ pub(super) fn promoted_format(wanted: OutputFormat, promised: ImageFormat) -> Ou
 /// Returns the format that a direct upload will have once it is promoted. It is known beforehand, and so is its
 /// URL.
 fn promised_format(wanted: OutputFormat, declared: ImageFormat) -> ImageFormat {
-    match wanted {
-        OutputFormat::Jpeg => ImageFormat::Jpeg,
-        OutputFormat::Png => ImageFormat::Png,
-        OutputFormat::Auto if declared == ImageFormat::Jpeg => ImageFormat::Jpeg,
-        OutputFormat::WebP | OutputFormat::Auto => ImageFormat::WebP,
-    }
+    wanted.of(declared == ImageFormat::Jpeg)
 }

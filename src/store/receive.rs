@@ -16,7 +16,8 @@ impl ImageStore {
     /// content type, size and unlisted fields.
     ///
     /// `fields` are the form's fields except the file. As on S3, the bytes are not looked at: that is what
-    /// [`promote`](Self::promote) is for.
+    /// [`promote`](Self::promote) is for. Only a store with an [`Inspector`](crate::Inspector) asks it about the
+    /// image here, too, before anything is written.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
@@ -41,8 +42,8 @@ impl ImageStore {
     ///
     /// # Errors
     ///
-    /// `PolicyViolation` saying which condition failed; `NotSupported` on S3 and without a secret; and the
-    /// kinds of the backend.
+    /// `PolicyViolation` saying which condition failed; `NotSupported` on S3 and without a secret; with an
+    /// inspector its refusal, and `InvalidImage` for what it could not be shown; and the kinds of the backend.
     pub async fn receive_post(
         &self,
         fields: impl IntoIterator<Item = (String, String)>,
@@ -74,6 +75,8 @@ impl ImageStore {
                 // As S3 does: until it expires the form can be used again.
                 create: false,
             };
+            // A form has the file's name no longer, and nobody's word on it.
+            self.inspect_copy(&file, None).await?;
             let size = file.len() as u64;
             let outcome = self
                 .inner

@@ -19,7 +19,7 @@ use crate::format::ImageFormat;
 use crate::key::{InvalidKey, ObjectKey};
 use crate::kind::ErrorKind;
 use crate::optimize::{OptimizeOptions, OptimizedImage, OutputFormat, optimize_with_variants};
-use crate::variant::{Variant, variant_key};
+use crate::variant::Variant;
 
 /// Objects to make of an image that is there.
 #[derive(Debug, Clone)]
@@ -48,6 +48,7 @@ pub(crate) struct Remade {
 #[derive(Debug, Default)]
 pub(crate) struct Remaking {
     pub(crate) variants: Vec<Remade>,
+    #[cfg_attr(not(feature = "ops"), allow(dead_code))]
     pub(crate) main: Option<Remade>,
 }
 
@@ -98,11 +99,11 @@ impl ImageStore {
         let format = stored_format(&order.key)?;
         let own = self.inner.config.optimize().clone().with_format(format);
         let keys = order.variants.iter();
-        let keys = keys.map(|variant| variant_key(&order.key, variant.name()));
+        let keys = keys.map(|variant| variant.key(&order.key));
         let keys: Vec<ObjectKey> = keys.collect::<Result<_, _>>()?;
         let wanted = order.variants.iter();
         let mut wanted: Vec<OptimizeOptions> = wanted
-            .map(|variant| variant.options().clone().with_format(format))
+            .map(|variant| variant.options_beside(format))
             .collect();
         let (variants, main) = self
             .inner

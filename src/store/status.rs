@@ -40,15 +40,18 @@ impl ImageStore {
     /// # }
     /// ```
     pub async fn status(&self) -> Status {
-        let health = self.check().await;
+        self.status_after(self.check().await.err().as_ref())
+    }
+
+    /// The status where a [`check`](Self::check) ended so.
+    pub(crate) fn status_after(&self, error: Option<&Error>) -> Status {
         let s3 = self.inner.config.s3();
-        let message = match (s3.is_some(), health.is_ok()) {
+        let message = match (s3.is_some(), error.is_none()) {
             (true, true) => "S3 is configured and accessible",
             (true, false) => "S3 is configured but not accessible",
             (false, true) => "S3 integration is not configured",
             (false, false) => "S3 integration is not configured, and the store does not answer",
         };
-        let error = health.err();
         Status {
             enabled: s3.is_some(),
             accessible: error.is_none(),
@@ -56,8 +59,8 @@ impl ImageStore {
             bucket: s3.map(|s3| s3.bucket().to_owned()),
             region: s3.map(|s3| s3.region().to_owned()),
             message: message.to_owned(),
-            hint: error.as_ref().and_then(Error::hint),
-            error: error.map(|error| error.to_string()),
+            hint: error.and_then(Error::hint),
+            error: error.map(ToString::to_string),
         }
     }
 }

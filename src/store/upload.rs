@@ -146,7 +146,7 @@ impl ImageStore {
                 let variants = variants.filter(|variant| !variant.is_lazy());
                 let wanted: Vec<OptimizeOptions> = variants
                     .clone()
-                    .map(|variant| variant.options().clone().with_format(options.format))
+                    .map(|variant| variant.options_beside(options.format))
                     .collect();
                 let (mut main, made, picture) = if with_picture {
                     optimize_inspected(&bytes, &options, &wanted)?

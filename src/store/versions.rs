@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
+use super::purge::PurgeFailure;
 use super::reference::KeyOrUrl;
 use super::write::AT_ONCE;
 use super::{ImageStore, traced};
@@ -11,7 +12,7 @@ use crate::backend::{Backend, ObjectInfo, ObjectVersion, Operation, PutOptions, 
 use crate::error::{Error, Result};
 use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
-use crate::variant::{variant_parent, variants_of};
+use crate::variant::{variant_name, variants_of};
 
 /// All versions of each key, the newest first.
 type Versions = BTreeMap<ObjectKey, Vec<ObjectVersion>>;
@@ -66,6 +67,15 @@ impl ImageStore {
         key: impl Into<KeyOrUrl<'_>>,
         version: Option<&str>,
     ) -> Result<ObjectInfo> {
+        Ok(self.restore_purging(key, version).await?.0)
+    }
+
+    /// The same, with what became of the purge.
+    pub(crate) async fn restore_purging(
+        &self,
+        key: impl Into<KeyOrUrl<'_>>,
+        version: Option<&str>,
+    ) -> Result<(ObjectInfo, Option<PurgeFailure>)> {
         let span = tracing::info_span!("restore", key = tracing::field::Empty, version);
         traced(span, async {
             let key = self.key_of(key)?;
@@ -104,7 +114,9 @@ impl ImageStore {
             }
             self.copy_over(&backend, &key, &chosen.version, version.is_none())
                 .await?;
-            Ok(backend.head(&key).await?)
+            let info = backend.head(&key).await?;
+            let variants = parts.keys().filter(|part| !part.is_original());
+            Ok((info, self.purge(variants.chain([&*key])).await))
         })
         .await
     }
@@ -125,12 +137,20 @@ impl ImageStore {
     /// `NotSupported` where no versions are kept, before anything is removed: there [`delete`](Self::delete) does
     /// all; and the kinds of the backend. One that fails can be repeated.
     pub async fn erase(&self, key: impl Into<KeyOrUrl<'_>>) -> Result<()> {
+        self.erase_purging(key).await.map(drop)
+    }
+
+    /// The same, with what became of the purge.
+    pub(crate) async fn erase_purging(
+        &self,
+        key: impl Into<KeyOrUrl<'_>>,
+    ) -> Result<Option<PurgeFailure>> {
         let span = tracing::info_span!("erase", key = tracing::field::Empty);
         traced(span, async {
             let key = self.key_of(key)?.into_owned();
             let backend = self.inner.backend.until(self.inner.backend.deadline());
             backend.check_versions().await?;
-            self.delete(&key).await?;
+            let purge = self.delete_purging(&key).await?;
             let mut all = self.parts(&backend, &key).await?;
             let own = versions_of(&backend, &key).await?;
             all.insert(key, own);
@@ -144,7 +164,7 @@ impl ImageStore {
                 .buffer_unordered(AT_ONCE)
                 .try_collect::<Vec<()>>()
                 .await?;
-            Ok(())
+            Ok(purge)
         })
         .await
     }
@@ -155,10 +175,15 @@ impl ImageStore {
         let Some(folder) = variants_of(key) else {
             return Ok(parts);
         };
-        let is_variant =
-            |part: &ObjectKey| variant_parent(part).is_some_and(|(parent, _)| parent == *key);
+        let is_variant = |part: &ObjectKey| variant_name(part).is_some();
         for (part, version) in backend.versions(&folder, is_variant).await? {
             parts.entry(part).or_default().push(version);
+        }
+        let all: Vec<ObjectKey> = parts.keys().cloned().collect();
+        for part in all {
+            if !self.is_variant_of(backend, &part, key).await? {
+                parts.remove(&part);
+            }
         }
         if let Some(original) = key.original() {
             let versions = versions_of(backend, &original).await?;

@@ -47,7 +47,7 @@ use crate::error::{Error, Result};
 use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
 use crate::optimize::OptimizedImage;
-use crate::variant::variant_key;
+use crate::variant::key_beside;
 
 /// Objects of one image that are written, or removed, at once.
 pub(super) const AT_ONCE: usize = 8;
@@ -149,8 +149,10 @@ impl Writing {
         existing: Existing,
     ) -> Result<Self> {
         let made = prepared.variants.iter();
-        let beside =
-            made.map(|(name, image)| Ok(Part::new(&inner, variant_key(&key, name)?, image)));
+        let beside = made.map(|(name, image)| {
+            let at = key_beside(&key, name, Some(image.format.extension()))?;
+            Ok(Part::new(&inner, at, image))
+        });
         let mut beside = beside.collect::<Result<Vec<_>>>()?;
         let mut original = None;
         if let Some(bytes) = &prepared.original {

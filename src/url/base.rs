@@ -134,6 +134,12 @@ impl Base {
         Ok(base.with_scheme(Scheme::AnyHttp))
     }
 
+    /// What comes between the host and `/<key>`.
+    #[cfg(feature = "store")]
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     pub(super) fn with_scheme(mut self, scheme: Scheme) -> Self {
         self.scheme = scheme;
         self

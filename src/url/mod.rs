@@ -15,7 +15,7 @@ mod tests;
 
 pub use error::{AddressSetting, ForeignUrl, InvalidAddress, InvalidReference};
 pub use location::{Addressing, Location, S3Location};
-#[cfg(feature = "ops")]
+#[cfg(feature = "store")]
 pub(crate) use partition::Partition;
 
 use base::Base;
@@ -205,6 +205,12 @@ impl Urls {
             _ => &path,
         };
         format!("{}/{public}", self.public)
+    }
+
+    /// The path of a key's public URL, and so of what a CDN holds of it.
+    #[cfg(feature = "store")]
+    pub(crate) fn public_path(&self, encoded_key: &str) -> String {
+        format!("{}/{encoded_key}", self.public.path())
     }
 
     /// The URL of the object itself, on the host that requests are signed for; pending keys have one too.

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::common::faulty::{Fault, Faulty};
+use crate::common::images;
 use crate::common::s3::{Bucket, Server};
 use crate::distribution::{Distribution, KeyGroup, Origin, key_pair};
 use crate::shell::{Done, Shell};
@@ -73,6 +75,55 @@ async fn a_private_bucket_behind_a_distribution_is_healthy() {
     assert_eq!((open.code, &public["status"]), (0, &"warning".into()));
     let hint = public["hint"].as_str().expect("a hint");
     assert!(hint.contains("cloudfront.amazonaws.com"), "{hint}");
+}
+
+/// With the distribution's id set, the right to purge is tried, and `rm` says what the CDN still has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_is_tried_and_its_failure_told() {
+    let Some((server, bucket)) = bucket().await else {
+        return;
+    };
+    let origin = Origin::Bucket(Box::new((*bucket).clone()), server.keys.clone());
+    let distribution = Distribution::serve("localhost", origin, None).await;
+    let takes = Faulty::start(|_, _| None).await;
+    let refuses = Faulty::start(|_, _| Some(Fault::error(403, "AccessDenied"))).await;
+    let shell = shell(&server, &bucket, &distribution);
+    let healthy = shell.run(&["doctor", "--json"]).json().to_string();
+    assert!(!healthy.contains("purge"), "{healthy}");
+
+    let shell = shell
+        .with("CLOUDFRONT_DISTRIBUTION_ID", "EDFDVBD6EXAMPLE")
+        .with("AWS_ENDPOINT_URL_CLOUDFRONT", &takes.url());
+    let healthy = shell.run(&["doctor", "--json"]);
+    assert_eq!(check(&healthy, "purge")["status"], "ok", "{}", healthy.out);
+    assert_eq!(takes.requests().len(), 1);
+    let put = |shell: &Shell| {
+        let photo = shell.write("photo.jpg", &images::jpeg(24, 16));
+        let stored = shell.run(&["put", "--json", &photo.display().to_string()]);
+        let key = stored.ok().json()["images"][0]["key"].clone();
+        key.as_str().expect("a key").to_owned()
+    };
+    let key = put(&shell);
+    let removed = shell.run(&["rm", "--json", &key]).ok().json();
+    assert!(removed.get("not_purged").is_none(), "{removed:#}");
+    assert_eq!(takes.requests().len(), 2);
+
+    let shell = shell.with("AWS_ENDPOINT_URL_CLOUDFRONT", &refuses.url());
+    let sick = shell.run(&["doctor", "--json"]);
+    let purge = check(&sick, "purge");
+    assert_eq!((sick.code, &purge["status"]), (1, &"failure".into()));
+    let right = "cloudfront:CreateInvalidation";
+    assert!(purge["hint"].to_string().contains(right), "{purge:#}");
+    let key = put(&shell);
+    let done = shell.run(&["rm", "--json", &key]).ok();
+    let removed = done.json();
+    assert_eq!(removed["removed"][0], key.as_str());
+    assert_eq!(removed["not_purged"][0]["key"], key.as_str());
+    assert!(
+        done.err.contains("not purged") && done.err.contains(right),
+        "{}",
+        done.err
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! A full disk, a missing permission, a server that takes nothing: one readable line, the exit code, and
 //! everything as it was.
 
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
@@ -25,6 +26,32 @@ fn one_line(done: &Done, said: &str, remedy: &str) {
     );
     // With its cause, the warning about the directory and what was not tried.
     assert!(lines.len() <= 5, "{:?}", done.err);
+}
+
+#[test]
+fn a_server_that_is_gone_is_told_with_its_cause() {
+    let gone = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("http://{}", gone.local_addr().expect("bound"));
+    drop(gone);
+    let shell = Shell::new()
+        .with("AWS_S3_BUCKET", "lab")
+        .with("AWS_REGION", "us-east-1")
+        .with("AWS_ENDPOINT_URL_S3", &address)
+        .with("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE000000000")
+        .with("AWS_SECRET_ACCESS_KEY", "x")
+        .with("LABLINK_STORAGE_DEADLINE", "2");
+    shell.write("a.jpg", &images::jpeg(64, 48));
+    for command in [
+        &["status"][..],
+        &["put", "a.jpg"],
+        &["get", "components/a.jpg"],
+    ] {
+        let done = shell.run(command);
+        one_line(&done, "the server cannot be reached", &address);
+        let cause = done.err.lines().find(|line| line.starts_with("  cause: "));
+        let refused = |line: &str| line.contains("onnection refused");
+        assert!(cause.is_some_and(refused), "{command:?}: {}", done.err);
+    }
 }
 
 #[test]

@@ -410,6 +410,10 @@ fn act(request: &Request, state: &Mutex<State>) -> Answer {
             Some(object) => read(request, object),
             None => refuse(404, "NoSuchKey"),
         },
+        // CloudFront's own interface.
+        ("POST", Some(key)) if key.ends_with("/invalidation") => {
+            (201, Vec::new(), b"<Invalidation/>".to_vec())
+        }
         _ => refuse(405, "MethodNotAllowed"),
     }
 }

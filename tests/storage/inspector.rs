@@ -152,10 +152,15 @@ async fn what_is_not_agreed_to_is_not_stored() {
         .receive_post(post.fields, photo.clone())
         .await
         .expect("received");
-    assert!(
-        inspector.take().is_empty(),
-        "a pending upload is published by promote alone"
-    );
+    let [seen] = &inspector.take()[..] else {
+        panic!("seen as it arrives");
+    };
+    assert_eq!((&seen.data, &seen.filename), (&photo.clone().into(), &None));
+    assert_eq!((seen.picture.width(), seen.picture.height()), (64, 48));
+    let again = store
+        .presigned_post("a.jpg", PresignPostOptions::default())
+        .await
+        .expect("a form");
     let old = tempfile::tempdir().expect("a directory");
     std::fs::write(old.path().join("a.jpg"), &photo).expect("written");
     let source = Place::open(old.path().to_str().expect("UTF-8"), []).expect("a place");
@@ -175,6 +180,11 @@ async fn what_is_not_agreed_to_is_not_stored() {
                 .await,
             store.promote_with(&post.key, context).await,
         ];
+        let form = again.fields.clone();
+        let received = store.receive_post(form, photo.clone()).await;
+        let error = received.expect_err("not agreed to");
+        assert_eq!((error.kind(), error.is_retryable()), (kind, retryable));
+        assert!(!store.exists(&again.key).await.expect("asked"));
         for outcome in outcomes {
             let error = outcome.expect_err("not agreed to");
             assert_eq!(
@@ -197,7 +207,7 @@ async fn what_is_not_agreed_to_is_not_stored() {
             assert_eq!(report.failures[0].kind, kind);
         }
         let seen = inspector.take();
-        assert_eq!(seen.len(), 5);
+        assert_eq!(seen.len(), 6);
         assert!(
             seen.iter().all(|one| one.source.sha256.len() == 64),
             "{seen:?}"

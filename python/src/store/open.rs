@@ -146,6 +146,7 @@ impl ImageStore {
     ///     accelerate, dual_stack: transfer acceleration, IPv6 hosts.
     ///     cloudfront_key_pair_id, cloudfront_private_key, cloudfront_private_key_path: for signed_url
     ///         and signed_cookies; the key as PEM, or the file that holds it.
+    ///     cloudfront_distribution_id: what is deleted, restored or made anew is purged from this distribution.
     ///     sse_kms_key_id, storage_class, cache_control: of what is written.
     ///     public_endpoint: that server as browsers reach it, where its own address is an internal one.
     ///     direct_upload: "post", or "put" for servers without POST Object (R2, B2).
@@ -177,7 +178,8 @@ impl ImageStore {
                           cloudfront_domain=None, optimize=None, variants=None, limits=None, \
                           addressing='auto', accelerate=False, dual_stack=False, \
                           cloudfront_key_pair_id=None, cloudfront_private_key=None, \
-                          cloudfront_private_key_path=None, sse_kms_key_id=None, \
+                          cloudfront_private_key_path=None, cloudfront_distribution_id=None, \
+                          sse_kms_key_id=None, \
                           storage_class=None, public_endpoint=None, direct_upload='post', \
                           ca_bundle=None, cache_control=None, keep_original=False, create_only=True, \
                           retry='web_request', deadline=None, max_decodes=None, decode_wait=None, \

@@ -4,6 +4,7 @@ mod answer;
 mod credentials;
 mod headers;
 mod http;
+mod invalidate;
 mod listing;
 mod request;
 mod versions;

@@ -27,8 +27,21 @@ impl S3 {
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<Bytes, Error> {
+        let request = Request {
+            service: "s3",
+            region: self.region(),
+            method,
+            url: &format!("{}/{path}", self.server),
+            query,
+            body: b"",
+        };
+        self.transmit(&request).await
+    }
+
+    /// The same for a request to any service.
+    pub(super) async fn transmit(&self, request: &Request<'_>) -> Result<Bytes, Error> {
         for pause in PAUSES.into_iter().map(Some).chain([None]) {
-            match (self.send_once(method, path, query).await, pause) {
+            match (self.send_once(request).await, pause) {
                 (Err(true), Some(pause)) => {
                     tokio::time::sleep(Duration::from_millis(pause)).await;
                 }
@@ -40,42 +53,27 @@ impl S3 {
     }
 
     /// Sends it once. `Err` says whether another try may help.
-    async fn send_once(
-        &self,
-        method: &'static str,
-        path: &str,
-        query: &[(&str, &str)],
-    ) -> Result<Result<Bytes, Error>, bool> {
+    async fn send_once(&self, request: &Request<'_>) -> Result<Result<Bytes, Error>, bool> {
         let signer = match self.signer().await {
             Ok(signer) => signer,
             Err(failure) => return Ok(Err(failed(failure))),
         };
-        let signed = signer.sign(
-            &Request {
-                service: "s3",
-                region: self.region(),
-                method,
-                url: &format!("{}/{path}", self.server),
-                query,
-                body: b"",
-            },
-            SystemTime::now(),
-        );
-        let signed = match signed {
+        let signed = match signer.sign(request, SystemTime::now()) {
             Ok(signed) => signed,
             Err(error) => return Ok(Err(failed(error))),
         };
         Call::note(Call::sent);
-        let method = match method {
+        let method = match request.method {
             "DELETE" => reqwest::Method::DELETE,
+            "POST" => reqwest::Method::POST,
             _ => reqwest::Method::GET,
         };
-        let mut request = self.client.request(method, &signed.url).timeout(PATIENCE);
+        let sending = self.client.request(method, &signed.url).timeout(PATIENCE);
+        let mut sending = sending.body(request.body.to_vec());
         for (name, value) in &signed.headers {
-            request = request.header(*name, value);
+            sending = sending.header(*name, value);
         }
-        let sent = request.send().await;
-        let mut response = sent.map_err(|error| broken(&error))?;
+        let mut response = sending.send().await.map_err(|error| broken(&error))?;
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
             if body.len() + chunk.len() > MAX_ANSWER {
@@ -95,10 +93,17 @@ impl S3 {
             .map(|(_, value)| value.as_str())
             .collect();
         let answer: Answer = answer::read(status.as_u16(), response.headers(), &body, &secrets);
-        let again = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
+        let again = status.is_server_error()
+            || matches!(status.as_u16(), 408 | 429)
+            || answer.code.as_deref().is_some_and(is_throttled);
         Call::note(|call| call.failed(Failure::Answer(answer)));
         Err(again)
     }
+}
+
+/// Returns whether an error code says that there is too much to do, whatever the status says.
+fn is_throttled(code: &str) -> bool {
+    code.starts_with("Throttling") || code == "TooManyInvalidationsInProgress"
 }
 
 /// A connection that failed: another one may not.

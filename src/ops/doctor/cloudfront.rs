@@ -5,7 +5,7 @@
 
 use super::http::{Answer, Http, connection_hint};
 use super::objects::PROBE;
-use super::{Examination, Trouble};
+use super::{Examination, STEP, Trouble, too_slow};
 use crate::key::ObjectKey;
 use crate::store::SignedUrlOptions;
 
@@ -69,6 +69,25 @@ impl Examination<'_> {
             Ok(answer) => self.refusal(&answer),
         };
         self.findings.failure("cloudfront", trouble);
+    }
+
+    /// Has the distribution forget the probe, as it is to forget what is deleted.
+    pub(super) async fn purge(&mut self, key: &ObjectKey) {
+        if !self.store.purges() {
+            return;
+        }
+        let paths = vec![self.store.public_path(key)];
+        match tokio::time::timeout(STEP, self.store.purge_paths(paths)).await {
+            Ok(None) => self
+                .findings
+                .ok("purge", "CloudFront forgets what is deleted"),
+            Ok(Some(failure)) => {
+                let hint = failure.hint.unwrap_or_default();
+                let trouble = Trouble::new(failure.message, hint);
+                self.findings.failure("purge", trouble);
+            }
+            Err(_) => self.findings.failure("purge", too_slow()),
+        }
     }
 
     fn unreachable(&mut self, problem: String) {

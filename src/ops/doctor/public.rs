@@ -74,6 +74,7 @@ impl Examination<'_> {
         if self.store.config().cloudfront().is_some() {
             self.bucket_behind_cloudfront(http, &key).await;
             self.cloudfront(http, &key).await;
+            self.purge(&key).await;
         } else {
             self.public_url(http, &key).await;
             self.findings

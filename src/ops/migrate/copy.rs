@@ -16,7 +16,7 @@ use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
 use crate::sign::sha256_hex;
 use crate::store::ORIGINAL_CACHE_CONTROL;
-use crate::variant::variant_parent;
+use crate::variant::variant_name;
 
 /// Largest object that is moved. An image store has none that are larger.
 pub(super) const MAX_OBJECT: u64 = 128 << 20;
@@ -125,7 +125,7 @@ impl Copier {
             Some("a hidden file")
         } else if self.options.optimize && key.is_original() {
             Some("an original, which goes with its image")
-        } else if self.options.optimize && variant_parent(key).is_some() {
+        } else if self.options.optimize && variant_name(key).is_some() {
             Some("a variant, which is made anew")
         } else if self.in_place && super::optimize::is_made_here(key) {
             Some("made by migrate --optimize already")
@@ -277,8 +277,8 @@ impl Copier {
         let there = self.there(key).await?;
         let mut is_new = there.is_none();
         if is_new {
-            if kind.reason().is_none() && variant_parent(key).is_none() && !key.is_original() {
-                store.inspect_copy(&bytes, key.as_str()).await?;
+            if kind.reason().is_none() && variant_name(key).is_none() && !key.is_original() {
+                store.inspect_copy(&bytes, Some(key.as_str())).await?;
             }
             let cache_control = found.cache_control.clone();
             let options = PutOptions {

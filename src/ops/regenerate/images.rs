@@ -12,10 +12,11 @@ use futures_util::stream::{self, BoxStream};
 use super::options::{RegenerateOptions, Shard};
 use crate::backend::{Backend, ObjectInfo};
 use crate::error::{Error, Result};
+use crate::format::ImageFormat;
 use crate::key::{InvalidKey, ObjectKey};
 use crate::ops::part::Part;
 use crate::store::ImageStore;
-use crate::variant::{variant_parent, variants_of};
+use crate::variant::{image_beside, variant_name, variants_of};
 
 /// Objects beside one image that are remembered. Nobody has as many variants.
 const MAX_BESIDE: usize = 1000;
@@ -107,7 +108,7 @@ fn named(
             if line.is_empty() {
                 return None;
             }
-            let key = match main_key(&store, &line) {
+            let key = match main_key(&store, &line).await {
                 Ok(key) => key,
                 Err(error) => return Some(Ok(Err((shown(&line), error)))),
             };
@@ -122,15 +123,33 @@ fn named(
 }
 
 /// The image that a line names: by its own key or URL, or by that of a variant.
-fn main_key(store: &ImageStore, line: &str) -> Result<ObjectKey> {
+async fn main_key(store: &ImageStore, line: &str) -> Result<ObjectKey> {
     let key = store.resolve(line)?;
-    let key = variant_parent(&key).map_or(key.clone(), |(parent, _)| parent);
+    let key = match variant_name(&key) {
+        Some(_) => image_of(store, &key).await?,
+        None => key,
+    };
     store.public_key(key.as_str())?;
     if variants_of(&key).is_none() {
         let reason = "it has no variants: only the keys that uploads get have";
         return Err(InvalidKey::new(key.as_str(), reason).into());
     }
     Ok(key)
+}
+
+/// The image that a variant is of: the one in the same format, else any with its id.
+async fn image_of(store: &ImageStore, variant: &ObjectKey) -> Result<ObjectKey> {
+    let invalid = || InvalidKey::new(variant.as_str(), "it is not the key of a variant");
+    let same = image_beside(variant).ok_or_else(invalid)?;
+    let (stem, _) = same.as_str().rsplit_once('.').ok_or_else(invalid)?;
+    let others = ImageFormat::ALL.map(|format| format!("{stem}.{}", format.extension()));
+    for other in std::iter::once(same.as_str()).chain(others.iter().map(String::as_str)) {
+        let other = ObjectKey::parse(other)?;
+        if store.exists(&other).await? {
+            return Ok(other);
+        }
+    }
+    Ok(same)
 }
 
 /// A line for a report: short, and without a query, which may be signed.
@@ -145,7 +164,7 @@ async fn beside(backend: &Backend, key: ObjectKey) -> Result<Image> {
     let mut listed = backend.list(folder.trim_end_matches('/'));
     let mut beside = Vec::new();
     while let Some(info) = listed.next().await.transpose()? {
-        if variant_parent(&info.key).is_some() && beside.len() < MAX_BESIDE {
+        if variant_name(&info.key).is_some() && beside.len() < MAX_BESIDE {
             beside.push(info.key);
         }
     }

@@ -86,6 +86,7 @@ pub async fn regenerate_each(
     };
     let stopped = AtomicBool::new(false);
     let goes_on = || !stopped.load(Ordering::Relaxed) && !options.stop.load(Ordering::Relaxed);
+    let whole = store.public_folder();
     let mut report = RegenerateReport {
         dry_run: options.dry_run,
         ..RegenerateReport::default()
@@ -101,13 +102,18 @@ pub async fn regenerate_each(
         match one {
             Ok(one) => {
                 each(&one);
-                report.add(&one, store.config().prefix());
+                report.add(&one, |key| store.public_path(key), &whole);
             }
             Err(error) => {
                 stopped.store(true, Ordering::Relaxed);
                 report.stop(&error);
             }
         }
+    }
+    // What was replaced before it stopped, too.
+    if store.purges() && !report.invalidate.is_empty() {
+        report.purge_failure = store.purge_paths(report.invalidate.clone()).await;
+        report.purged = report.purge_failure.is_none();
     }
     if !goes_on() {
         report

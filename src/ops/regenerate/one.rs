@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
 use crate::store::{ImageStore, Remake, Remaking};
-use crate::variant::{Variant, variant_key, variant_parent};
+use crate::variant::{Variant, image_beside, variant_name};
 
 /// How often an image waits for others of the process that decode before it counts as failed.
 const PATIENCE: usize = 30;
@@ -52,7 +52,7 @@ impl Worker<'_> {
     async fn regenerate(&self, image: &Image, done: &mut Regenerated) -> Result<()> {
         let mut wanted = Vec::new();
         for variant in &self.variants {
-            let key = variant_key(&image.key, variant.name())?;
+            let key = variant.key(&image.key)?;
             if self.options.all || !image.beside.contains(&key) {
                 wanted.push((variant.clone(), key));
             }
@@ -93,7 +93,7 @@ impl Worker<'_> {
                 continue;
             }
             done.bytes += remade.image.data.len() as u64;
-            if let Some((_, name)) = variant_parent(&remade.key) {
+            if let Some(name) = variant_name(&remade.key) {
                 done.made.push(name.to_owned());
             }
             if image.beside.contains(&remade.key) || remade.key == image.key {
@@ -126,20 +126,19 @@ impl Worker<'_> {
         }
     }
 
-    /// Removes variants of names that are configured no more, and those in a format that the image has no more,
-    /// once the same in its own format is there.
+    /// Removes variants of names that are configured no more, and those in a format that they have no more,
+    /// once the same in the new format is there.
     async fn prune(&self, image: &Image, done: &mut Regenerated) -> Result<()> {
         let configured = self.store.config().variants();
         for key in &image.beside {
-            let Some((parent, name)) = variant_parent(key) else {
+            let Some(name) = variant_name(key) else {
                 continue;
             };
-            if configured.iter().any(|variant| variant.name() == name) {
-                let current = variant_key(&image.key, name)?;
+            if let Some(variant) = configured.iter().find(|variant| variant.name() == name) {
+                let current = variant.key(&image.key)?;
                 let is_there =
                     image.beside.contains(&current) || done.made.iter().any(|made| made == name);
-                // Another image may have the same id and another format.
-                if current == *key || !is_there || self.exists(&parent).await? {
+                if current == *key || !is_there || self.is_anothers(key, &image.key).await? {
                     continue;
                 }
             }
@@ -151,8 +150,12 @@ impl Worker<'_> {
         Ok(())
     }
 
-    async fn exists(&self, key: &ObjectKey) -> Result<bool> {
-        self.store.exists(key).await
+    /// Returns whether a variant may be that of another image, which has the same id and another format.
+    async fn is_anothers(&self, variant: &ObjectKey, image: &ObjectKey) -> Result<bool> {
+        match image_beside(variant).filter(|other| other != image) {
+            Some(other) => self.store.exists(&other).await,
+            None => Ok(false),
+        }
     }
 }
 

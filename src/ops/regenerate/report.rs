@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
+use crate::store::PurgeFailure;
 
 /// How many failures, and how many paths to invalidate, are told one by one.
 const DETAILS: usize = 1000;
@@ -89,9 +90,13 @@ pub struct RegenerateReport {
     pub failed: u64,
     /// The first thousand of them.
     pub failures: Vec<RegenerateFailure>,
-    /// Paths to invalidate in a CDN, as CloudFront takes them: what lies there is another one now. All of the
-    /// prefix where they are more than a thousand.
+    /// Paths in a CDN, as CloudFront takes them, where another image lies now. All of the prefix where they are
+    /// more than a thousand.
     pub invalidate: Vec<String>,
+    /// True where CloudFront was told to forget them; otherwise that is left to do.
+    pub purged: bool,
+    /// The reason why CloudFront did not take that order.
+    pub purge_failure: Option<PurgeFailure>,
     /// The reason why it ended early: run it again, and it goes on where it stopped.
     pub stopped: Option<String>,
     /// The remedy for that.
@@ -104,7 +109,12 @@ impl RegenerateReport {
         self.failed == 0 && self.stopped.is_none()
     }
 
-    pub(super) fn add(&mut self, one: &Regenerated, prefix: &str) {
+    pub(super) fn add(
+        &mut self,
+        one: &Regenerated,
+        path: impl Fn(&ObjectKey) -> String,
+        whole: &str,
+    ) {
         self.images += 1;
         self.made += one.made.len() as u64;
         self.present += one.present;
@@ -113,7 +123,7 @@ impl RegenerateReport {
         self.bytes += one.bytes;
         self.pruned += one.pruned.len() as u64;
         for key in &one.replaced {
-            self.invalidate(key, prefix);
+            self.invalidate(path(key), whole);
         }
         let idle = one.made.is_empty() && one.pruned.is_empty() && one.present == 0;
         match &one.failure {
@@ -127,19 +137,14 @@ impl RegenerateReport {
         }
     }
 
-    fn invalidate(&mut self, key: &ObjectKey, prefix: &str) {
-        let whole = match prefix {
-            "" => "/*".to_owned(),
-            prefix => format!("/{}/*", crate::key::percent_encode_path(prefix)),
-        };
-        if self.invalidate.first() == Some(&whole) {
+    fn invalidate(&mut self, path: String, whole: &str) {
+        if self.invalidate.first().is_some_and(|first| first == whole) {
             return;
         }
-        if self.invalidate.len() == DETAILS {
-            self.invalidate = vec![whole];
-            return;
+        match self.invalidate.len() {
+            DETAILS => self.invalidate = vec![whole.to_owned()],
+            _ => self.invalidate.push(path),
         }
-        self.invalidate.push(format!("/{}", key.percent_encoded()));
     }
 
     pub(super) fn stop(&mut self, error: &Error) {

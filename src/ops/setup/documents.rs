@@ -105,11 +105,7 @@ fn public_access_block(setup: &Setup) -> Value {
 fn bucket_policy(setup: &Setup) -> Value {
     let images = format!("{}/{}/*", setup.bucket_arn(), setup.options.prefix);
     let statement = if setup.behind_cloudfront() {
-        let distribution = format!(
-            "arn:{}:cloudfront::{}:distribution/{DISTRIBUTION}",
-            setup.partition.name,
-            setup.account()
-        );
+        let distribution = setup.distribution_arn(DISTRIBUTION);
         json!({
             "Sid": "CloudFrontReadsImages",
             "Effect": "Allow",
@@ -253,6 +249,14 @@ fn iam_policy(setup: &Setup) -> Value {
             "Effect": "Allow",
             "Action": ["s3:GetBucketVersioning", "s3:ListBucketVersions"],
             "Resource": bucket,
+        }));
+    }
+    if let Some(id) = &setup.options.distribution_id {
+        statements.push(json!({
+            "Sid": "PurgeFromCloudFront",
+            "Effect": "Allow",
+            "Action": "cloudfront:CreateInvalidation",
+            "Resource": setup.distribution_arn(id),
         }));
     }
     if let Some(key) = &setup.options.kms_key {

@@ -98,6 +98,14 @@ impl Setup {
         format!("arn:{}:s3:::{bucket}", self.partition.name)
     }
 
+    fn distribution_arn(&self, id: &str) -> String {
+        format!(
+            "arn:{}:cloudfront::{}:distribution/{id}",
+            self.partition.name,
+            self.account()
+        )
+    }
+
     fn pending_prefix(&self) -> String {
         format!("{}/{}", crate::key::PENDING, self.options.prefix)
     }

@@ -77,6 +77,8 @@ pub struct SetupOptions {
     pub cloudfront: bool,
     /// The domain of a distribution that is there already, or the one that it is to get.
     pub cloudfront_domain: Option<String>,
+    /// The id of that distribution: the application may have it forget images.
+    pub distribution_id: Option<String>,
     /// The ACM certificate (in us-east-1) for that domain.
     pub certificate: Option<String>,
     /// The AWS account; looked up by the script when it runs if unset.
@@ -116,6 +118,7 @@ impl SetupOptions {
             origins: Vec::new(),
             cloudfront: false,
             cloudfront_domain: None,
+            distribution_id: None,
             certificate: None,
             account: None,
             role: "lablink-storage".into(),
@@ -132,8 +135,8 @@ impl SetupOptions {
         }
     }
 
-    /// Takes over what a store's configuration says: bucket, region, endpoint, prefix, CloudFront domain,
-    /// acceleration, encryption. `None` where images do not go to S3.
+    /// Takes over what a store's configuration says: bucket, region, endpoint, prefix, CloudFront domain and
+    /// distribution, acceleration, encryption. `None` where images do not go to S3.
     pub fn from_config(config: &Config) -> Option<Self> {
         let s3 = config.s3()?;
         let mut options = Self::new(s3.bucket(), s3.region()).with_prefix(config.prefix());
@@ -141,6 +144,8 @@ impl SetupOptions {
         options.accelerate = s3.location().accelerate;
         options.kms_key = s3.sse_kms_key_id().map(str::to_owned);
         options.cloudfront_domain = config.cloudfront().map(|cdn| bare_domain(cdn.domain()));
+        let id = config.cloudfront().and_then(|cdn| cdn.distribution_id());
+        options.distribution_id = id.map(str::to_owned);
         Some(options)
     }
 
@@ -176,6 +181,13 @@ impl SetupOptions {
     #[must_use]
     pub fn with_cloudfront_domain(mut self, domain: impl Into<String>) -> Self {
         self.cloudfront_domain = Some(domain.into());
+        self
+    }
+
+    /// Sets the distribution's id, for the right to have it forget images.
+    #[must_use]
+    pub fn with_distribution_id(mut self, id: impl Into<String>) -> Self {
+        self.distribution_id = Some(id.into());
         self
     }
 
@@ -262,6 +274,7 @@ impl SetupOptions {
             ("kms-key", &self.kms_key),
             ("certificate", &self.certificate),
             ("cloudfront-domain", &self.cloudfront_domain),
+            ("distribution-id", &self.distribution_id),
         ] {
             if let Some(value) = value {
                 plain(option, value, "+=,.@-_:/", "a name, a domain or an ARN")?;

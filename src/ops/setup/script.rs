@@ -34,6 +34,7 @@ fn settings(setup: &Setup) -> String {
         ("PENDING", setup.pending_prefix()),
         ("ORIGINS", options.origins.join(" ")),
         ("CLOUDFRONT_DOMAIN", text(&options.cloudfront_domain)),
+        ("DISTRIBUTION_GIVEN", text(&options.distribution_id)),
         ("CERTIFICATE", text(&options.certificate)),
         ("COMMENT", distribution::comment(setup)),
         ("REPLICA", replica),

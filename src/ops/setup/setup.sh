@@ -142,6 +142,7 @@ distribution() {
   domain=$(id_of cloudfront get-distribution --id "$DISTRIBUTION" --query Distribution.DomainName)
   say "ok: distribution $DISTRIBUTION, domain $domain; a new one answers after some minutes"
   [ -n "$CLOUDFRONT_DOMAIN" ] || say "   tell the application: CLOUDFRONT_DOMAIN=$domain"
+  [ -n "$DISTRIBUTION_GIVEN" ] || say "   to have deleted images purged: CLOUDFRONT_DISTRIBUTION_ID=$DISTRIBUTION, and setup again for the right to it"
 }
 
 policy() {

@@ -37,6 +37,24 @@ fn behind_cloudfront_the_bucket_is_private() {
 }
 
 #[test]
+fn the_application_may_purge_from_its_own_distribution() {
+    let options = |options: SetupOptions| options.with_cloudfront_domain("cdn.example.org");
+    let without = setup(options).documents()["iam_policy"].to_string();
+    assert!(!without.contains("cloudfront:"), "{without}");
+    let with = setup(|given| {
+        let mut given = options(given).with_distribution_id("EDFDVBD6EXAMPLE");
+        given.account = Some("123456789012".into());
+        given
+    });
+    let policy = &with.documents()["iam_policy"];
+    let statements = policy["Statement"].as_array().expect("statements");
+    let purge = statements.last().expect("the last");
+    assert_eq!(purge["Action"], "cloudfront:CreateInvalidation");
+    let arn = "arn:aws:cloudfront::123456789012:distribution/EDFDVBD6EXAMPLE";
+    assert_eq!(purge["Resource"], arn);
+}
+
+#[test]
 fn the_application_gets_four_actions_and_no_more() {
     let policy = &setup(|options| options).documents()["iam_policy"];
     let mut actions: Vec<String> = Vec::new();

@@ -3,7 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use lablink_storage::OutputFormat;
+use lablink_storage::{OutputFormat, placeholder_url};
 
 use super::{lossless, paint, png, run, to};
 
@@ -69,5 +69,55 @@ fn larger_images_and_other_formats_have_nearly_the_same() {
                 );
             }
         }
+    }
+}
+
+/// The colours that the reference's `thumbHashToRGBA` gives for the hashes above, at the corners and inside.
+#[test]
+fn a_preview_is_the_reference_s() {
+    type Pixels = [((u32, u32), [u8; 4]); 6];
+    let opaque: Pixels = [
+        ((0, 0), [159, 125, 91, 255]),
+        ((31, 0), [140, 133, 102, 255]),
+        ((0, 17), [139, 113, 123, 255]),
+        ((31, 17), [132, 119, 123, 255]),
+        ((16, 9), [113, 126, 136, 255]),
+        ((5, 9), [124, 119, 132, 255]),
+    ];
+    let transparent: Pixels = [
+        ((0, 0), [105, 57, 144, 0]),
+        ((25, 0), [155, 43, 121, 0]),
+        ((0, 31), [68, 42, 183, 0]),
+        ((25, 31), [150, 28, 168, 24]),
+        ((13, 16), [121, 42, 114, 255]),
+        ((5, 9), [77, 25, 98, 133]),
+    ];
+    for (hash, size, expected) in [
+        ("HwgCFIJEZWZRZnYxQ0CJn/6M+g==", (32, 18), opaque),
+        (
+            "WJaGHAg3kCqZqHp7KPc4gJh3c1Z4CJiHBw==",
+            (26, 32),
+            transparent,
+        ),
+    ] {
+        let url = placeholder_url(hash).expect("a placeholder");
+        let file = url.strip_prefix("data:image/png;base64,").expect("a PNG");
+        let file = STANDARD.decode(file).expect("base64");
+        let decoder = png::Decoder::new(std::io::Cursor::new(file));
+        let mut reader = decoder.read_info().expect("a PNG");
+        let mut pixels = vec![0; reader.output_buffer_size().expect("small")];
+        let info = reader.next_frame(&mut pixels).expect("whole");
+        assert_eq!((info.width, info.height), size);
+        let channels = info.color_type.samples();
+        for ((x, y), expected) in expected {
+            let at = (y * info.width + x) as usize * channels;
+            let found = &pixels[at..at + channels];
+            for (found, expected) in found.iter().zip(expected) {
+                assert!(found.abs_diff(expected) <= 1, "{hash} at {x}, {y}");
+            }
+        }
+    }
+    for damaged in ["", "HwgC", "HwgCFIJE", "no base64"] {
+        assert_eq!(placeholder_url(damaged), None, "{damaged:?}");
     }
 }
