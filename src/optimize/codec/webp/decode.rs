@@ -6,6 +6,7 @@ use crate::optimize::budget::Budget;
 use crate::optimize::codec::{Decoded, byte_count};
 use crate::optimize::color::ColorTag;
 use crate::optimize::raster::{Component, Layout, Pixels, Raster};
+#[cfg(feature = "webp")]
 use crate::optimize::ycbcr::Matrix;
 
 use super::write::webp_file;
