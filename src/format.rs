@@ -32,7 +32,7 @@ macro_rules! formats {
                 }
             }
 
-            /// True if images of this format are taken in.
+            /// True if images of this format are taken in: always, or because its cargo feature is on.
             pub const fn is_accepted(self) -> bool {
                 match self {
                     $(Self::$variant => $read,)*
@@ -65,14 +65,14 @@ formats! {
     WebP, "WebP", "image/webp", "webp", true, |bytes| is_riff(bytes, b"WEBP");
     /// GIF 87a and 89a.
     Gif, "GIF", "image/gif", "gif", true, |bytes| bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a");
-    /// AVIF: stills, and of a sequence its primary picture.
-    Avif, "AVIF", "image/avif", "avif", false, |bytes| iso_media_name(bytes) == Some("AVIF");
-    /// HEIC and HEIF with HEVC inside, as iPhones write them.
-    Heic, "HEIC", "image/heic", "heic", false, |bytes| iso_media_name(bytes) == Some("HEIC");
-    /// Windows and OS/2 bitmaps.
-    Bmp, "BMP", "image/bmp", "bmp", false, is_bmp;
-    /// TIFF, of several pages the first.
-    Tiff, "TIFF", "image/tiff", "tiff", false, |bytes| TIFF_SIGNATURES.iter().any(|signature| bytes.starts_with(signature));
+    /// AVIF: stills, and of a sequence its primary picture. Read with the feature `avif-decode`.
+    Avif, "AVIF", "image/avif", "avif", cfg!(feature = "avif-decode"), |bytes| iso_media_name(bytes) == Some("AVIF");
+    /// HEIC and HEIF with HEVC inside, as iPhones write them. Read with the feature `heic`.
+    Heic, "HEIC", "image/heic", "heic", cfg!(feature = "heic"), |bytes| iso_media_name(bytes) == Some("HEIC");
+    /// Windows and OS/2 bitmaps. Read with the feature `bmp`.
+    Bmp, "BMP", "image/bmp", "bmp", cfg!(feature = "bmp"), is_bmp;
+    /// TIFF, of several pages the first. Read with the feature `tiff`.
+    Tiff, "TIFF", "image/tiff", "tiff", cfg!(feature = "tiff"), |bytes| TIFF_SIGNATURES.iter().any(|signature| bytes.starts_with(signature));
 }
 
 impl ImageFormat {

@@ -15,6 +15,11 @@
 //! | `s3` | yes | Amazon S3 and S3-compatible servers |
 //! | `local` | yes | files in a directory |
 //! | `webp` | yes | lossy WebP through libwebp, built by a C compiler alone |
+//! | `avif` | no | AVIF out, through rav1e, and in |
+//! | `avif-decode` | no | AVIF in, through rav1d |
+//! | `bmp`, `tiff` | no | BMP and TIFF in |
+//! | `image` | no | `optimize_image` and `ImageStore::upload_image`, for pictures in memory |
+//! | `heic` | no | HEIC in; HEVC is covered by patents, which is why no wheel has it |
 //! | `fetch` | by `s3` | `upload_from_url`, for stores without S3
 //! | `store` | by `s3` or `local` | `ImageStore` with the memory backend and stores of the caller's own |
 //! | `axum` | no | the routes of an image store, for services on axum |
@@ -144,11 +149,16 @@ pub use error::{Error, Result};
 #[cfg(feature = "fetch")]
 pub use fetch::FetchError;
 pub use format::{ImageFormat, Unrecognized};
+/// The crate of the pictures that [`optimize_image`] takes, in the version that this crate uses.
+#[cfg(feature = "image")]
+pub use image;
 pub use key::{InvalidKey, ObjectKey};
 pub use kind::ErrorKind;
 /// The crate of the stores that [`ImageStoreBuilder::object_store`] takes, in the version that this crate uses.
 #[cfg(feature = "store")]
 pub use object_store;
+#[cfg(feature = "image")]
+pub use optimize::optimize_image;
 #[doc(hidden)]
 pub use optimize::silence_caught_panics;
 pub use optimize::{

@@ -121,9 +121,7 @@ impl Variant {
     /// Returns its options for an image of this format.
     #[cfg_attr(not(feature = "store"), allow(dead_code))]
     pub(crate) fn options_beside(&self, image: OutputFormat) -> OptimizeOptions {
-        self.options
-            .clone()
-            .with_format(self.format.unwrap_or(image))
+        self.options.clone().in_format(self.format.unwrap_or(image))
     }
 
     /// Checks its options, and that its format is one.

@@ -165,7 +165,7 @@ stage_features() {
     for features in "" --no-default-features; do
         cargo clippy --locked --workspace --all-targets $features -- -D warnings
     done
-    local set sets=("webp" "store" "store,webp" "s3" "s3,webp" "local" "local,webp" "s3,local" "ops" "axum" "cli")
+    local set sets=("webp" "store" "store,webp" "s3" "s3,webp" "local" "local,webp" "s3,local" "ops" "axum" "cli" "avif-decode" "heic" "bmp" "tiff" "image")
     for set in "${sets[@]}"; do
         echo "features: $set"
         # clippy, because RUSTFLAGS of its own would have all dependencies compiled again.

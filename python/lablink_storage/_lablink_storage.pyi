@@ -37,8 +37,8 @@ __all__ = [
 ]
 
 _Fit: TypeAlias = Literal["inside", "contain", "cover"]
-_Format: TypeAlias = Literal["jpeg", "webp", "png", "auto"]
-_Animation: TypeAlias = Literal["first_frame", "reject"]
+_Format: TypeAlias = Literal["jpeg", "webp", "png", "avif", "auto"]
+_Animation: TypeAlias = Literal["first_frame", "reject", "keep"]
 
 __version__: str
 
@@ -55,6 +55,8 @@ def optimize(
     gravity: Gravity = "center",
     progressive: bool = False,
     lossless: bool = False,
+    palette: bool = True,
+    speed: int = 8,
     animation: _Animation = "first_frame",
     keep_copyright: bool = False,
     accept_truncated: bool = False,

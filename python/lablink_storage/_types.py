@@ -149,7 +149,7 @@ class OptimizedImage:
     height: int
     """Height in pixels."""
     format: str
-    """``"jpeg"``, ``"png"``, ``"webp"`` or ``"gif"``."""
+    """``"jpeg"``, ``"png"``, ``"webp"``, ``"avif"`` or ``"gif"``."""
     placeholder: str
     """A ThumbHash in base64."""
     dhash: str = ""

@@ -94,7 +94,7 @@ class OptimizeOptions(TypedDict, total=False):
     """Part that stays when "cover" crops ["center"]: a name, or a point from the left and the top, 0 to 1."""
     quality: int
     """Encoder quality, 1 to 100 [85]."""
-    format: Literal["jpeg", "webp", "png", "auto"]
+    format: Literal["jpeg", "webp", "png", "avif", "auto"]
     """Format of the result ["jpeg"]."""
     background: str | tuple[int, int, int]
     """Matte behind transparent pixels where the output has no alpha ["#ffffff"]."""
@@ -102,8 +102,12 @@ class OptimizeOptions(TypedDict, total=False):
     """Progressive JPEG [False]."""
     lossless: bool
     """Lossless WebP [False]."""
-    animation: Literal["first_frame", "reject"]
-    """Treatment of animations ["first_frame"]."""
+    palette: bool
+    """PNG of a drawing with 256 colours that stand for all, where the difference does not show [True]."""
+    speed: int
+    """Speed of the AVIF encoder, 1 to 10 [8]; slower ones make smaller files."""
+    animation: Literal["first_frame", "reject", "keep"]
+    """Treatment of animations ["first_frame"]; "keep" makes animated WebP and wants "webp" or "auto"."""
     keep_copyright: bool
     """Keep the copyright notice and the artist [False]."""
     accept_truncated: bool

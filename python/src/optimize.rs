@@ -14,7 +14,7 @@ use crate::{input, logging, memory, options, results};
 ///         it stands, put back there and left open.
 ///     max_width, max_height: the box in pixels, 1 to 16384. Nothing is enlarged.
 ///     quality: encoder quality, 1 to 100.
-///     format: "jpeg", "webp", "png", or "auto" (JPEG where every pixel is opaque, else WebP).
+///     format: "jpeg", "webp", "png", "avif", or "auto" (JPEG where every pixel is opaque, else WebP).
 ///     background: matte behind transparency where the output has none, "#rrggbb" or three numbers.
 ///     limits: what the file may cost; see LimitOptions.
 ///     fit: "inside", "contain" or "cover".
@@ -22,7 +22,9 @@ use crate::{input, logging, memory, options, results};
 ///         where the subject is, or a point (x, y) of 0 to 1
 ///     progressive: progressive JPEG.
 ///     lossless: lossless WebP.
-///     animation: "first_frame" or "reject".
+///     palette: PNG of a drawing with 256 colours that stand for all, where the difference does not show.
+///     speed: speed of the AVIF encoder, 1 to 10; slower ones make smaller files.
+///     animation: "first_frame", "reject", or "keep": animated WebP, with the format "webp" or "auto".
 ///     keep_copyright: keep the copyright notice and the artist.
 ///     accept_truncated: take a truncated file as far as it decodes.
 ///     max_damage: the largest share of the picture that may be lost to damage inside the file, 0 to 1.
@@ -31,7 +33,7 @@ use crate::{input, logging, memory, options, results};
 ///     OptimizedImage with data, content_type, width, height, format, placeholder and source.
 ///
 /// Raises:
-///     UnsupportedFormatError: HEIC, SVG, PDF, ...: the message names it.
+///     UnsupportedFormatError: SVG, PDF, HEIC where it is not built in, ...: the message names it.
 ///     LimitExceededError: over a limit; the message has both numbers.
 ///     InvalidImageError: no image, or a damaged one.
 ///     InvalidArgumentError: an option is outside its range.
@@ -45,7 +47,7 @@ use crate::{input, logging, memory, options, results};
     signature = (data, **keywords),
     text_signature = "(data, *, max_width=1200, max_height=1200, quality=85, format='jpeg', \
                       background='#ffffff', limits=None, fit='inside', gravity='center', \
-                      progressive=False, lossless=False, animation='first_frame', \
+                      progressive=False, lossless=False, palette=True, speed=8, animation='first_frame', \
                       keep_copyright=False, accept_truncated=False, max_damage=0.05)"
 )]
 pub(crate) fn optimize<'py>(

@@ -159,6 +159,8 @@ fn set(
         "background" => options.with_background(colour(key, value)?),
         "progressive" => options.with_progressive(flag(key, value)?),
         "lossless" => options.with_lossless(flag(key, value)?),
+        "palette" => options.with_palette(flag(key, value)?),
+        "speed" => options.with_speed(number(key, value)?),
         "animation" => options.with_animation(choice(key, value, ANIMATIONS)?),
         "keep_copyright" => options.with_keep_copyright(flag(key, value)?),
         "accept_truncated" => options.with_accept_truncated(flag(key, value)?),
@@ -204,12 +206,14 @@ const FORMATS: &[(&str, OutputFormat)] = &[
     ("jpeg", OutputFormat::Jpeg),
     ("webp", OutputFormat::WebP),
     ("png", OutputFormat::Png),
+    ("avif", OutputFormat::Avif),
     ("auto", OutputFormat::Auto),
 ];
 
 const ANIMATIONS: &[(&str, Animation)] = &[
     ("first_frame", Animation::FirstFrame),
     ("reject", Animation::Reject),
+    ("keep", Animation::Keep),
 ];
 
 /// One of the words of a table.

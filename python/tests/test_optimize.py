@@ -28,15 +28,15 @@ from lablink_storage import (
 from support import ROOT, opened, photo
 
 
-def options_of_rust(struct: str) -> set[str]:
-    source = (ROOT / "src" / "optimize" / "options.rs").read_text("utf-8")
+def options_of_rust(struct: str, file: str) -> set[str]:
+    source = (ROOT / "src" / "optimize" / file).read_text("utf-8")
     fields = source.split(f"pub struct {struct} {{")[1].split("\n}")[0]
     return set(re.findall(r"^    pub (\w+):", fields, re.M))
 
 
 def test_the_options_are_rusts() -> None:
     picture = photo(40, 30)
-    limits, options = options_of_rust("Limits"), options_of_rust("OptimizeOptions")
+    limits, options = options_of_rust("Limits", "limits.rs"), options_of_rust("OptimizeOptions", "options.rs")
     assert limits == set(LimitOptions.__annotations__)
     assert options == set(OptimizeOptions.__annotations__)
     defaults = {name: option.default for name, option in inspect.signature(optimize).parameters.items()}

@@ -38,6 +38,12 @@ pub(super) struct OptimizeFlags {
     /// Lossless WebP
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     lossless: Option<bool>,
+    /// PNG of a drawing with 256 colours that stand for all, where the difference does not show
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    palette: Option<bool>,
+    /// Speed of the AVIF encoder, 1 to 10; slower ones make smaller files
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=10))]
+    speed: Option<u8>,
     /// Treatment of animations
     #[arg(long, value_enum)]
     animation: Option<AnimationName>,
@@ -90,6 +96,8 @@ impl OptimizeFlags {
         set(&self.background, &mut options.background);
         set(&self.progressive, &mut options.progressive);
         set(&self.lossless, &mut options.lossless);
+        set(&self.palette, &mut options.palette);
+        set(&self.speed, &mut options.speed);
         set(&self.animation.map(Animation::from), &mut options.animation);
         set(&self.keep_copyright, &mut options.keep_copyright);
         set(&self.accept_truncated, &mut options.accept_truncated);
@@ -125,13 +133,14 @@ macro_rules! names {
 }
 
 names!(FitName for Fit { Inside, Contain, Cover });
-names!(AnimationName for Animation { FirstFrame, Reject });
+names!(AnimationName for Animation { FirstFrame, Reject, Keep });
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Format {
     Jpeg,
     Webp,
     Png,
+    Avif,
     Auto,
 }
 
@@ -141,6 +150,7 @@ impl From<Format> for OutputFormat {
             Format::Jpeg => Self::Jpeg,
             Format::Webp => Self::WebP,
             Format::Png => Self::Png,
+            Format::Avif => Self::Avif,
             Format::Auto => Self::Auto,
         }
     }

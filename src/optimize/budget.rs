@@ -73,9 +73,21 @@ impl<'a> Budget<'a> {
         )
     }
 
+    /// The time that is left.
+    #[cfg(feature = "avif")]
+    pub(super) fn remaining(&self) -> Duration {
+        let elapsed = processor_time().saturating_sub(self.started);
+        self.limits.max_duration.saturating_sub(elapsed)
+    }
+
     /// Whether the time is over; called at every row or so.
     pub(super) fn check_time(&self) -> Result<(), OptimizeError> {
-        let elapsed = processor_time().saturating_sub(self.started);
+        self.check_time_for(Duration::ZERO)
+    }
+
+    /// Whether the time would be over after work that takes this long, and cannot be stopped.
+    pub(super) fn check_time_for(&self, expected: Duration) -> Result<(), OptimizeError> {
+        let elapsed = processor_time().saturating_sub(self.started) + expected;
         if elapsed > self.limits.max_duration {
             return Err(OptimizeError::LimitExceeded {
                 what: "milliseconds",

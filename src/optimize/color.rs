@@ -149,6 +149,17 @@ impl Converter {
 }
 
 impl ColorTag {
+    /// The tag of a profile. Browsers apply one for red, green and blue to a gray picture, too, as to one whose
+    /// three channels are equal.
+    pub(super) fn of_profile(profile: Vec<u8>, gray: bool) -> Self {
+        /// Where a profile says what colours it is for (ICC.1:2022, section 7.2).
+        const SPACE: std::ops::Range<usize> = 16..20;
+        if gray && profile.get(SPACE) == Some(b"RGB ") {
+            return Self::GrayAxis(profile);
+        }
+        Self::Icc(profile)
+    }
+
     /// The tag of H.273's code points; `None` where they leave open what is meant.
     pub(super) fn from_code_points(
         primaries: u8,

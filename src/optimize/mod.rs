@@ -2,6 +2,8 @@
 //! the deadline that a decode cannot outrun.
 
 mod alpha;
+#[cfg(feature = "webp")]
+mod animate;
 mod attention;
 mod budget;
 mod codec;
@@ -12,10 +14,13 @@ mod exif;
 mod geometry;
 mod gravity;
 mod guard;
+mod limits;
 mod options;
 mod orientation;
 mod picture;
 mod pipeline;
+#[cfg(feature = "image")]
+pub(crate) mod pixels;
 mod placeholder;
 mod preview;
 mod raster;
@@ -30,8 +35,11 @@ pub use error::OptimizeError;
 pub use gravity::{Gravity, InvalidGravity};
 #[doc(hidden)]
 pub use guard::silence_caught_panics;
-pub use options::{Animation, Fit, Limits, OptimizeOptions, OutputFormat};
+pub use limits::Limits;
+pub use options::{Animation, Fit, OptimizeOptions, OutputFormat};
 pub use picture::Picture;
+#[cfg(feature = "image")]
+pub use pixels::optimize_image;
 #[cfg(feature = "store")]
 pub(crate) use preview::is_transparent;
 pub use preview::placeholder_url;

@@ -1,11 +1,13 @@
 //! The way of one image: open, decode once, then for every result resize, turn, convert, encode.
 
+use std::collections::HashSet;
+
 use crate::format::ImageFormat;
 
 use super::attention::Attention;
 use super::budget::Budget;
 use super::codec::{Codec, Decoded, Wanted, codec};
-use super::color::{Converter, cmyk_to_rgb};
+use super::color::{ColorTag, Converter, cmyk_to_rgb};
 use super::exif::Credits;
 use super::geometry::{Plan, Rect};
 use super::orientation::Upright;
@@ -14,8 +16,10 @@ use super::placeholder::Looks;
 use super::raster::{Component, Frame, Layout, Pixels, Range, Raster};
 use super::resize::{Resizer, resample};
 use super::source::Source;
+use super::ycbcr::Matrix;
 use super::{
-    Gravity, OptimizeError, OptimizeOptions, OptimizedImage, OutputFormat, alpha, attention, ycbcr,
+    Animation, Gravity, OptimizeError, OptimizeOptions, OptimizedImage, OutputFormat, alpha,
+    attention, ycbcr,
 };
 
 pub(super) fn run(
@@ -54,7 +58,10 @@ pub(super) fn run(
         Pixels::Ycc(..) | Pixels::Rgb(_) => Layout::Rgb,
         Pixels::Cmyk(..) => Layout::Cmyk,
     };
+    let to_png = |options: &OptimizeOptions| options.format == OutputFormat::Png && options.palette;
+    let to_png = std::iter::once(options).chain(variants).any(to_png);
     let mut job = Job {
+        is_drawing: to_png && has_few_colors(&pixels),
         opaque: is_opaque(&pixels),
         converter: Converter::new(&color, layout),
         credits: facts.exif.as_deref().map(Credits::read).unwrap_or_default(),
@@ -64,41 +71,76 @@ pub(super) fn run(
         budget: &budget,
         keepable: !(decoded.truncated || decoded.spare || decoded.damaged > 0.0),
         damaged: decoded.damaged,
-        source,
+        source: &source,
         pixels,
         upright,
     };
-    let main = job.make(options)?;
-    let variants = variants
-        .iter()
-        .map(|options| job.make(options))
-        .collect::<Result<_, _>>()?;
     let picture = picture.map(|options| job.picture(&options)).transpose()?;
+    let (main, variants) = job.all(options, variants, &color)?;
     Ok((main, variants, picture))
 }
 
 /// A decoded source, and what every result of it needs.
-struct Job<'a> {
-    source: Source<'a>,
-    pixels: Pixels,
-    upright: Upright,
-    opaque: bool,
+pub(super) struct Job<'a> {
+    pub(super) source: &'a Source<'a>,
+    pub(super) pixels: Pixels,
+    pub(super) upright: Upright,
+    pub(super) opaque: bool,
+    /// Whether the source has few colours for its size.
+    is_drawing: bool,
     /// Whether decoding found nothing that keeps the source from being stored as it is.
     keepable: bool,
-    damaged: f64,
+    pub(super) damaged: f64,
     /// To sRGB, where the pixels are not.
-    converter: Option<Converter>,
+    pub(super) converter: Option<Converter>,
     credits: Credits,
     resizer: Resizer,
     /// Of the first result, for all of them.
     looks: Option<Looks>,
     /// Found for the first result that asks for it.
     attention: Option<Attention>,
-    budget: &'a Budget<'a>,
+    pub(super) budget: &'a Budget<'a>,
 }
 
-impl Job<'_> {
-    fn make(&mut self, options: &OptimizeOptions) -> Result<OptimizedImage, OptimizeError> {
+impl<'a> Job<'a> {
+    /// The main result and the others. What is animated is made last: its frames take the place of the first.
+    fn all(
+        &mut self,
+        options: &'a OptimizeOptions,
+        variants: &'a [OptimizeOptions],
+        color: &ColorTag,
+    ) -> Result<(OptimizedImage, Vec<OptimizedImage>), OptimizeError> {
+        let frames = self.source.file.facts().frames;
+        let keeps = options.animation == Animation::Keep && frames > 1;
+        let (mut made, mut animated) = (Vec::new(), Vec::new());
+        for (index, options) in std::iter::once(options).chain(variants).enumerate() {
+            if keeps && matches!(options.format, OutputFormat::WebP | OutputFormat::Auto) {
+                if index == 0 {
+                    self.look_at(options)?;
+                }
+                animated.push((index, options));
+            } else {
+                made.push((index, self.make(options)?));
+            }
+        }
+        #[cfg(feature = "webp")]
+        if !animated.is_empty() {
+            made.extend(super::animate::make(self, color, &animated)?);
+        }
+        #[cfg(not(feature = "webp"))]
+        let _ = (color, animated);
+        made.sort_by_key(|&(index, _)| index);
+        let mut made = made.into_iter().map(|(_, image)| image);
+        let main = made
+            .next()
+            .ok_or_else(|| OptimizeError::invalid("no image was made"))?;
+        Ok((main, made.collect()))
+    }
+
+    pub(super) fn make(
+        &mut self,
+        options: &OptimizeOptions,
+    ) -> Result<OptimizedImage, OptimizeError> {
         self.budget.check_time()?;
         let format = options.format.of(self.opaque);
         let codec = codec(format);
@@ -111,20 +153,13 @@ impl Job<'_> {
         let frame = self.frame(&plan, planar)?;
         self.budget.check_time()?;
         let mut frame = self.finish(frame, &plan, &codec, options);
-        let Looks { placeholder, dhash } = match &self.looks {
-            Some(made) => made.clone(),
-            None => {
-                let made = Looks::of(&mut frame, &mut self.resizer)?;
-                self.looks.insert(made).clone()
-            }
-        };
-
-        let exif = if options.keep_copyright {
-            self.credits.to_tiff()
-        } else {
-            None
-        };
-        let mut data = (codec.encode)(frame, options, exif.as_deref(), self.budget)?;
+        self.looks(&mut frame)?;
+        let exif = self.exif(options);
+        // What is not resized has no new colours.
+        let resized = !plan.is_identity(width, height);
+        let palette = options.palette && self.is_drawing && resized;
+        let encoded = options.clone().with_palette(palette);
+        let mut data = (codec.encode)(frame, &encoded, exif.as_deref(), self.budget)?;
         self.budget.check_time()?;
         if format == self.source.format
             && plan.is_identity(width, height)
@@ -135,7 +170,20 @@ impl Job<'_> {
         {
             data = kept;
         }
+        self.result(data, format, &plan)
+    }
+
+    /// A file that was made by this plan, with all that is known of it.
+    pub(super) fn result(
+        &self,
+        data: Vec<u8>,
+        format: ImageFormat,
+        plan: &Plan,
+    ) -> Result<OptimizedImage, OptimizeError> {
         let (width, height) = plan.size();
+        let looks = self.looks.clone();
+        let Looks { placeholder, dhash } =
+            looks.ok_or_else(|| OptimizeError::invalid("nobody looked at the image"))?;
         Ok(OptimizedImage {
             data: data.into(),
             format,
@@ -147,6 +195,29 @@ impl Job<'_> {
         })
     }
 
+    /// Takes down how the first of all results looks.
+    fn looks(&mut self, frame: &mut Frame) -> Result<(), OptimizeError> {
+        if self.looks.is_none() {
+            self.looks = Some(Looks::of(frame, &mut self.resizer)?);
+        }
+        Ok(())
+    }
+
+    /// The same for a result that is made after others.
+    fn look_at(&mut self, options: &OptimizeOptions) -> Result<(), OptimizeError> {
+        let facts = self.source.file.facts();
+        let (width, height) = self.upright.size(facts.width, facts.height);
+        let plan = self.plan(width, height, options)?;
+        let frame = self.frame(&plan, false)?;
+        let mut frame = self.finish(frame, &plan, &codec(ImageFormat::WebP), options);
+        self.looks(&mut frame)
+    }
+
+    /// The EXIF block of a result.
+    pub(super) fn exif(&self, options: &OptimizeOptions) -> Option<Vec<u8>> {
+        self.credits.to_tiff().filter(|_| options.keep_copyright)
+    }
+
     /// The whole picture, small, over white.
     fn picture(&mut self, options: &OptimizeOptions) -> Result<Picture, OptimizeError> {
         self.budget.check_time()?;
@@ -156,12 +227,12 @@ impl Job<'_> {
         let frame = self.frame(&plan, false)?;
         match self.finish(frame, &plan, &codec(ImageFormat::Jpeg), options) {
             Frame::Packed(raster) => Ok(Picture::new(raster)),
-            Frame::Ycc420(planes) => Ok(Picture::new(ycbcr::planes_to_rgb(&planes))),
+            Frame::Ycc420(planes) => Ok(Picture::new(ycbcr::planes_to_rgb(&planes, Matrix::JFIF))),
         }
     }
 
     /// The plan for one result, with the subject found if it is asked for.
-    fn plan(
+    pub(super) fn plan(
         &mut self,
         width: u32,
         height: u32,
@@ -199,7 +270,7 @@ impl Job<'_> {
     }
 
     /// The part of the source that the plan wants, at the plan's size, upright, in sRGB.
-    fn frame(&mut self, plan: &Plan, planar: bool) -> Result<Frame, OptimizeError> {
+    pub(super) fn frame(&mut self, plan: &Plan, planar: bool) -> Result<Frame, OptimizeError> {
         let upright = self.upright;
         let facts = self.source.file.facts();
         let stored = (facts.width, facts.height);
@@ -238,7 +309,8 @@ impl Job<'_> {
                 );
                 Ok(Frame::Packed(to_srgb(raster, self.converter.as_ref())))
             }
-            Pixels::Ycc(components, range) => {
+            Pixels::Ycc(components, range, matrix) => {
+                let planar = planar && *matrix == Matrix::JFIF;
                 let (chroma_crop, chroma_width, chroma_height) = if planar {
                     halved(crop, width, height, upright)
                 } else {
@@ -257,7 +329,7 @@ impl Job<'_> {
                     return Ok(Frame::Ycc420(planes));
                 }
                 Ok(Frame::Packed(to_srgb(
-                    ycbcr::planes_to_rgb(&planes),
+                    ycbcr::planes_to_rgb(&planes, *matrix),
                     self.converter.as_ref(),
                 )))
             }
@@ -265,7 +337,13 @@ impl Job<'_> {
     }
 
     /// Alpha and canvas as the output format has them.
-    fn finish(&self, frame: Frame, plan: &Plan, codec: &Codec, options: &OptimizeOptions) -> Frame {
+    pub(super) fn finish(
+        &self,
+        frame: Frame,
+        plan: &Plan,
+        codec: &Codec,
+        options: &OptimizeOptions,
+    ) -> Frame {
         let Frame::Packed(mut raster) = frame else {
             return frame;
         };
@@ -279,6 +357,27 @@ impl Job<'_> {
         }
         Frame::Packed(raster)
     }
+}
+
+/// Whether a picture has so few colours that it is no photograph.
+fn has_few_colors(pixels: &Pixels) -> bool {
+    const MOST: usize = 4096;
+    let Pixels::Packed(component) = pixels else {
+        return false;
+    };
+    let raster = &component.raster;
+    // A small photograph has no more colours than pixels.
+    let most = MOST.min(raster.width * raster.height / 16).max(256);
+    let (mut colors, mut last) = (HashSet::new(), None);
+    for row in raster.rows() {
+        for pixel in row.chunks_exact(raster.layout.channels()) {
+            if last != Some(pixel) && colors.insert(pixel) && colors.len() > most {
+                return false;
+            }
+            last = Some(pixel);
+        }
+    }
+    true
 }
 
 fn is_opaque(pixels: &Pixels) -> bool {

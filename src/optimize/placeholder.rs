@@ -35,7 +35,7 @@ impl Looks {
             Frame::Packed(raster) => small(raster)?,
             Frame::Ycc420(planes) => {
                 let [y, cb, cr] = &mut **planes;
-                ycbcr::planes_to_rgb(&[small(y)?, small(cb)?, small(cr)?])
+                ycbcr::planes_to_rgb(&[small(y)?, small(cb)?, small(cr)?], ycbcr::Matrix::JFIF)
             }
         };
         let pixels = raster.data.chunks_exact(raster.layout.channels());

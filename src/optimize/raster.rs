@@ -1,5 +1,7 @@
 //! Pixels in memory: packed or in planes.
 
+use super::ycbcr::Matrix;
+
 /// What the bytes of one pixel are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
@@ -110,7 +112,7 @@ impl Component {
 pub(super) enum Pixels {
     Packed(Component),
     /// Luma and two chroma components, each at its own resolution.
-    Ycc(Box<[Component; 3]>, Range),
+    Ycc(Box<[Component; 3]>, Range, Matrix),
     /// Red, green and blue, each at its own resolution.
     Rgb(Box<[Component; 3]>),
     /// Cyan, magenta and yellow, and black, each at its own resolution.

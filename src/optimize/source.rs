@@ -41,10 +41,11 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// The orientation that its EXIF block asks for, 1 to 8.
+    /// The orientation that the file or its EXIF block asks for, 1 to 8.
     pub(super) fn orientation(&self) -> u8 {
-        let exif = self.file.facts().exif.as_deref();
-        exif.map_or(1, exif::orientation)
+        let facts = self.file.facts();
+        let of_exif = || facts.exif.as_deref().map(exif::orientation);
+        facts.orientation.or_else(of_exif).unwrap_or(1)
     }
 
     pub(super) fn info(&self, damaged: f64) -> SourceInfo {

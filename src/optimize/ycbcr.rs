@@ -11,20 +11,45 @@ const fn fixed(value: f64) -> i32 {
     (value * (1 << BITS) as f64 + if value < 0.0 { -0.5 } else { 0.5 }) as i32
 }
 
-/// One full-range pixel as red, green and blue.
+/// How much of each chroma is in red, green and blue, in fixed point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Matrix([[i32; 2]; 3]);
+
+impl Matrix {
+    /// That of JFIF and BT.601.
+    pub(super) const JFIF: Self = Self::of_luma(0.299, 0.114);
+    /// YCgCo (ITU-T H.273, equations 48 to 51), green being in the first chroma.
+    #[cfg(any(feature = "avif-decode", feature = "heic"))]
+    pub(super) const YCGCO: Self = Self([
+        [fixed(-1.0), fixed(1.0)],
+        [fixed(1.0), 0],
+        [fixed(-1.0), fixed(-1.0)],
+    ]);
+
+    /// That of a luma with these shares of red and blue (ITU-T H.273, equations 41 to 43).
+    pub(super) const fn of_luma(red: f64, blue: f64) -> Self {
+        let green = 1.0 - red - blue;
+        let (cb, cr) = (2.0 * (1.0 - blue), 2.0 * (1.0 - red));
+        Self([
+            [0, fixed(cr)],
+            [fixed(-cb * blue / green), fixed(-cr * red / green)],
+            [fixed(cb), 0],
+        ])
+    }
+
+    #[inline]
+    fn rgb(self, y: u8, cb: u8, cr: u8) -> [u8; 3] {
+        let (cb, cr) = (i32::from(cb) - 128, i32::from(cr) - 128);
+        let y = (i32::from(y) << BITS) + HALF;
+        let channel = |[of_cb, of_cr]: [i32; 2]| (y + of_cb * cb + of_cr * cr) >> BITS;
+        self.0.map(|shares| channel(shares).clamp(0, 255) as u8)
+    }
+}
+
+/// One full-range pixel of JFIF as red, green and blue.
 #[inline]
 pub(super) fn to_rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
-    let (y, cb, cr) = (
-        i32::from(y) << BITS,
-        i32::from(cb) - 128,
-        i32::from(cr) - 128,
-    );
-    let clamp = |value: i32| ((value + HALF) >> BITS).clamp(0, 255) as u8;
-    [
-        clamp(y + fixed(1.402) * cr),
-        clamp(y - fixed(0.344_136_286) * cb - fixed(0.714_136_286) * cr),
-        clamp(y + fixed(1.772) * cb),
-    ]
+    Matrix::JFIF.rgb(y, cb, cr)
 }
 
 #[inline]
@@ -57,6 +82,11 @@ fn chroma([r, g, b]: [i32; 3], shift: u32) -> (u8, u8) {
 
 /// Planes with halved chroma from red, green and blue; odd edges are replicated.
 pub(super) fn from_rgb(rgb: &Raster) -> Frame {
+    Frame::Ycc420(planes_of(rgb))
+}
+
+/// The same without a frame around them.
+pub(super) fn planes_of(rgb: &Raster) -> Box<[Raster; 3]> {
     debug_assert_eq!(rgb.layout, Layout::Rgb);
     let (width, height) = (rgb.width, rgb.height);
     let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
@@ -90,23 +120,26 @@ pub(super) fn from_rgb(rgb: &Raster) -> Frame {
             cr.push(red);
         }
     }
-    Frame::Ycc420(Box::new([
+    Box::new([
         Raster::new(Layout::Gray, width, height, y),
         Raster::new(Layout::Gray, half_width, half_height, cb),
         Raster::new(Layout::Gray, half_width, half_height, cr),
-    ]))
+    ])
 }
 
 /// Red, green and blue from three planes of the same size, full range.
-pub(super) fn planes_to_rgb(planes: &[Raster; 3]) -> Raster {
+pub(super) fn planes_to_rgb(planes: &[Raster; 3], matrix: Matrix) -> Raster {
     let [y, cb, cr] = planes;
-    let data = y
-        .data
-        .iter()
-        .zip(&cb.data)
-        .zip(&cr.data)
-        .flat_map(|((&y, &cb), &cr)| to_rgb(y, cb, cr))
-        .collect();
+    let samples = y.data.iter().zip(&cb.data).zip(&cr.data);
+    let data = match matrix {
+        // Numbers that the compiler knows are faster.
+        Matrix::JFIF => samples
+            .flat_map(|((&y, &cb), &cr)| to_rgb(y, cb, cr))
+            .collect(),
+        matrix => samples
+            .flat_map(|((&y, &cb), &cr)| matrix.rgb(y, cb, cr))
+            .collect(),
+    };
     Raster::new(Layout::Rgb, y.width, y.height, data)
 }
 
@@ -186,6 +219,14 @@ mod tests {
         assert_eq!(chroma([0, 0, 255], 0), (255, 107));
         assert_eq!(to_rgb(76, 85, 255), [254, 0, 0]);
         assert_eq!(to_rgb(128, 128, 128), [128; 3]);
+    }
+
+    #[test]
+    fn other_matrices_are_those_of_h273() {
+        // BT.709: R = Y + 1.5748 Cr; G = Y - 0.1873 Cb - 0.4681 Cr; B = Y + 1.8556 Cb
+        let bt709 = Matrix::of_luma(0.2126, 0.0722);
+        assert_eq!(bt709.rgb(100, 148, 118), [84, 101, 137]);
+        assert_eq!(bt709.rgb(100, 128, 128), [100; 3]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::optimize::{is_transparent, placeholder_url};
 
 /// The formats that a browser is offered first, the best before the others. An older one passes over what it
 /// does not know, and takes the image itself.
-const PREFERRED: [ImageFormat; 1] = [ImageFormat::WebP];
+const PREFERRED: [ImageFormat; 2] = [ImageFormat::Avif, ImageFormat::WebP];
 
 /// A file that shows the whole image.
 #[derive(Debug, Clone, Copy)]

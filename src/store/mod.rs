@@ -10,6 +10,8 @@ mod markup;
 mod objects;
 mod options;
 mod originals;
+#[cfg(feature = "image")]
+mod pixels;
 mod presign;
 mod promote;
 mod purge;

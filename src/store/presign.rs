@@ -418,6 +418,7 @@ pub(super) fn promoted_format(wanted: OutputFormat, promised: ImageFormat) -> Ou
         ImageFormat::Jpeg => OutputFormat::Jpeg,
         ImageFormat::Png => OutputFormat::Png,
         ImageFormat::WebP => OutputFormat::WebP,
+        ImageFormat::Avif => OutputFormat::Avif,
         _ => wanted,
     }
 }

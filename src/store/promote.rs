@@ -92,7 +92,7 @@ impl ImageStore {
             }
             let optimize = self.inner.config.optimize();
             let format = promoted_format(optimize.format, declared);
-            let optimize = optimize.clone().with_format(format);
+            let optimize = optimize.clone().in_format(format);
             let circumstances = Circumstances {
                 filename: None,
                 context: options.context,

@@ -97,7 +97,7 @@ impl ImageStore {
     /// The pixels, when it is this caller's turn.
     async fn remade(&self, order: &Remake, bytes: Bytes, main: bool) -> Result<Made> {
         let format = stored_format(&order.key)?;
-        let own = self.inner.config.optimize().clone().with_format(format);
+        let own = self.inner.config.optimize().clone().in_format(format);
         let keys = order.variants.iter();
         let keys = keys.map(|variant| variant.key(&order.key));
         let keys: Vec<ObjectKey> = keys.collect::<Result<_, _>>()?;
@@ -137,7 +137,7 @@ fn stored_format(key: &ObjectKey) -> Result<OutputFormat> {
     let is_written = |format: &ImageFormat| {
         matches!(
             format,
-            ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP
+            ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP | ImageFormat::Avif
         )
     };
     let format = format.filter(is_written);

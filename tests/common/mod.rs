@@ -71,9 +71,12 @@ pub fn ssimulacra2(reference: &[u8], distorted: &[u8]) -> f64 {
 /// The pixels of an encoded image.
 fn rgb(image: &[u8]) -> (Vec<u8>, u32, u32) {
     let whole = patient().with_max_size(1 << 14, 1 << 14);
-    let whole = whole.with_format(lablink_storage::OutputFormat::Png);
+    let whole = whole
+        .with_format(lablink_storage::OutputFormat::Png)
+        .with_palette(false);
     let image = lablink_storage::optimize(image, &whole).expect("an image");
-    let decoder = png::Decoder::new(std::io::Cursor::new(&image.data[..]));
+    let mut decoder = png::Decoder::new(std::io::Cursor::new(&image.data[..]));
+    decoder.set_transformations(png::Transformations::EXPAND);
     let mut reader = decoder.read_info().expect("a PNG");
     let mut pixels = vec![0; reader.output_buffer_size().expect("it fits")];
     let info = reader.next_frame(&mut pixels).expect("pixels");

@@ -27,6 +27,52 @@ async fn an_image_goes_through_a_database_and_back() {
     assert_eq!(back.content_type, "image/jpeg");
 }
 
+#[cfg(feature = "image")]
+#[tokio::test]
+async fn a_picture_in_memory_is_stored_as_a_file_would_be() {
+    use lablink_storage::image::{DynamicImage, ImageBuffer, Rgba};
+
+    // 16 bits, and transparent on the right, over the store's limit of bytes as a file.
+    let left = |x: u32| if x < 150 { u16::MAX } else { 0 };
+    let pixels = ImageBuffer::from_fn(300, 200, |x, _| Rgba([0xffff, 0x8000, 0, left(x)]));
+    let limits = lablink_storage::Limits::default().with_max_bytes(10);
+    let options = OptimizeOptions::default()
+        .with_format(lablink_storage::OutputFormat::Png)
+        .with_limits(limits);
+    let upload = lablink_storage::UploadOptions::default().with_optimize(options);
+    let store = store().expect("valid");
+    let pixels = DynamicImage::ImageRgba16(pixels);
+    let image = store.upload_image(&pixels, upload);
+    let image = image.await.expect("stored");
+    assert_eq!((image.width, image.height), (300, 200));
+    assert_eq!(image.variants.len(), 1);
+    let stored = store.get(&image.key).await.expect("there").bytes;
+    let mut reader = png::Decoder::new(std::io::Cursor::new(&stored[..]))
+        .read_info()
+        .expect("a PNG");
+    let mut row = vec![0; reader.output_buffer_size().expect("a size")];
+    reader.next_frame(&mut row).expect("pixels");
+    assert_eq!((&row[..4], row[4 * 299 + 3]), (&[255, 128, 0, 255][..], 0));
+
+    let empty = store.upload_image(&DynamicImage::new_rgb8(0, 5), ()).await;
+    assert_eq!(empty.expect_err("refused").kind(), ErrorKind::InvalidImage);
+}
+
+#[tokio::test]
+async fn forms_are_signed_for_the_formats_that_this_build_reads() {
+    use lablink_storage::ImageFormat;
+
+    let store = store().expect("valid");
+    for format in ImageFormat::ALL {
+        let name = format!("photo.{}", format.extension());
+        let post = store.presigned_post(&name, PresignPostOptions::default());
+        let post = post.await.map_err(|error| error.kind());
+        let expected = format.is_accepted().then_some(());
+        let expected = expected.ok_or(ErrorKind::UnsupportedFormat);
+        assert_eq!(post.map(|_| ()), expected, "{format}");
+    }
+}
+
 #[tokio::test]
 async fn a_form_is_json_as_a_page_wants_it() {
     let options = PresignPostOptions::default();

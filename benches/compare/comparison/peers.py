@@ -60,8 +60,9 @@ def venv(folder, *arguments, env=None):
     quiet(pip, env={**os.environ, **(env or {})})
 
 
-def pillow_python():
-    folder = once(PEERS / "pillow", PILLOW, lambda to: venv(to, PILLOW))
+def pillow_python(*others):
+    wanted = [PILLOW, *others]
+    folder = once(PEERS / "pillow", " ".join(wanted), lambda to: venv(to, *wanted))
     return folder / "bin/python"
 
 

@@ -14,6 +14,13 @@ from PIL import Image, ImageCms, ImageOps
 
 from png_profile import png_profile
 
+try:
+    import pillow_heif
+except ImportError:
+    pass  # the comparison of speed needs no HEIC
+else:
+    pillow_heif.register_heif_opener()
+
 Image.MAX_IMAGE_PIXELS = 200_000_000
 SRGB = ImageCms.createProfile("sRGB")
 

@@ -3,17 +3,32 @@
 //!
 //! A new format is a folder, its line below and in [`codec`], and its line in `format.rs`.
 
+#[cfg(feature = "avif-decode")]
+mod avif;
+#[cfg(feature = "bmp")]
+mod bmp;
 mod gif;
+#[cfg(feature = "heic")]
+mod heic;
+#[cfg(any(feature = "avif-decode", feature = "heic"))]
+mod heif;
 #[doc(hidden)]
 pub mod jpeg;
 mod png;
+#[cfg(feature = "tiff")]
+mod tiff;
 mod webp;
+
+#[cfg(feature = "webp")]
+pub(super) use webp::Animator;
 
 use std::borrow::Cow;
 
 use crate::format::ImageFormat;
 use crate::optimize::budget::Budget;
 use crate::optimize::color::ColorTag;
+#[cfg(feature = "webp")]
+use crate::optimize::raster::Raster;
 use crate::optimize::raster::{Frame, Pixels};
 use crate::optimize::{OptimizeError, OptimizeOptions};
 
@@ -29,8 +44,17 @@ pub(super) fn codec(format: ImageFormat) -> Codec {
         ImageFormat::Png => png::CODEC,
         ImageFormat::WebP => webp::CODEC,
         ImageFormat::Gif => gif::CODEC,
-        // The sniffer finds no file of these.
-        ImageFormat::Avif | ImageFormat::Heic | ImageFormat::Bmp | ImageFormat::Tiff => NONE,
+        #[cfg(feature = "avif-decode")]
+        ImageFormat::Avif => avif::CODEC,
+        #[cfg(feature = "heic")]
+        ImageFormat::Heic => heic::CODEC,
+        #[cfg(feature = "bmp")]
+        ImageFormat::Bmp => bmp::CODEC,
+        #[cfg(feature = "tiff")]
+        ImageFormat::Tiff => tiff::CODEC,
+        // The sniffer finds no file of those whose feature is off.
+        #[allow(unreachable_patterns)]
+        _ => NONE,
     }
 }
 
@@ -73,8 +97,13 @@ pub(super) struct Facts<'a> {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) frames: u32,
+    /// How often an animation is played, 0 for ever.
+    #[cfg_attr(not(feature = "webp"), allow(dead_code))]
+    pub(super) plays: u32,
     /// The EXIF block, a TIFF structure.
     pub(super) exif: Option<Cow<'a, [u8]>>,
+    /// The orientation that the file itself states, 1 to 8; that of the EXIF block is then of no account.
+    pub(super) orientation: Option<u8>,
     /// True if there is anything that is not needed to show the picture.
     pub(super) has_metadata: bool,
 }
@@ -85,6 +114,16 @@ pub(super) trait File {
 
     /// Decodes the picture as it is stored, at the cheapest size that is large enough.
     fn decode(&self, wanted: Wanted, budget: &Budget<'_>) -> Result<Decoded, OptimizeError>;
+
+    /// Shows every frame of an animation, as it looks on its canvas, and for how many milliseconds.
+    #[cfg(feature = "webp")]
+    fn play(
+        &self,
+        _budget: &Budget<'_>,
+        _show: &mut dyn FnMut(Raster, u32) -> Result<(), OptimizeError>,
+    ) -> Result<(), OptimizeError> {
+        Err(OptimizeError::invalid("not an animation"))
+    }
 
     /// The file with its metadata left out and `exif` put in, byte for byte where the picture is concerned;
     /// `None` where that takes decoding, or where other programs may show another picture.

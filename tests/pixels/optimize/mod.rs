@@ -6,8 +6,10 @@
 
 mod alpha;
 mod animation;
+mod avif;
 mod color;
 mod determinism;
+mod drawing;
 mod encode;
 mod kept;
 mod metadata;
@@ -15,6 +17,7 @@ mod mutants;
 mod odd;
 mod odd_jpeg;
 mod orientation;
+mod other_formats;
 mod placeholder;
 mod regressions;
 mod samples;

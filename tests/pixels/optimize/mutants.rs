@@ -131,7 +131,7 @@ fn cpu() -> Duration {
 
 /// Small files of the formats that are accepted: the project's own, and where it is there the corpus's.
 fn seeds() -> Vec<Vec<u8>> {
-    let mut paths: Vec<PathBuf> = ["odd", "fuzz", "jpeg", "jpeg_odd"]
+    let mut paths: Vec<PathBuf> = ["formats", "odd", "fuzz", "jpeg", "jpeg_odd"]
         .iter()
         .flat_map(|name| files(&format!("tests/fixtures/{name}")))
         .chain(files("fuzz/seeds"))

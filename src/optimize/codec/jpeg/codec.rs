@@ -5,6 +5,7 @@ use crate::optimize::budget::Budget;
 use crate::optimize::codec::{Codec, Decoded, Facts, File, Wanted};
 use crate::optimize::color::ColorTag;
 use crate::optimize::raster::{Component, Frame, Inks, Layout, Pixels, Range, Raster};
+use crate::optimize::ycbcr::Matrix;
 use crate::optimize::{OptimizeError, OptimizeOptions, ycbcr};
 
 use super::encode::{EncodeOptions, Picture, Samples, encode as encode_picture};
@@ -173,18 +174,11 @@ fn refusal(error: Error, budget: &Budget<'_>) -> OptimizeError {
     }
 }
 
-/// What the numbers mean. Browsers apply an RGB profile to a gray picture too, as to one whose red, green
-/// and blue are equal.
+/// What the numbers mean.
 fn color_tag(index: &Index<'_>) -> ColorTag {
-    /// Where a profile says what colours it is for (ICC.1:2022, section 7.2).
-    const SPACE: std::ops::Range<usize> = 16..20;
-    match index.profile.assemble() {
-        Some(icc) if index.header.color == Color::Gray && icc.get(SPACE) == Some(b"RGB ") => {
-            ColorTag::GrayAxis(icc)
-        }
-        Some(icc) => ColorTag::Icc(icc),
-        None => ColorTag::Srgb,
-    }
+    let gray = index.header.color == Color::Gray;
+    let profile = index.profile.assemble();
+    profile.map_or(ColorTag::Srgb, |icc| ColorTag::of_profile(icc, gray))
 }
 
 fn pixels(color: Color, planes: Vec<Plane>) -> Option<Pixels> {
@@ -204,7 +198,7 @@ fn pixels(color: Color, planes: Vec<Plane>) -> Option<Pixels> {
     }
     let three = Box::new([first, components.next()?, components.next()?]);
     match color {
-        Color::YCbCr => Some(Pixels::Ycc(three, Range::Full)),
+        Color::YCbCr => Some(Pixels::Ycc(three, Range::Full, Matrix::JFIF)),
         Color::Rgb => Some(Pixels::Rgb(three)),
         Color::Cmyk => Some(Pixels::Cmyk(three, components.next()?, Inks::Inverted)),
         Color::Ycck => Some(Pixels::Cmyk(three, components.next()?, Inks::Ycc)),

@@ -12,14 +12,32 @@ use crate::optimize::codec::{Decoded, MAX_PROFILE_BYTES, ROWS_PER_CHECK, byte_co
 use crate::optimize::color::ColorTag;
 use crate::optimize::raster::{Component, Layout, Pixels, Raster};
 
-use super::PngFile;
 use super::chunks::write_chunk;
+use super::{Frame, PngFile};
 
 const DAMAGED: &str = "damaged PNG: its image data does not decode";
 const ENDS_EARLY: &str = "the PNG's image data ends early";
 
 pub(super) fn decode(png: &PngFile<'_>, budget: &Budget<'_>) -> Result<Decoded, OptimizeError> {
-    let bytes = decodable(png);
+    let (mut raster, color, truncated) = frame(png, png.frame, budget)?;
+    let canvas = (png.facts.width, png.facts.height);
+    if let Some(frame) = png.frame
+        && (frame.width, frame.height) != canvas
+    {
+        budget.check_memory(byte_count(canvas.0, canvas.1, 4) + raster.data.len() as u64)?;
+        raster = alpha::placed(&raster, canvas, (frame.left, frame.top));
+    }
+    let pixels = Pixels::Packed(Component::whole(raster));
+    Ok(Decoded::new(pixels, color, truncated))
+}
+
+/// A frame of an animation, or the still image; what its numbers mean, and whether it is cut off.
+pub(super) fn frame(
+    png: &PngFile<'_>,
+    frame: Option<Frame>,
+    budget: &Budget<'_>,
+) -> Result<(Raster, ColorTag, bool), OptimizeError> {
+    let bytes = decodable(png, frame);
     let mut decoder = png::Decoder::new_with_limits(
         Cursor::new(&*bytes),
         png::Limits {
@@ -40,27 +58,18 @@ pub(super) fn decode(png: &PngFile<'_>, budget: &Budget<'_>) -> Result<Decoded, 
         ColorType::Rgba => Layout::Rgba,
     };
     let canvas = (png.facts.width, png.facts.height);
-    let size = png
-        .frame
-        .map_or(canvas, |frame| (frame.width, frame.height));
+    let size = frame.map_or(canvas, |frame| (frame.width, frame.height));
     budget.check_memory(byte_count(size.0, size.1, layout.channels()))?;
     let sixteen = depth == BitDepth::Sixteen;
     let rows = if png.interlaced { interlaced } else { in_order };
     let (data, truncated) = rows(&mut reader, size, layout, sixteen, budget)?;
-    let mut raster = Raster::new(layout, size.0 as usize, size.1 as usize, data);
-    if let Some(frame) = png.frame
-        && size != canvas
-    {
-        budget.check_memory(byte_count(canvas.0, canvas.1, 4) + raster.data.len() as u64)?;
-        raster = alpha::placed(&raster, canvas, (frame.left, frame.top));
-    }
-    let pixels = Pixels::Packed(Component::whole(raster));
-    Ok(Decoded::new(pixels, color, truncated))
+    let raster = Raster::new(layout, size.0 as usize, size.1 as usize, data);
+    Ok((raster, color, truncated))
 }
 
 /// The file as its decoder takes it: without what it refuses and no picture needs, and with the frame that is
 /// wanted in the place of the still image.
-fn decodable<'a>(png: &PngFile<'a>) -> Cow<'a, [u8]> {
+fn decodable<'a>(png: &PngFile<'a>, frame: Option<Frame>) -> Cow<'a, [u8]> {
     if !png.is_odd {
         return Cow::Borrowed(png.bytes);
     }
@@ -71,7 +80,7 @@ fn decodable<'a>(png: &PngFile<'a>) -> Cow<'a, [u8]> {
         match &chunk.kind {
             b"IHDR" => {
                 let mut header = chunk.data.to_vec();
-                if let (Some(frame), Some(size)) = (png.frame, header.get_mut(..8)) {
+                if let (Some(frame), Some(size)) = (frame, header.get_mut(..8)) {
                     size[..4].copy_from_slice(&frame.width.to_be_bytes());
                     size[4..].copy_from_slice(&frame.height.to_be_bytes());
                 }
@@ -84,14 +93,14 @@ fn decodable<'a>(png: &PngFile<'a>) -> Cow<'a, [u8]> {
             }
             b"IDAT" => {
                 has_data = true;
-                if png.frame.is_none() {
+                if frame.is_none() {
                     file.extend_from_slice(whole);
                 }
             }
-            b"fdAT" if png.frame.is_some_and(|frame| chunk.begin >= frame.data_at) => {
+            b"fdAT" if frame.is_some_and(|frame| chunk.begin >= frame.data_at) => {
                 write_chunk(&mut file, *b"IDAT", chunk.data.get(4..).unwrap_or_default());
             }
-            b"fcTL" if png.frame.is_some_and(|frame| chunk.begin > frame.data_at) => {
+            b"fcTL" if frame.is_some_and(|frame| chunk.begin > frame.data_at) => {
                 ended = true;
                 break;
             }
@@ -108,7 +117,7 @@ fn decodable<'a>(png: &PngFile<'a>) -> Cow<'a, [u8]> {
     if ended {
         // The decoder hands out the last rows when the next chunk begins.
         write_chunk(&mut file, *b"IEND", &[]);
-    } else if png.frame.is_none() {
+    } else if frame.is_none() {
         // What there is of data that is cut off.
         file.extend_from_slice(png.bytes.get(png.end..).unwrap_or_default());
     }

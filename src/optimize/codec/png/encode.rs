@@ -1,5 +1,6 @@
-//! With a palette where 256 colours lose nothing, else gray, RGB, with alpha where there is some.
+//! With a palette where 256 colours lose nothing, or nothing that shows, else gray, RGB, with alpha where there is some.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Write;
 
@@ -10,11 +11,16 @@ use crate::optimize::alpha::{self, rgba};
 use crate::optimize::budget::Budget;
 use crate::optimize::raster::{Frame, Layout, Raster};
 
+use super::quantize::{MAX_COLORS, quantize};
+
 /// How much is compressed between two looks at the clock.
 const BYTES_PER_CHECK: usize = 1 << 20;
 
+/// Writes a file. A drawing, of which little is more than lines and areas, may get a palette that is nearly
+/// the same, if that is shorter.
 pub(super) fn encode(
     frame: Frame,
+    is_drawing: bool,
     exif: Option<&[u8]>,
     budget: &Budget<'_>,
 ) -> Result<Vec<u8>, OptimizeError> {
@@ -22,16 +28,36 @@ pub(super) fn encode(
         return Err(OptimizeError::invalid("PNG is made from RGB"));
     };
     let raster = narrow(raster);
-    let (width, height) = (raster.width as u32, raster.height as u32);
-    let mut info = Info::with_size(width, height);
+    let exact = Palette::of(&raster);
+    let near = match exact {
+        None if is_drawing => Palette::near(&raster),
+        _ => None,
+    };
+    budget.check_time()?;
+    let near = near.map(|near| file(&raster, Some(near), exif, budget));
+    let exact = file(&raster, exact, exif, budget)?;
+    Ok(match near.transpose()? {
+        Some(near) if near.len() < exact.len() => near,
+        _ => exact,
+    })
+}
+
+/// A file of these pixels, with a palette or without.
+fn file(
+    raster: &Raster,
+    palette: Option<Palette>,
+    exif: Option<&[u8]>,
+    budget: &Budget<'_>,
+) -> Result<Vec<u8>, OptimizeError> {
+    let mut info = Info::with_size(raster.width as u32, raster.height as u32);
     info.exif_metadata = exif.map(|exif| exif.to_vec().into());
-    let (data, filter) = match Palette::of(&raster) {
+    let (data, filter) = match palette {
         Some(palette) => {
             info.color_type = ColorType::Indexed;
             info.bit_depth = palette.bit_depth();
             info.palette = Some(palette.rgb().into());
             info.trns = palette.alpha().map(Into::into);
-            (palette.indices(&raster), Filter::NoFilter)
+            (palette.indices(raster).into(), Filter::NoFilter)
         }
         None => {
             info.color_type = match raster.layout {
@@ -41,7 +67,7 @@ pub(super) fn encode(
                 Layout::Rgb | Layout::Cmyk => ColorType::Rgb,
             };
             info.bit_depth = BitDepth::Eight;
-            (raster.data, Filter::Adaptive)
+            (Cow::Borrowed(&raster.data[..]), Filter::Adaptive)
         }
     };
     let written = write(info, filter, &data, budget);
@@ -95,6 +121,10 @@ fn narrow(raster: Raster) -> Raster {
     Raster::new(layout, raster.width, raster.height, data)
 }
 
+fn order(&[red, green, blue, alpha]: &[u8; 4]) -> [u8; 4] {
+    [alpha, red, green, blue]
+}
+
 /// At most 256 colours, those with transparency first so that tRNS stays short.
 struct Palette {
     colors: Vec<[u8; 4]>,
@@ -124,11 +154,38 @@ impl Palette {
             }
         }
         let mut colors: Vec<[u8; 4]> = indices.keys().copied().collect();
-        colors.sort_unstable_by_key(|&[red, green, blue, alpha]| (alpha, red, green, blue));
+        colors.sort_unstable_by_key(order);
         for (index, color) in (0..=255).zip(&colors) {
             indices.insert(*color, index);
         }
         Some(Self { colors, indices })
+    }
+
+    /// A palette that stands for more colours than it has.
+    fn near(raster: &Raster) -> Option<Self> {
+        if raster.layout == Layout::Gray {
+            return None;
+        }
+        let mut counts = HashMap::new();
+        for pixel in raster.data.chunks_exact(raster.layout.channels()) {
+            *counts.entry(rgba(raster.layout, pixel)).or_insert(0) += 1;
+            if counts.len() > MAX_COLORS {
+                return None;
+            }
+        }
+        let entries = quantize(&counts)?;
+        let mut colors: Vec<[u8; 4]> = entries.values().copied().collect();
+        colors.sort_unstable_by_key(order);
+        colors.dedup();
+        let index = |entry: &[u8; 4]| colors.binary_search_by_key(&order(entry), order).ok();
+        let indices = entries.iter().filter_map(|(&color, entry)| {
+            let index = u8::try_from(index(entry)?).ok()?;
+            Some((color, index))
+        });
+        Some(Self {
+            indices: indices.collect(),
+            colors,
+        })
     }
 
     fn bit_depth(&self) -> BitDepth {

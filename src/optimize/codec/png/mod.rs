@@ -3,6 +3,9 @@
 mod chunks;
 mod decode;
 mod encode;
+#[cfg(feature = "webp")]
+mod play;
+mod quantize;
 mod spare;
 mod strip;
 mod text;
@@ -14,13 +17,15 @@ use fdeflate::BoundedDecompressionError;
 use crate::optimize::OptimizeError;
 use crate::optimize::budget::Budget;
 use crate::optimize::exif::without_prefix;
+#[cfg(feature = "webp")]
+use crate::optimize::raster::Raster;
 
 use super::{Codec, Decoded, Facts, File, MAX_PROFILE_BYTES, Wanted, be_u32, check_profile};
 use chunks::Chunk;
 
 pub(super) const CODEC: Codec = Codec {
     open: |bytes, budget| PngFile::open(bytes, budget),
-    encode: |frame, _, exif, budget| encode::encode(frame, exif, budget),
+    encode: |frame, options, exif, budget| encode::encode(frame, options.palette, exif, budget),
     has_alpha: true,
     takes_planes: |_| false,
 };
@@ -145,6 +150,7 @@ impl<'a> PngFile<'a> {
                 let count = be_u32(chunk.data, 0).unwrap_or(0);
                 (self.is_animated, self.is_odd) = (count > 0, true);
                 self.facts.frames = count.max(1);
+                self.facts.plays = be_u32(chunk.data, 4).unwrap_or(0);
             }
             b"acTL" => {}
             // The still image is a frame where a frame control stands before it.
@@ -217,6 +223,15 @@ impl File for PngFile<'_> {
 
     fn decode(&self, _wanted: Wanted, budget: &Budget<'_>) -> Result<Decoded, OptimizeError> {
         decode::decode(self, budget)
+    }
+
+    #[cfg(feature = "webp")]
+    fn play(
+        &self,
+        budget: &Budget<'_>,
+        show: &mut dyn FnMut(Raster, u32) -> Result<(), OptimizeError>,
+    ) -> Result<(), OptimizeError> {
+        play::play(self, budget, show)
     }
 
     fn strip(&self, exif: Option<&[u8]>) -> Option<Vec<u8>> {

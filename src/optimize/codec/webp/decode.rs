@@ -6,6 +6,8 @@ use crate::optimize::budget::Budget;
 use crate::optimize::codec::{Decoded, byte_count};
 use crate::optimize::color::ColorTag;
 use crate::optimize::raster::{Component, Layout, Pixels, Raster};
+#[cfg(feature = "webp")]
+use crate::optimize::ycbcr::Matrix;
 
 use super::write::webp_file;
 use super::{Picture, WebPFile};
@@ -91,7 +93,7 @@ fn decode_picture(
     };
     let luma = Component::whole(Raster::new(Layout::Gray, width, height, y));
     let planes = Box::new([luma, half(u), half(v)]);
-    Ok((Pixels::Ycc(planes, Range::Limited), truncated))
+    Ok((Pixels::Ycc(planes, Range::Limited, Matrix::JFIF), truncated))
 }
 
 #[cfg(not(feature = "webp"))]

@@ -1,5 +1,7 @@
 //! WebP: its chunks (RFC 9649, section 2), found without decoding any of them.
 
+#[cfg(feature = "webp")]
+mod animation;
 mod decode;
 mod encode;
 #[cfg(feature = "webp")]
@@ -13,8 +15,14 @@ use std::borrow::Cow;
 use crate::optimize::OptimizeError;
 use crate::optimize::budget::Budget;
 use crate::optimize::exif::without_prefix;
+#[cfg(feature = "webp")]
+use crate::optimize::raster::Raster;
 
+#[cfg(feature = "webp")]
+use super::byte_count;
 use super::{Codec, Decoded, Facts, File, Wanted, check_profile, le_u16, le_u32};
+#[cfg(feature = "webp")]
+pub(in crate::optimize) use animation::Animator;
 use write::webp_file;
 
 /// In a VP8X chunk: the picture has transparency.
@@ -30,6 +38,9 @@ pub(super) const CODEC: Codec = Codec {
 /// A file whose chunks are found.
 #[derive(Default)]
 struct WebPFile<'a> {
+    /// The RIFF chunk.
+    #[cfg_attr(not(feature = "webp"), allow(dead_code))]
+    bytes: &'a [u8],
     /// The size is that of the canvas.
     facts: Facts<'a>,
     canvas: Option<(u32, u32)>,
@@ -49,6 +60,26 @@ impl File for WebPFile<'_> {
 
     fn decode(&self, _wanted: Wanted, budget: &Budget<'_>) -> Result<Decoded, OptimizeError> {
         decode::decode(self, budget)
+    }
+
+    #[cfg(feature = "webp")]
+    fn play(
+        &self,
+        budget: &Budget<'_>,
+        show: &mut dyn FnMut(Raster, u32) -> Result<(), OptimizeError>,
+    ) -> Result<(), OptimizeError> {
+        let (width, height) = (self.facts.width, self.facts.height);
+        // Two canvases of the decoder, and what is shown.
+        budget.check_memory(3 * byte_count(width, height, 4))?;
+        animation::play(
+            self.bytes,
+            width as usize,
+            height as usize,
+            &mut |pixels, time| {
+                budget.check_time()?;
+                show(pixels, time)
+            },
+        )
     }
 
     fn strip(&self, exif: Option<&[u8]>) -> Option<Vec<u8>> {
@@ -127,7 +158,8 @@ impl<'a> WebPFile<'a> {
         let mut file = Self::default();
         // What is behind the RIFF chunk is no part of the picture.
         file.facts.has_metadata = riff_end < bytes.len();
-        for chunk in chunks(&bytes[..riff_end.min(bytes.len())], 12) {
+        file.bytes = &bytes[..riff_end.min(bytes.len())];
+        for chunk in chunks(file.bytes, 12) {
             file.take(&chunk, budget)?;
         }
         let picture = &mut file.picture;
@@ -175,7 +207,7 @@ impl<'a> WebPFile<'a> {
                 }
             }
             b"VP8 " | b"VP8L" | b"ALPH" if self.facts.frames == 0 => self.picture.take(chunk)?,
-            b"ANIM" => {}
+            b"ANIM" => self.facts.plays = le_u16(chunk.data, 4).unwrap_or(0).into(),
             b"ICCP" => {
                 self.facts.has_metadata = true;
                 check_profile(chunk.data.len() as u64)?;
