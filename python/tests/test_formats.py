@@ -49,7 +49,8 @@ def test_the_route_leads_to_the_format_of_the_variant(tmp_path: Path) -> None:
 
 
 def test_a_template_takes_the_html_as_it_is() -> None:
-    store = ImageStore.memory(variants={"card": CARD, "card-webp": {**CARD, "format": "webp"}})
+    variants: Any = {"card": CARD, "card-webp": {**CARD, "format": "webp"}}
+    store = ImageStore.memory(variants=variants)
     image = store.upload(photo(120, 80))
     environment = jinja2.Environment(autoescape=True)
     page = environment.from_string("{{ image.picture(sizes='100vw', alt=alt) }}<img srcset=\"{{ image.srcset() }}\">")

@@ -10,7 +10,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from test_docs import EXAMPLES, ROOT, examples
+from support import ROOT
+from test_docs import EXAMPLES, examples
 
 GIVEN = """
 from typing import BinaryIO

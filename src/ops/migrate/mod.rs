@@ -113,7 +113,6 @@ pub async fn migrate(
         .passed_over(|passed_over| match passed_over {
             PassedOver::Unnamable(name) => tally.unnamable(name),
             PassedOver::Link(name) => tally.link(name),
-            PassedOver::Directory(_) => {}
         })
         .await;
     if let Some(map) = map {

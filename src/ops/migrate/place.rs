@@ -1,5 +1,6 @@
 //! Sources and targets of migrations.
 
+use std::fs::ReadDir;
 use std::path::{Path, PathBuf};
 
 use crate::config::{ConfigBuilder, RetryPreset};
@@ -207,16 +208,26 @@ impl Place {
         let Some(root) = self.directory_root() else {
             return;
         };
-        let mut directories = vec![root.join(&self.prefix)];
-        while let Some(directory) = directories.pop() {
-            let root = root.clone();
-            let read = tokio::task::spawn_blocking(move || entries(&root, &directory));
-            for entry in read.await.unwrap_or_default() {
-                match entry {
-                    PassedOver::Directory(inner) => directories.push(inner),
-                    other => each(other),
-                }
-            }
+        let top = root.join(&self.prefix);
+        let mut walk = Walk {
+            root,
+            open: Vec::new(),
+        };
+        let begun = tokio::task::spawn_blocking(move || {
+            walk.open.extend(std::fs::read_dir(top));
+            walk
+        });
+        let Ok(mut walk) = begun.await else { return };
+        while !walk.open.is_empty() {
+            let step = tokio::task::spawn_blocking(move || {
+                let found: Vec<_> = (0..STEP).filter_map(|_| walk.step()).collect();
+                (walk, found)
+            });
+            let Ok((rest, found)) = step.await else {
+                return;
+            };
+            walk = rest;
+            found.into_iter().for_each(&mut each);
         }
     }
 
@@ -299,33 +310,47 @@ impl Place {
 
 /// An entry that a listing of a directory leaves out.
 pub(super) enum PassedOver {
-    Directory(PathBuf),
     /// A file whose name can be no key.
     Unnamable(String),
     /// A symbolic link, which is not followed.
     Link(String),
 }
 
-/// The directories in one, and the entries that its listing skips. Hidden files are not reported.
-fn entries(root: &Path, directory: &Path) -> Vec<PassedOver> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-        let path = entry.path();
+/// Entries that are looked at in one go, off the async threads.
+const STEP: usize = 1000;
+
+/// A walk through directories that holds one of each level open, however many there are.
+struct Walk {
+    root: PathBuf,
+    open: Vec<ReadDir>,
+}
+
+impl Walk {
+    /// Looks at the next entry. Hidden files are not reported.
+    fn step(&mut self) -> Option<PassedOver> {
+        let Some(entry) = self.open.last_mut()?.next() else {
+            self.open.pop();
+            return None;
+        };
+        let entry = entry.ok()?;
         if entry.file_name().as_encoded_bytes().starts_with(b".") {
-            continue;
+            return None;
         }
-        let inner = path.strip_prefix(root).unwrap_or(&path);
+        let path = entry.path();
+        let inner = path.strip_prefix(&self.root).unwrap_or(&path);
         let name = || inner.to_string_lossy().into_owned();
         let is_key =
             |name: &str| ObjectKey::parse(name.replace(std::path::MAIN_SEPARATOR, "/")).is_ok();
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() => found.push(PassedOver::Directory(path)),
-            Ok(kind) if kind.is_symlink() => found.push(PassedOver::Link(name())),
-            _ if !inner.to_str().is_some_and(is_key) => found.push(PassedOver::Unnamable(name())),
-            _ => {}
+            Ok(kind) if kind.is_dir() => {
+                self.open.extend(std::fs::read_dir(&path));
+                None
+            }
+            Ok(kind) if kind.is_symlink() => Some(PassedOver::Link(name())),
+            _ if !inner.to_str().is_some_and(is_key) => Some(PassedOver::Unnamable(name())),
+            _ => None,
         }
     }
-    found
 }
 
 /// Returns whether `inner` is `outer`, or lies below it.
