@@ -214,7 +214,7 @@ fn what_is_no_image_is_named_and_left_out() {
     shell.write("old/really.png", &photo);
     shell.write("old/without", &photo);
     shell.write("old/page.jpg", PAGE);
-    shell.write("old/phone.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic");
+    shell.write("old/plan.pdf", b"%PDF-1.7\n");
     let dry = shell
         .run(&["migrate", "old", "new", "--dry-run", "--json"])
         .ok()
@@ -232,7 +232,7 @@ fn what_is_no_image_is_named_and_left_out() {
     }
     for named in [
         "page.jpg: left out: HTML",
-        "phone.heic: left out: HEIC",
+        "plan.pdf: left out: PDF",
         "--all-files",
     ] {
         assert!(done.err.contains(named), "{}", done.err);
