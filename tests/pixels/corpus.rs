@@ -44,7 +44,9 @@ fn entries(manifest: &str) -> Vec<Entry> {
         .map(|line| Entry {
             path: line[path].clone(),
             expected: expectation(&line[path], &line[expected]).to_owned(),
-            fitted: line[width].parse().ok().zip(line[height].parse().ok()),
+            fitted: (!is_turned_wrongly(&line[path]))
+                .then(|| line[width].parse().ok().zip(line[height].parse().ok()))
+                .flatten(),
         })
         .collect()
 }
@@ -73,12 +75,22 @@ fn expectation<'a>(path: &str, expected: &'a str) -> &'a str {
     ];
     match folders[..] {
         ["valid", name] if RARE.contains(&name) => "either",
-        // The manifest turns their size once more than Pillow had already.
-        ["valid", name] if name.starts_with("Pillow__g4_orientation_") => "either",
         ["valid" | "photos", ..] => "accept",
+        // What was cut off is a later page: all tiles of the first one are there.
+        [
+            "hostile",
+            "truncated",
+            "tiff_cut_0.75.tif" | "tiff_cut_0.97.tif",
+        ] => "accept",
         ["hostile", "wild" | "bitdamage" | "fuzz", ..] => "either",
         _ => expected,
     }
+}
+
+/// Whether the manifest has the size of a file turned once too often or too little; Chromium and Pillow show it
+/// as we do.
+fn is_turned_wrongly(path: &str) -> bool {
+    path.starts_with("valid/Pillow__g4_orientation_") || path == "valid/Pillow__rot1mir1.avif"
 }
 
 /// The fields of a line of CSV, where quotes protect commas.
