@@ -76,7 +76,9 @@ def test_four_workers_of_which_one_is_killed(
         "LABLINK_STORAGE_DIR": str(tmp_path / "uploads"),
         "LABLINK_STORAGE_VARIANTS": '{"thumb": {"max_width": 16, "max_height": 16}}',
     }
-    environment.pop("AWS_S3_BUCKET", None)
+    # With the latter Celery looks for Django's project.
+    for name in ("AWS_S3_BUCKET", "DJANGO_SETTINGS_MODULE"):
+        environment.pop(name, None)
     command = [
         sys.executable,
         "-m",
