@@ -28,6 +28,9 @@ type Reader<'a> = Decoder<Cursor<&'a [u8]>>;
 const PALETTE: u8 = 3;
 const GRAY: u8 = 1;
 
+/// The type of a text.
+const TEXT: usize = 2;
+
 struct TiffFile<'a> {
     /// As the decoder takes it.
     bytes: Cow<'a, [u8]>,
@@ -38,8 +41,16 @@ struct TiffFile<'a> {
 
 impl<'a> TiffFile<'a> {
     fn open(bytes: &'a [u8], budget: &Budget<'_>) -> Result<Box<dyn File + 'a>, OptimizeError> {
+        let entries = entries(bytes);
+        // The decoder would print that one is too long.
+        if entries
+            .iter()
+            .any(|entry| entry.kind == TEXT && entry.count > bytes.len())
+        {
+            return Err(OptimizeError::invalid("a damaged list of tags in a TIFF"));
+        }
         let mut reader = reader(bytes, budget)?;
-        refuse_raw(bytes, &mut reader)?;
+        refuse_raw(bytes, &entries, &mut reader)?;
         let (width, height) = reader.dimensions().map_err(error)?;
         budget.check_size(width, height)?;
         let orientation = reader.find_tag_unsigned(Tag::Orientation).ok().flatten();
@@ -49,7 +60,7 @@ impl<'a> TiffFile<'a> {
                 height,
                 frames: 1,
                 plays: 1,
-                has_metadata: has_metadata(&mut reader),
+                has_metadata: has_metadata(&entries, &reader),
                 orientation: Some(
                     orientation
                         .filter(|code| (1..=8).contains(code))
@@ -66,10 +77,10 @@ impl<'a> TiffFile<'a> {
             file.palette = Some(palette(&colors));
             // The decoder knows no palettes: it reads their indices as shades of gray.
             let mut copy = bytes.to_vec();
-            let at = value_of(bytes, Tag::PhotometricInterpretation)
-                .ok_or_else(|| OptimizeError::invalid("a damaged list of tags in a TIFF"))?;
-            let gray = copy
-                .get_mut(at..at + 2)
+            let tag = Tag::PhotometricInterpretation.to_u16();
+            let entry = entries.iter().find(|entry| entry.tag == tag);
+            let gray = entry
+                .and_then(|entry| copy.get_mut(entry.value..entry.value + 2))
                 .filter(|value| value.contains(&PALETTE));
             for byte in gray.into_iter().flatten().filter(|byte| **byte == PALETTE) {
                 *byte = GRAY;
@@ -101,11 +112,15 @@ fn reader<'a>(bytes: &'a [u8], budget: &Budget<'_>) -> Result<Reader<'a>, Optimi
 }
 
 /// Cameras write their raw data as TIFF, too, where the first page is a small preview.
-fn refuse_raw(bytes: &[u8], reader: &mut Reader<'_>) -> Result<(), OptimizeError> {
-    const DNG_VERSION: Tag = Tag::Unknown(50706);
+fn refuse_raw(
+    bytes: &[u8],
+    entries: &[Entry],
+    reader: &mut Reader<'_>,
+) -> Result<(), OptimizeError> {
+    const DNG_VERSION: u16 = 50706;
     const REDUCED: u32 = 1;
-    let mut has = |tag| reader.find_tag(tag).ok().flatten().is_some();
-    let (is_dng, has_parts) = (has(DNG_VERSION), has(Tag::SubIfd));
+    let has = |tag| entries.iter().any(|entry| entry.tag == tag);
+    let (is_dng, has_parts) = (has(DNG_VERSION), has(Tag::SubIfd.to_u16()));
     let kind: Option<u32> = reader.find_tag_unsigned(Tag::NewSubfileType).ok().flatten();
     let is_preview = has_parts && kind.is_some_and(|kind| kind & REDUCED != 0);
     if is_dng || is_preview || bytes.get(8..10) == Some(b"CR") {
@@ -115,13 +130,12 @@ fn refuse_raw(bytes: &[u8], reader: &mut Reader<'_>) -> Result<(), OptimizeError
 }
 
 /// Whether there is anything that is not needed to show the first page.
-fn has_metadata(reader: &mut Reader<'_>) -> bool {
+fn has_metadata(entries: &[Entry], reader: &Reader<'_>) -> bool {
     /// Description, maker, model, software, date, artist, XMP, copyright, IPTC, Photoshop, EXIF, profile, GPS.
     const TAGS: [u16; 13] = [
         270, 271, 272, 305, 306, 315, 700, 33432, 33723, 34377, 34665, 34675, 34853,
     ];
-    let mut tags = TAGS.map(Tag::from_u16_exhaustive).into_iter();
-    reader.more_images() || tags.any(|tag| reader.find_tag(tag).ok().flatten().is_some())
+    reader.more_images() || entries.iter().any(|entry| TAGS.contains(&entry.tag))
 }
 
 /// A colour map has all red, then all green, then all blue, in 16 bits. Some programs write 8.
@@ -137,8 +151,18 @@ fn palette(colors: &[u16]) -> Vec<u8> {
     (0..count).flat_map(color).collect()
 }
 
-/// Where the value of a tag of the first page stands, if it is a short one (TIFF 6.0, section 2; BigTIFF).
-fn value_of(bytes: &[u8], wanted: Tag) -> Option<usize> {
+/// An entry of the first page's list of tags.
+struct Entry {
+    tag: u16,
+    kind: usize,
+    count: usize,
+    /// Where its value stands, if it is a short one; else, where it is said where that stands.
+    value: usize,
+}
+
+/// The list of tags of the first page (TIFF 6.0, section 2; BigTIFF), as far as the file has it. The decoder
+/// cannot say what is in it without reading the values.
+fn entries(bytes: &[u8]) -> Vec<Entry> {
     let little = bytes.starts_with(b"II");
     let number = |at: usize, length: usize| {
         let bytes = bytes.get(at..at.checked_add(length)?)?;
@@ -149,15 +173,24 @@ fn value_of(bytes: &[u8], wanted: Tag) -> Option<usize> {
         };
         usize::try_from(number).ok()
     };
-    let big = number(2, 2)? == 43;
-    let (offset, count, entry, value) = if big { (8, 8, 20, 12) } else { (4, 2, 12, 8) };
-    let directory = number(offset, if big { 8 } else { 4 })?;
-    let entries = number(directory, count)?;
-    let first = directory.checked_add(count)?;
-    let mut places = (0..entries).map_while(|index| first.checked_add(index.checked_mul(entry)?));
-    let wanted = usize::from(wanted.to_u16());
-    let place = places.find(|&at| number(at, 2).is_none_or(|tag| tag == wanted))?;
-    (number(place, 2)? == wanted).then_some(place + value)
+    let all = || {
+        let big = number(2, 2)? == 43;
+        let (offset, length, size, word) = if big { (8, 8, 20, 8) } else { (4, 2, 12, 4) };
+        let list = number(offset, word)?;
+        let count = number(list, length)?;
+        let first = list.checked_add(length)?;
+        let entry = |index: usize| {
+            let at = first.checked_add(index.checked_mul(size)?)?;
+            Some(Entry {
+                tag: u16::try_from(number(at, 2)?).ok()?,
+                kind: number(at + 2, 2)?,
+                count: number(at + 4, word)?,
+                value: at + 4 + word,
+            })
+        };
+        Some((0..count).map_while(entry).collect())
+    };
+    all().unwrap_or_default()
 }
 
 fn error(error: TiffError) -> OptimizeError {
@@ -181,6 +214,12 @@ fn error(error: TiffError) -> OptimizeError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn value_of(bytes: &[u8], tag: Tag) -> Option<usize> {
+        let entries = entries(bytes);
+        let mut found = entries.iter().filter(|entry| entry.tag == tag.to_u16());
+        found.next().map(|entry| entry.value)
+    }
 
     #[test]
     fn a_value_is_found_in_both_byte_orders() {
