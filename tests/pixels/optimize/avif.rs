@@ -34,8 +34,9 @@ fn a_quality_means_about_the_same_as_for_jpeg() {
             [&jpeg.data, &avif.data].map(|file| ssimulacra2(&reference.data, file));
         let share = avif.data.len() as f64 / jpeg.data.len() as f64;
         println!("quality {quality}: {of_jpeg:.1}, {of_avif:.1}, {share:.2} of the bytes");
-        // The quantizers are chosen for the mean of many; one photograph may lie some points beside it.
-        assert!((of_jpeg - of_avif).abs() < 6.0, "{of_jpeg} {of_avif}");
+        // The quantizers are chosen for the mean of many: a photograph may come out better, not much worse.
+        let better = of_avif - of_jpeg;
+        assert!((-2.0..6.0).contains(&better), "{of_jpeg} {of_avif}");
         assert!(share < 0.85, "{share}");
     }
 }

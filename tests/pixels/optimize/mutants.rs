@@ -159,8 +159,7 @@ fn fault(file: &[u8], random: &mut Random, limits: &Limits) -> Option<String> {
         OutputFormat::WebP,
         OutputFormat::Auto,
     ];
-    // Larger ones take a second for their pixels alone.
-    let side = [48, 2048][random.below(2)];
+    let side = [48, 4096][random.below(2)];
     let options = OptimizeOptions::default()
         .with_format(FORMATS[random.below(4)])
         .with_max_size(side, side)
