@@ -297,6 +297,23 @@ def test_the_tag(storage: Any) -> None:
     assert moved.photo.variants["thumb"] == moved.photo.url
 
 
+@pytest.mark.usefixtures("database")
+def test_newer_formats_are_offered_first(tmp_path: Path) -> None:
+    small = {"max_width": 64, "max_height": 64}
+    variants = {name: {**small, "format": name} for name in ("webp", "png", "avif")}
+    options = {"directory": tmp_path, "variants": {"small": small, **variants}}
+    backend = {"BACKEND": "lablink_storage.django.LablinkStorage", "OPTIONS": options}
+    with override_settings(STORAGES={"default": backend}):
+        component = _form("board", photo(128, 96)).save()
+        image, rendered = component.photo, _rendered(component, "")
+        made, own = image.variants, image.srcset
+        assert own == f"{made['small']} 64w, {image.url} 128w"
+    # As image.picture() has it: PNG is no better than JPEG.
+    types = re.findall(r'<source type="([^"]+)" srcset="([^ "]+) 64w"', rendered)
+    assert types == [("image/avif", made["avif"]), ("image/webp", made["webp"])]
+    assert f'srcset="{own}"' in rendered and ".png" not in rendered
+
+
 # --- checks and commands
 
 

@@ -66,9 +66,10 @@ impl StoredImage {
         let sizes = escaped(sizes);
         let fallback = self.fallback();
         let mut html = "<picture>".to_owned();
-        for format in PREFERRED.map(ImageFormat::mime_type) {
+        let better = PREFERRED.map(ImageFormat::mime_type).into_iter();
+        for format in better.take_while(|format| *format != fallback) {
             let candidates = self.candidates(format);
-            if format != fallback && !candidates.is_empty() {
+            if !candidates.is_empty() {
                 let srcset = srcset(&candidates);
                 // Writing to a String cannot fail.
                 let _ = write!(

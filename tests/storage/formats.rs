@@ -197,3 +197,23 @@ async fn a_page_gets_the_sources_that_show_the_image() {
         )
     );
 }
+
+/// A browser takes the first source that it knows: none may be worse than the image itself.
+#[cfg(feature = "avif")]
+#[tokio::test]
+async fn nothing_worse_is_offered_before_the_image() {
+    let small = OptimizeOptions::default().with_max_size(32, 32);
+    let webp = Variant::new("small", small).expect("a name");
+    let store = ImageStore::builder()
+        .memory()
+        .with_variant(webp.with_format(OutputFormat::WebP))
+        .with_optimize(OptimizeOptions::default().with_format(OutputFormat::Avif));
+    let store = store.build().expect("valid");
+    let photo = images::jpeg(64, 48);
+    let image = store.upload(photo, UploadOptions::default()).await;
+    let html = image.expect("stored").picture("100vw", "");
+    assert!(
+        html.starts_with("<picture><img") && html.contains(".avif"),
+        "{html}"
+    );
+}

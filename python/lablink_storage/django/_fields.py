@@ -52,9 +52,18 @@ def whole_versions(file: files.ImageFieldFile) -> dict[str, int]:
     return found | {store.public_url(key): width}
 
 
-def srcset(versions: Mapping[str, int]) -> str:
-    """The versions as the attribute has them."""
-    return ", ".join(f"{url} {width}w" for url, width in sorted(versions.items(), key=lambda item: item[1]))
+NEWER = {"avif": "image/avif", "webp": "image/webp"}
+"""Formats that a browser is offered before the image's own, the best first, as ``StoredImage.picture`` does."""
+
+
+def extension(url: str) -> str:
+    return url.rpartition(".")[2]
+
+
+def srcset(versions: Mapping[str, int], of: str) -> str:
+    """The versions of an extension as the attribute has them."""
+    found = sorted((width, url) for url, width in versions.items() if extension(url) == of)
+    return ", ".join(f"{url} {width}w" for width, url in found)
 
 
 class ImageFieldFile(files.ImageFieldFile):
@@ -87,8 +96,9 @@ class ImageFieldFile(files.ImageFieldFile):
 
     @property
     def srcset(self) -> str:
-        """The attribute ``srcset``: every version that shows the whole picture, with its width."""
-        return srcset(whole_versions(self)) if self else ""
+        """The attribute ``srcset``: the versions in the image's format that show the whole picture, with their
+        widths."""
+        return srcset(whole_versions(self), extension(self.url)) if self else ""
 
     def _set_instance_attribute(self, name: str, content: Any) -> None:
         """Newer versions of Django would read the size of what came in, and not of what was made of it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import mimetypes
+import itertools
 from typing import Any
 
 from django import template
@@ -11,7 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from lablink_storage import InvalidKeyError
-from lablink_storage.django._fields import kept_size, srcset, store_of, whole_versions
+from lablink_storage.django._fields import NEWER, extension, kept_size, srcset, store_of, whole_versions
 
 register = template.Library()
 
@@ -35,19 +35,15 @@ def lablink_picture(
     width, height = kept_size(image)
     if variant:
         url, width, height = _variant(image, variant, width, height)
-    main = mimetypes.guess_type(url)[0]
-    by_type: dict[str | None, dict[str, int]] = {}
-    for version, wide in versions.items():
-        by_type.setdefault(mimetypes.guess_type(version)[0], {})[version] = wide
-    own = by_type.pop(main, {})
+    own = srcset(versions, extension(url))
+    better = itertools.takewhile(lambda name: name != extension(url), NEWER)
+    offered = ((NEWER[name], srcset(versions, name), sizes) for name in better)
     sources = format_html_join(
-        "",
-        '<source type="{}" srcset="{}" sizes="{}">',
-        ((kind, srcset(found), sizes) for kind, found in by_type.items()),
+        "", '<source type="{}" srcset="{}" sizes="{}">', (source for source in offered if source[1])
     )
     shown = {"loading": "lazy", "decoding": "async", **attributes}
-    if len(own) > 1:
-        shown = {"srcset": srcset(own), "sizes": sizes, **shown}
+    if "," in own:
+        shown = {"srcset": own, "sizes": sizes, **shown}
     shown = {"src": url, "width": width, "height": height, "alt": alt, **shown}
     given = ((name, value) for name, value in shown.items() if value is not None)
     return format_html("<picture>{}<img{}></picture>", sources, format_html_join("", ' {}="{}"', given))
