@@ -7,7 +7,7 @@ use std::fmt;
 /// begin as its files do, and its documentation.
 macro_rules! formats {
     ($($(#[$attribute:meta])* $variant:ident, $name:literal, $mime:literal, $extension:literal, $read:expr, $begins:expr;)*) => {
-        /// A raster format that can be served..
+        /// A raster format that can be served.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum ImageFormat {

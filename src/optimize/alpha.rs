@@ -100,6 +100,13 @@ pub(super) fn rgba(layout: Layout, pixel: &[u8]) -> [u8; 4] {
     }
 }
 
+/// A colour that was multiplied by its alpha, as it was before.
+#[cfg(any(feature = "avif-decode", feature = "heic", feature = "tiff"))]
+pub(super) fn divided(color: u8, alpha: u8) -> u8 {
+    let (half, whole) = (u32::from(alpha) / 2, u32::from(alpha).max(1));
+    ((u32::from(color) * 255 + half) / whole).min(255) as u8
+}
+
 /// The raster on a canvas filled with an opaque colour.
 pub(super) fn on_canvas(raster: Raster, canvas: Canvas, background: [u8; 3]) -> Raster {
     let raster = expand_gray(raster);

@@ -7,8 +7,7 @@ use image::{ColorType, ImageDecoder, ImageError};
 
 use crate::optimize::OptimizeError;
 use crate::optimize::budget::Budget;
-use crate::optimize::color::ColorTag;
-use crate::optimize::raster::{Component, Layout, Pixels, Raster};
+use crate::optimize::raster::{Layout, Raster};
 
 use super::{
     Codec, Decoded, Facts, File, MAX_PROFILE_BYTES, READ_ALONE, Wanted, byte_count, le_u16, le_u32,
@@ -93,16 +92,8 @@ impl File for BmpFile<'_> {
         let mut data = vec![0; width * height * layout.channels()];
         decoder.read_image(&mut data).map_err(error)?;
         budget.check_time()?;
-        let color = match self.profile {
-            Some(profile) => ColorTag::of_profile(profile.to_vec(), layout == Layout::Gray),
-            None => ColorTag::Srgb,
-        };
         let raster = Raster::new(layout, width, height, data);
-        Ok(Decoded::new(
-            Pixels::Packed(Component::whole(raster)),
-            color,
-            false,
-        ))
+        Ok(Decoded::packed(raster, self.profile.map(<[u8]>::to_vec)))
     }
 }
 

@@ -27,8 +27,10 @@ use std::borrow::Cow;
 use crate::format::ImageFormat;
 use crate::optimize::budget::Budget;
 use crate::optimize::color::ColorTag;
-#[cfg(feature = "webp")]
+#[cfg(any(feature = "bmp", feature = "tiff", feature = "webp"))]
 use crate::optimize::raster::Raster;
+#[cfg(any(feature = "bmp", feature = "tiff"))]
+use crate::optimize::raster::{Component, Layout};
 use crate::optimize::raster::{Frame, Pixels};
 use crate::optimize::{OptimizeError, OptimizeOptions};
 
@@ -160,6 +162,16 @@ impl Decoded {
             damaged: 0.0,
             spare: false,
         }
+    }
+
+    /// A whole picture of packed pixels, with its colour profile if it has one.
+    #[cfg(any(feature = "bmp", feature = "tiff"))]
+    fn packed(raster: Raster, profile: Option<Vec<u8>>) -> Self {
+        let gray = matches!(raster.layout, Layout::Gray | Layout::GrayAlpha);
+        let color = profile.map_or(ColorTag::Srgb, |profile| {
+            ColorTag::of_profile(profile, gray)
+        });
+        Self::new(Pixels::Packed(Component::whole(raster)), color, false)
     }
 }
 

@@ -3,6 +3,7 @@
 use heifer_isobmff::boxes::Property;
 
 use crate::optimize::OptimizeError;
+use crate::optimize::alpha::divided;
 use crate::optimize::budget::Budget;
 use crate::optimize::codec::{Decoded, be_u16, be_u32, byte_count};
 use crate::optimize::color::ColorTag;
@@ -182,9 +183,8 @@ fn with_alpha(file: &HeifFile<'_>, colors: &Raster, alpha: &Raster) -> Raster {
     let premultiplied = file.alpha.as_ref().is_some_and(|alpha| alpha.premultiplied);
     let mut data = Vec::with_capacity(alpha.data.len() * (channels + 1));
     for (pixel, &alpha) in colors.data.chunks_exact(channels).zip(&alpha.data) {
-        let (half, whole) = (u32::from(alpha) / 2, u32::from(alpha).max(1));
         data.extend(pixel.iter().map(|&value| match premultiplied {
-            true => ((u32::from(value) * 255 + half) / whole).min(255) as u8,
+            true => divided(value, alpha),
             false => value,
         }));
         data.push(alpha);

@@ -32,7 +32,7 @@ pub(super) fn quantize(counts: &HashMap<[u8; 4], u32>) -> Option<Entries> {
         .map(|(&color, &count)| (color, count))
         .collect();
     colors.sort_unstable();
-    let mut counted: Vec<Counted> = colors
+    let counted: Vec<Counted> = colors
         .iter()
         .map(|&(color, count)| (color.map(f32::from), count as f32))
         .collect();
@@ -50,7 +50,7 @@ pub(super) fn quantize(counts: &HashMap<[u8; 4], u32>) -> Option<Entries> {
         .map(|entry| entry.map(|value| value.round() as u8));
     let entries: Vec<[u8; 4]> = entries.collect();
     let mut error = 0.0;
-    for ((color, count), &at) in counted.iter_mut().zip(&nearest) {
+    for ((color, count), &at) in counted.iter().zip(&nearest) {
         let entry = entries[at].map(f32::from);
         error += f64::from(distance(color, &entry) * *count);
     }

@@ -5,10 +5,10 @@ use tiff::decoder::ChunkType;
 use tiff::tags::{SampleFormat, Tag};
 
 use crate::optimize::OptimizeError;
+use crate::optimize::alpha::divided;
 use crate::optimize::budget::Budget;
 use crate::optimize::codec::{Decoded, be_u16, byte_count};
-use crate::optimize::color::ColorTag;
-use crate::optimize::raster::{Component, Layout, Pixels, Raster};
+use crate::optimize::raster::{Layout, Raster};
 use crate::optimize::ycbcr::to_rgb;
 
 use super::samples::{Kind, to_bytes};
@@ -43,16 +43,8 @@ pub(super) fn decode(file: &TiffFile<'_>, budget: &Budget<'_>) -> Result<Decoded
         Some(profile) => profile.into_u8_vec().ok(),
         None => None,
     };
-    let gray = matches!(form.layout, Layout::Gray | Layout::GrayAlpha);
-    let color = profile.map_or(ColorTag::Srgb, |profile| {
-        ColorTag::of_profile(profile, gray)
-    });
     let raster = Raster::new(form.layout, width as usize, height as usize, data);
-    Ok(Decoded::new(
-        Pixels::Packed(Component::whole(raster)),
-        color,
-        false,
-    ))
+    Ok(Decoded::packed(raster, profile))
 }
 
 fn rare() -> OptimizeError {
@@ -140,9 +132,8 @@ impl Form {
         if self.premultiplied {
             for pixel in data.chunks_exact_mut(channels) {
                 if let [colors @ .., alpha] = pixel {
-                    let (half, whole) = (u32::from(*alpha) / 2, u32::from(*alpha).max(1));
                     for color in colors {
-                        *color = ((u32::from(*color) * 255 + half) / whole).min(255) as u8;
+                        *color = divided(*color, *alpha);
                     }
                 }
             }
@@ -170,12 +161,15 @@ fn read(
     let planes = if form.planar { form.samples } else { 1 };
     let per_chunk = if form.planar { 1 } else { form.samples };
     let mut samples = vec![0; width as usize * height as usize * form.samples];
+    let jpegs = jpegs(reader)?;
     let (mut packed, mut bytes) = (Vec::new(), Vec::new());
     let mut index = 0;
     for plane in 0..planes {
         for chunk_index in 0..across * down {
             budget.check_time()?;
-            check_jpeg(file, reader, index, chunk)?;
+            if let Some(places) = &jpegs {
+                check_jpeg(&file.bytes, places.get(index as usize), chunk)?;
+            }
             let layout = reader.image_chunk_buffer_layout(index).map_err(error)?;
             let stride = layout.row_stride.map_or(1, |stride| stride.get());
             budget.check_memory(samples.len() as u64 + layout.len as u64)?;
@@ -204,29 +198,26 @@ fn read(
     Ok(samples)
 }
 
-/// A JPEG inside may not be larger than the part of the picture that it stands for: its decoder would allocate
-/// what it says.
-fn check_jpeg(
-    file: &TiffFile<'_>,
-    reader: &mut Reader<'_>,
-    index: u32,
-    chunk: (u32, u32),
-) -> Result<(), OptimizeError> {
+/// Where the parts of the picture begin, if they are JPEGs.
+fn jpegs(reader: &mut Reader<'_>) -> Result<Option<Vec<u64>>, OptimizeError> {
     const JPEG: u16 = 7;
     let compression: Option<u16> = reader.find_tag_unsigned(Tag::Compression).map_err(error)?;
     if compression != Some(JPEG) {
-        return Ok(());
+        return Ok(None);
     }
     let places = match reader.get_chunk_type() {
         ChunkType::Strip => Tag::StripOffsets,
         ChunkType::Tile => Tag::TileOffsets,
     };
-    let places = reader.get_tag_u64_vec(places).map_err(error)?;
-    let place = places
-        .get(index as usize)
-        .and_then(|&place| usize::try_from(place).ok());
+    reader.get_tag_u64_vec(places).map(Some).map_err(error)
+}
+
+/// A JPEG inside may not be larger than the part of the picture that it stands for: its decoder would allocate
+/// what it says.
+fn check_jpeg(file: &[u8], place: Option<&u64>, chunk: (u32, u32)) -> Result<(), OptimizeError> {
+    let place = place.and_then(|&place| usize::try_from(place).ok());
     let jpeg = place
-        .and_then(|place| file.bytes.get(place..))
+        .and_then(|place| file.get(place..))
         .unwrap_or_default();
     match jpeg_size(jpeg) {
         // A JPEG may be padded to whole blocks.

@@ -28,6 +28,9 @@ type Reader<'a> = Decoder<Cursor<&'a [u8]>>;
 const PALETTE: u8 = 3;
 const GRAY: u8 = 1;
 
+/// Entries of a list of tags that are looked at: all that TIFF 6.0 can have.
+const MAX_ENTRIES: usize = 1 << 16;
+
 /// The type of a text.
 const TEXT: usize = 2;
 
@@ -188,7 +191,8 @@ fn entries(bytes: &[u8]) -> Vec<Entry> {
                 value: at + 4 + word,
             })
         };
-        Some((0..count).map_while(entry).collect())
+        // The list of a BigTIFF could be as long as the file.
+        Some((0..count.min(MAX_ENTRIES)).map_while(entry).collect())
     };
     all().unwrap_or_default()
 }
