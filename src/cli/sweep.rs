@@ -88,6 +88,9 @@ fn summary(context: &Context, sweep: &Sweep, delete: bool) {
             "nothing removed (--delete removes them)".to_owned()
         }
     ));
+    if let Some(failure) = &sweep.purge_failure {
+        output.failure("not purged from CloudFront", &Failure::of_purge(failure));
+    }
     if let Some(stopped) = &sweep.stopped {
         let mut failure = Failure::new(ErrorKind::Internal, stopped.clone());
         failure.hint.clone_from(&sweep.hint);
@@ -154,6 +157,7 @@ impl Lists {
             "failures": sweep.failures,
             "foreign_urls": sweep.foreign_urls,
             "doubts": sweep.doubts,
+            "purge_failure": sweep.purge_failure,
         });
         if let Some(stopped) = &sweep.stopped {
             fields["error"] = json!("stopped");

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures_util::future::join;
+use futures_util::future::{join, try_join_all};
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use tracing::Instrument;
 
@@ -15,6 +15,7 @@ use super::write::{AT_ONCE, is_there};
 use super::{ImageStore, failed, milliseconds, traced};
 use crate::backend::{Backend, ObjectInfo};
 use crate::error::{Error, Result};
+use crate::format::ImageFormat;
 use crate::key::{InvalidKey, ObjectKey};
 use crate::kind::ErrorKind;
 use crate::variant::{Variant, image_beside, variant_name, variants_of};
@@ -306,19 +307,57 @@ impl ImageStore {
         traced(span, async {
             let backend = self.inner.backend.until(self.inner.backend.deadline());
             let key = self.key_of(key)?;
-            self.inner.bury(&backend, &key).await?;
+            let others = others_of_id(&backend, &key).await?;
+            if others.is_empty() {
+                self.inner.bury(&backend, &key).await?;
+            }
             backend.delete(&key).await?;
-            let variants = self.variants_beside(&backend, &key).await?;
-            let removals = variants.iter().map(|variant| backend.delete(variant));
-            let removals: Vec<_> = removals.collect();
-            let removals = stream::iter(removals).buffer_unordered(AT_ONCE).collect();
-            let original = self.inner.delete_original(&backend, &key);
-            let (removed, original): (Vec<_>, _) = join(removals, original).await;
-            removed.into_iter().collect::<Result<(), _>>()?;
-            original?;
-            Ok(self.purge(variants.iter().chain([&*key])).await)
+            let mut gone = vec![key.clone().into_owned()];
+            let removed = self.remove_beside(&backend, &key, &others, &mut gone);
+            let removed = removed.await;
+            // What is gone is gone, whatever failed afterwards.
+            let purged = self.purge(&gone);
+            if removed.is_err() || !others.is_empty() {
+                let purged = purged.await;
+                return removed.map(|()| purged);
+            }
+            Ok(join(purged, self.inner.close_grave(&backend, &key)).await.0)
         })
         .await
+    }
+
+    /// Removes what lies beside an image that is gone: its variants, which are noted in `gone`, and the original.
+    /// Where `others` have the same id, what may be theirs as well stays.
+    async fn remove_beside(
+        &self,
+        backend: &Backend,
+        key: &ObjectKey,
+        others: &[ObjectKey],
+        gone: &mut Vec<ObjectKey>,
+    ) -> Result<()> {
+        let mut variants = self.variants_beside(backend, key).await?;
+        variants.retain(|variant| !others.iter().any(|other| self.may_be_of(variant, other)));
+        gone.extend(variants.iter().cloned());
+        let removals = variants.iter().map(|variant| backend.delete(variant));
+        let removals: Vec<_> = removals.collect();
+        let removals = stream::iter(removals).buffer_unordered(AT_ONCE).collect();
+        let original = async {
+            match others {
+                [] => self.inner.delete_original(backend, key).await,
+                _ => Ok(()),
+            }
+        };
+        let (removed, original): (Vec<_>, _) = join(removals, original).await;
+        removed.into_iter().collect::<Result<(), _>>()?;
+        original
+    }
+
+    /// Returns whether a variant is one of this image, by its format or by the configuration.
+    fn may_be_of(&self, variant: &ObjectKey, image: &ObjectKey) -> bool {
+        let variants = self.inner.config.variants();
+        let is_configured =
+            |configured: &Variant| configured.key(image).is_ok_and(|own| own == *variant);
+        image_beside(variant).as_ref() == Some(image) || variants.iter().any(is_configured)
     }
 
     /// Removes the image that a public URL of this store stands for, as [`delete`](Self::delete) does.
@@ -393,6 +432,27 @@ impl ImageStore {
         let is_own = |variant: &Variant| variant.key(image).is_ok_and(|own| own == *object);
         Ok(self.inner.config.variants().iter().any(is_own) || !is_there(backend, &other).await?)
     }
+}
+
+/// The images that have the same id in another format: a migration that was repeated with another one makes them. The
+/// marker of a deletion and the original stand for all of them.
+async fn others_of_id(backend: &Backend, key: &ObjectKey) -> Result<Vec<ObjectKey>> {
+    let Some(folder) = variants_of(key) else {
+        return Ok(Vec::new());
+    };
+    let stem = folder.trim_end_matches('/');
+    let others = ImageFormat::ALL
+        .map(|format| ObjectKey::parse(format!("{stem}.{}", format.extension())))
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()?;
+    let others: Vec<_> = others.into_iter().filter(|other| other != key).collect();
+    let there = others.iter().map(|other| is_there(backend, other));
+    let there = try_join_all(there).await?;
+    let found = others.into_iter().zip(there);
+    Ok(found
+        .filter(|&(_, is_there)| is_there)
+        .map(|(other, _)| other)
+        .collect())
 }
 
 /// Tells how a listing ended, how many objects it had and how long it took, once it is read to its end.

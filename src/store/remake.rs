@@ -59,6 +59,11 @@ impl ImageStore {
     ///
     /// `NotFound` where the image is not there, or is deleted meanwhile: then nothing stays of what was made.
     pub(crate) async fn remake(&self, order: Remake) -> Result<Remaking> {
+        // Before anything is read: a deletion that comes later leaves another tombstone.
+        let buried = match order.main {
+            true => self.inner.buried(&order.key).await?,
+            false => None,
+        };
         let (bytes, is_original) = self.source_of(&order.key).await?;
         let main = order.main && is_original;
         if !main && order.variants.is_empty() {
@@ -68,6 +73,7 @@ impl ImageStore {
         let writing = Rewriting {
             inner: Arc::clone(&self.inner),
             order,
+            buried,
         };
         // A task of its own: a caller that goes away cannot stop it between the writing and the look afterwards.
         let task = tokio::spawn(writing.run(made).in_current_span());
@@ -154,6 +160,25 @@ struct Made {
 struct Rewriting {
     inner: Arc<Inner>,
     order: Remake,
+    /// When the image was deleted before, if it was.
+    buried: Option<SystemTime>,
+}
+
+impl Inner {
+    /// When the image was deleted, if that is known.
+    async fn buried(&self, key: &ObjectKey) -> Result<Option<SystemTime>> {
+        let Some(tombstone) = key.tombstone(self.prefix()) else {
+            return Ok(None);
+        };
+        let backend = self.backend.until(self.backend.deadline());
+        match backend.head(&tombstone).await {
+            Ok(info) => Ok(Some(info.last_modified)),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::AccessDenied) => {
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 impl Rewriting {
@@ -161,10 +186,6 @@ impl Rewriting {
         let deadline = self.inner.backend.deadline();
         // The last of it is for taking back what was made of an image that is gone.
         let backend = self.inner.backend.until(deadline.reserve());
-        let buried = match made.main {
-            Some(_) => self.buried(&backend).await?,
-            None => None,
-        };
         let puts = made.variants.into_iter();
         let puts = puts.map(|(key, image)| self.put(&backend, key, image, self.order.replace));
         let outcomes = join_all(puts).await;
@@ -200,7 +221,7 @@ impl Rewriting {
         let main = self
             .put(&backend, self.order.key.clone(), image, true)
             .await?;
-        if self.buried(&backend).await? != buried {
+        if self.inner.buried(&self.order.key).await? != self.buried {
             let backend = self.inner.backend.until(deadline);
             backend.delete(&self.order.key).await?;
             return Err(taken_back(self.gone()).await);
@@ -231,20 +252,6 @@ impl Rewriting {
             e_tag,
             written,
         })
-    }
-
-    /// When the image was deleted, if that is known.
-    async fn buried(&self, backend: &Backend) -> Result<Option<SystemTime>> {
-        let Some(tombstone) = self.order.key.tombstone(self.inner.prefix()) else {
-            return Ok(None);
-        };
-        match backend.head(&tombstone).await {
-            Ok(info) => Ok(Some(info.last_modified)),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::AccessDenied) => {
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
     }
 
     fn gone(&self) -> Error {

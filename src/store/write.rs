@@ -11,8 +11,9 @@
 //! 4. for a promotion, a look at the image's tombstone.
 //!
 //! A deletion ([`ImageStore::delete`]) goes the other way round: it leaves the tombstone
-//! (`pending/<prefix>/<uuid>.gone`, empty), then removes the main object, then the original and every variant
-//! that it finds.
+//! (`pending/<prefix>/<uuid>.gone`, of one byte), then removes the main object, then the original and every variant
+//! that it finds, and empties the tombstone. Of two images that have the same id in two formats it takes one, and
+//! leaves what both have.
 //!
 //! The tombstone decides between a promotion and a deletion at the same time. If it is written before the
 //! promotion looks for it, the promotion finds it and removes all that it and its likes wrote; if it is

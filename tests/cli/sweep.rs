@@ -7,6 +7,8 @@ use crate::common::faulty::{Fault, Faulty};
 use crate::common::images;
 use crate::shell::Shell;
 
+const THUMB: &str = r#"{"thumb": {"max_width": 8}}"#;
+
 fn filled(count: usize) -> (Shell, Vec<String>) {
     let shell = Shell::new();
     shell.write("good.jpg", &images::jpeg(32, 32));
@@ -225,12 +227,13 @@ fn an_image_is_used_whatever_host_its_row_names() {
 /// What a delete or a promotion that was killed has left, found without a list.
 #[test]
 fn remains_of_images_that_are_gone() {
-    let shell = Shell::new();
+    let shell = Shell::new().with("LABLINK_STORAGE_VARIANTS", THUMB);
     let (there, gone, young) = (
         "6f9619ff-8b86-4d01-b42d-00cf4fc964ff",
         "7f9619ff-8b86-4d01-b42d-00cf4fc964ff",
         "8f9619ff-8b86-4d01-b42d-00cf4fc964ff",
     );
+    let theirs = "9f9619ff-8b86-4d01-b42d-00cf4fc964ff";
     for key in [
         format!("components/{there}.webp"),
         // A variant may have a format of its own.
@@ -238,8 +241,11 @@ fn remains_of_images_that_are_gone() {
         format!("originals/components/{there}"),
         format!("components/{gone}/thumb.jpg"),
         format!("originals/components/{gone}"),
-        // Nobody's variant: a person's folders.
+        // Nobody's variant: a person's folders, and files that an application kept so before it had this store.
         "components/boards/6.jpg".to_owned(),
+        format!("components/{theirs}/photo.jpg"),
+        format!("components/{theirs}/datasheet.pdf"),
+        format!("components/{gone}/thumb.pdf"),
     ] {
         age(
             &shell.write(&format!("uploads/{key}"), &images::jpeg(8, 8)),
@@ -280,6 +286,9 @@ fn remains_of_images_that_are_gone() {
         format!("originals/components/{there}"),
         format!("components/{young}/thumb.jpg"),
         "components/boards/6.jpg".to_owned(),
+        format!("components/{theirs}/photo.jpg"),
+        format!("components/{theirs}/datasheet.pdf"),
+        format!("components/{gone}/thumb.pdf"),
     ] {
         assert!(shell.path(&format!("uploads/{left}")).exists(), "{left}");
     }
@@ -292,30 +301,33 @@ fn remains_of_images_that_are_gone() {
 fn an_image_whose_deletion_was_cut_off_goes() {
     let shell = Shell::new();
     let cut_off = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
-    // Uploaded again under the same id; deleted just now; never deleted.
-    let others = ["7f", "8f", "9f"].map(|start| cut_off.replacen("6f", start, 1));
+    // Uploaded again under the same id; deleted just now; never deleted; restored.
+    let others = ["7f", "8f", "9f", "5f"].map(|start| cut_off.replacen("6f", start, 1));
     let image = |id: &str, days: u64| {
         for key in [format!("{id}.jpg"), format!("{id}/thumb.jpg")] {
             let file = format!("uploads/components/{key}");
             age(&shell.write(&file, &images::jpeg(8, 8)), days);
         }
     };
-    let marker = |id: &str, days: u64| {
+    let marker = |id: &str, days: u64, body: &[u8]| {
         let file = format!("uploads/pending/components/{id}.gone");
-        age(&shell.write(&file, b""), days);
+        age(&shell.write(&file, body), days);
     };
     image(cut_off, 3);
-    marker(cut_off, 2);
+    marker(cut_off, 2, b"1");
     image(&others[0], 2);
-    marker(&others[0], 3);
+    marker(&others[0], 3, b"1");
     image(&others[1], 3);
-    marker(&others[1], 0);
+    marker(&others[1], 0, b"1");
     image(&others[2], 3);
+    // Deleted to the end, and back out of a backup.
+    image(&others[3], 3);
+    marker(&others[3], 2, b"");
 
     let expected = serde_json::json!([format!("components/{cut_off}.jpg")]);
     for (command, kept) in [
-        (&["sweep", "--json"][..], 8),
-        (&["sweep", "--delete", "--json"], 6),
+        (&["sweep", "--json"][..], 10),
+        (&["sweep", "--delete", "--json"], 8),
     ] {
         let swept = shell.run(command).ok().json();
         let remains = swept["remains"].as_array().expect("remains").iter();
@@ -397,7 +409,8 @@ async fn failing(
         .with("AWS_S3_BUCKET", "lab-images")
         .with("AWS_ENDPOINT_URL_S3", &server.url())
         .with("AWS_ACCESS_KEY_ID", &"A".repeat(16))
-        .with("AWS_SECRET_ACCESS_KEY", &"b".repeat(20));
+        .with("AWS_SECRET_ACCESS_KEY", &"b".repeat(20))
+        .with("LABLINK_STORAGE_VARIANTS", THUMB);
     (server, shell)
 }
 

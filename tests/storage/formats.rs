@@ -6,12 +6,12 @@ use std::sync::Arc;
 use futures_util::TryStreamExt;
 use lablink_storage::ops::{RegenerateOptions, regenerate};
 use lablink_storage::{
-    Config, ErrorKind, Fit, ImageFormat, ImageStore, OptimizeOptions, OutputFormat, StoredImage,
-    UploadOptions, Variant,
+    Config, ErrorKind, Fit, ImageFormat, ImageStore, ObjectKey, OptimizeOptions, OutputFormat,
+    StoredImage, UploadOptions, Variant,
 };
 
-use object_store::ObjectStoreExt;
 use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
 
 use crate::common::images;
 use crate::noted::Noted;
@@ -138,6 +138,42 @@ async fn the_variants_of_another_image_with_the_same_id_stay() {
     let mut left: Vec<_> = left.iter().map(|info| info.key.to_string()).collect();
     left.sort();
     assert_eq!(left, [format!("{id}.png"), format!("{id}/old.png")]);
+}
+
+/// What both of them have stays until the last of them goes: the original, a variant of one format for both. No
+/// marker makes a sweep take the other for one whose deletion was cut off.
+#[tokio::test]
+async fn what_two_images_of_one_id_share_goes_with_the_last() {
+    let noted = Noted::new();
+    let store = store(&noted, [card(Some(OutputFormat::WebP))]);
+    let id = "components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
+    let original = format!("originals/{id}");
+    let put = async |key: &str| {
+        let at = Path::from(key);
+        let put = noted.put(&at, images::jpeg(30, 20).into());
+        put.await.expect("put");
+    };
+    for part in [".jpg", ".webp", "/card.webp"] {
+        put(&format!("{id}{part}")).await;
+    }
+    put(&original).await;
+    let keys = async || {
+        let listed: Vec<_> = noted.inner.list(None).try_collect().await.expect("listed");
+        let mut keys: Vec<_> = listed
+            .iter()
+            .map(|meta| meta.location.to_string())
+            .collect();
+        keys.sort();
+        keys
+    };
+    let key = |extension: &str| ObjectKey::parse(format!("{id}.{extension}")).expect("a key");
+    // Of these there never was one.
+    store.delete(&key("png")).await.expect("removed");
+    store.delete(&key("jpg")).await.expect("removed");
+    let shared = [format!("{id}.webp"), format!("{id}/card.webp"), original];
+    assert_eq!(keys().await, shared);
+    store.delete(&key("webp")).await.expect("removed");
+    assert_eq!(keys().await, [format!("pending/{id}.gone")]);
 }
 
 #[test]

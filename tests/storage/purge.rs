@@ -9,8 +9,8 @@ use crate::common::images;
 use crate::common::logs::Logs;
 use crate::common::s3::{Bucket, Server};
 use futures_util::future::join_all;
-use lablink_storage::ops::{RegenerateOptions, regenerate};
-use lablink_storage::{Config, ImageStore, ObjectKey, StoredImage};
+use lablink_storage::ops::{RegenerateOptions, SweepOptions, regenerate, sweep};
+use lablink_storage::{Config, ErrorKind, ImageStore, ObjectKey, StoredImage};
 
 const ORDERS: &str = "/2020-05-31/distribution/EDFDVBD6EXAMPLE/invalidation";
 
@@ -229,6 +229,29 @@ async fn a_failed_purge_is_told_and_the_deletion_is_done() {
     assert_eq!(denied.requests().len(), 1);
 }
 
+/// What is gone is gone, although the deletion ends in an error, and what a sweep takes of it afterwards too.
+#[tokio::test]
+async fn a_deletion_that_is_cut_off_is_purged() {
+    let refuse = |request: &Request, before| {
+        let is_thumb = request.is("DELETE") && request.path.contains("thumb");
+        (is_thumb && before == 0).then(|| Fault::error(403, "AccessDenied"))
+    };
+    let (s3, cloudfront) = (Faulty::start(refuse).await, cloudfront().await);
+    let store = open(&s3, &cloudfront, &[]);
+    let image = upload(&store).await;
+    let error = store.delete(&image.key).await.expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::AccessDenied);
+    assert_eq!(orders(&cloudfront), [paths_of(&image)]);
+
+    // The server's objects are of 2015.
+    let sweep_all = SweepOptions::default().with_delete(true);
+    let swept = sweep(&store, &sweep_all, |_| {}).await.expect("swept");
+    assert_eq!((swept.remains, swept.removed), (1, 1), "{swept:?}");
+    let all_of_it = image.key.as_str().replace(".jpg", "*");
+    let last = orders(&cloudfront).pop().expect("an order");
+    assert_eq!(last, BTreeSet::from([format!("/img/{all_of_it}")]));
+}
+
 #[tokio::test]
 async fn what_is_made_anew_is_purged_at_the_end() {
     let (s3, cloudfront) = (Faulty::start(|_, _| None).await, cloudfront().await);
@@ -267,6 +290,23 @@ async fn what_is_made_anew_is_purged_at_the_end() {
             .hint
             .is_some_and(|hint| hint.contains("cloudfront:CreateInvalidation"))
     );
+}
+
+#[tokio::test]
+async fn variants_that_are_configured_no_more_are_purged_when_they_are_removed() {
+    let (s3, cloudfront) = (Faulty::start(|_, _| None).await, cloudfront().await);
+    let image = upload(&open(&s3, &cloudfront, &[])).await;
+    let renamed = r#"{"small": {"max_width": 8}}"#;
+    let store = open(&s3, &cloudfront, &[("LABLINK_STORAGE_VARIANTS", renamed)]);
+    let prune = RegenerateOptions::default().with_prune(true);
+    let dry = prune.clone().with_dry_run(true);
+    let report = regenerate(&store, &dry).await.expect("done");
+    assert!(report.invalidate.is_empty(), "{report:?}");
+    let report = regenerate(&store, &prune).await.expect("done");
+    assert!(report.purged, "{report:?}");
+    let mut removed = paths_of(&image);
+    removed.retain(|path| path.contains("thumb"));
+    assert_eq!((removed.len(), orders(&cloudfront)), (1, vec![removed]));
 }
 
 /// A CDN has the refusal that it got while the image was gone, or the version that was there before.

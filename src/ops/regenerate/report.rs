@@ -90,8 +90,8 @@ pub struct RegenerateReport {
     pub failed: u64,
     /// The first thousand of them.
     pub failures: Vec<RegenerateFailure>,
-    /// Paths in a CDN, as CloudFront takes them, where another image lies now. All of the prefix where they are
-    /// more than a thousand.
+    /// Paths in a CDN, as CloudFront takes them, where another image lies now, or none any more. All of the prefix
+    /// where they are more than a thousand.
     pub invalidate: Vec<String>,
     /// True where CloudFront was told to forget them; otherwise that is left to do.
     pub purged: bool,
@@ -122,7 +122,8 @@ impl RegenerateReport {
         self.without_original += u64::from(one.without_original);
         self.bytes += one.bytes;
         self.pruned += one.pruned.len() as u64;
-        for key in &one.replaced {
+        let pruned: &[ObjectKey] = if self.dry_run { &[] } else { &one.pruned };
+        for key in one.replaced.iter().chain(pruned) {
             self.invalidate(path(key), whole);
         }
         let idle = one.made.is_empty() && one.pruned.is_empty() && one.present == 0;

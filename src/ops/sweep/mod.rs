@@ -8,6 +8,7 @@ mod used;
 pub use options::SweepOptions;
 pub use used::UsedUrls;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use futures_util::{StreamExt, future};
@@ -18,12 +19,16 @@ use crate::error::{Error, Result};
 use crate::format::ImageFormat;
 use crate::key::{ORIGINALS, ObjectKey};
 use crate::kind::ErrorKind;
-use crate::store::{ImageStore, SweptObject, Waiting, remove_each};
+use crate::store::{ImageStore, PurgeFailure, SweptObject, Waiting, remove_each};
+use crate::variant::variant_name;
 use survey::Survey;
 use used::fingerprint;
 
 /// Time after which the remains of a deleted image count as left behind.
 const GONE_FOR: Duration = Duration::from_secs(86_400);
+
+/// Most images whose remains are purged one by one; beyond that all of the prefix is.
+const MAX_PURGED: usize = 1000;
 
 /// Most failures that are listed one by one; the rest is counted.
 const DETAILS: usize = 1000;
@@ -85,6 +90,9 @@ pub struct Sweep {
     pub foreign_urls: u64,
     /// Doubts about the list of used URLs. With any of them nothing is removed, unless it is forced.
     pub doubts: Vec<String>,
+    /// The reason why CloudFront was not told to forget what was removed. Images are purged one by one, and a failure of
+    /// that is in the log.
+    pub purge_failure: Option<PurgeFailure>,
     /// The error that ended the sweep early. Objects removed before are counted.
     pub stopped: Option<String>,
     /// The remedy for that.
@@ -120,8 +128,8 @@ impl Sweep {
 /// Finds unused objects, and removes them if the options say so. `each` is called with every object
 /// as it goes.
 ///
-/// Variants and originals whose image has been gone for a day are found without a list, and so are images
-/// whose deletion was cut off: removing one finishes it, variants and all. Orphans are images
+/// Originals, and variants that are configured, whose image has been gone for a day are found without a list, and so
+/// are images whose deletion was cut off: removing one finishes it, variants and all. Orphans are images
 /// older than [`older_than`](SweepOptions::older_than), so that an upload whose row is just being written
 /// is not one. What is kept is decided generously: any end of a used URL's path that is a key counts,
 /// whatever the host. Of each image 8 bytes are kept in memory, and of each used URL a few times as much.
@@ -167,14 +175,25 @@ pub async fn sweep(
         options,
         survey,
     };
-    let mut files = 0;
+    let (mut files, mut remains) = (0, BTreeSet::new());
     let ended = sweeper
         .run(&mut files, |swept| {
+            if swept.kind == SweptAs::Remains && swept.removed && remains.len() <= MAX_PURGED {
+                remains.extend(paths_of(store, &swept.object.key));
+            }
             each(&swept);
             sweep.add(&swept);
         })
         .await;
     sweep.staging_files = files;
+    // Of what a deletion did not come to: the CDN may have it still, and the image with it.
+    if !remains.is_empty() && store.purges() {
+        let paths = match remains.len() {
+            0..=MAX_PURGED => remains.into_iter().collect(),
+            _ => vec![store.public_folder()],
+        };
+        sweep.purge_failure = store.purge_paths(paths).await;
+    }
     if let Err(error) = ended {
         sweep.hint = error.hint();
         sweep.stopped = Some(error.to_string());
@@ -267,7 +286,7 @@ impl Sweeper<'_> {
                 return self.survey.cut_off.contains(&image);
             }
             let long_ago = age >= self.options.older_than.max(GONE_FOR);
-            long_ago && self.survey.without_image.contains(&image)
+            long_ago && self.survey.without_image.contains(&image) && is_made_here(self.store, key)
         };
         let kind = if part.is_some_and(gone) {
             SweptAs::Remains
@@ -314,6 +333,15 @@ impl Sweeper<'_> {
     }
 }
 
+/// The path in a CDN of what lies beside an image, and of the image; `None` for what is never public.
+fn paths_of(store: &ImageStore, key: &ObjectKey) -> Option<String> {
+    let Some(Part::Variant(image)) = Part::of(key) else {
+        return None;
+    };
+    let image = ObjectKey::parse(image).ok()?;
+    Some(format!("{}*", store.public_path(&image)))
+}
+
 fn swept(kind: SweptAs, object: SweptObject, removed: Result<bool>) -> Swept {
     let (removed, failure) = match removed {
         Ok(removed) => (removed, None),
@@ -324,6 +352,19 @@ fn swept(kind: SweptAs, object: SweptObject, removed: Result<bool>) -> Swept {
         object,
         removed,
         failure,
+    }
+}
+
+/// Returns whether an object beside an image has a name that this store gives: an original's, or that of a variant
+/// that is configured. Other files that lie so were there before the store, and are somebody's.
+fn is_made_here(store: &ImageStore, key: &ObjectKey) -> bool {
+    match variant_name(key) {
+        Some(name) => {
+            let mut variants = store.config().variants().iter();
+            let format = key.extension().and_then(ImageFormat::from_extension);
+            format.is_some() && variants.any(|variant| variant.name() == name)
+        }
+        None => key.is_original(),
     }
 }
 

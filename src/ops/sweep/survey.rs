@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use futures_util::StreamExt;
 
 use super::used::fingerprint;
-use super::{GONE_FOR, SweepOptions, is_apart, originals_prefix, own_prefix};
+use super::{GONE_FOR, SweepOptions, is_apart, is_made_here, originals_prefix, own_prefix};
 use crate::error::Result;
 use crate::key::{PENDING, TOMBSTONE};
 use crate::ops::part::Part;
@@ -50,7 +50,10 @@ impl Survey {
                         {
                             survey.cut_off.insert(image);
                         }
-                    } else if age >= options.older_than.max(GONE_FOR) && !images.contains(&image) {
+                    } else if age >= options.older_than.max(GONE_FOR)
+                        && !images.contains(&image)
+                        && is_made_here(store, &info.key)
+                    {
                         survey.without_image.insert(image);
                     }
                 }
@@ -106,7 +109,7 @@ impl Survey {
     }
 }
 
-/// Returns the deletion times of the images whose marker is still there.
+/// Returns the times of the deletions that did not come to their end, by their markers.
 async fn deletions(
     store: &ImageStore,
     options: &SweepOptions,
@@ -122,6 +125,8 @@ async fn deletions(
             && image.tombstone(&prefix).as_ref() == Some(&info.key)
             && let Some(stem) = image.as_str().strip_suffix(TOMBSTONE)
             && age >= options.older_than
+            // The others came to their end: what is there has come back since.
+            && info.size > 0
         {
             let image = fingerprint(stem.trim_end_matches('.'));
             deletions.insert(image, info.last_modified);
