@@ -76,8 +76,16 @@ pub(super) fn make<'a>(
     }
     let finished = outputs.into_iter().map(|output| {
         let exif = job.exif(output.options);
-        let data = output.animator.finish(exif.as_deref())?;
+        let mut data = output.animator.finish(exif.as_deref())?;
         budget.check_time()?;
+        if source.format == ImageFormat::WebP
+            && output.plan.is_identity(width, height)
+            && job.is_keepable()
+            && let Some(kept) =
+                (source.file).strip_animation(exif.as_deref(), data.len(), budget)?
+        {
+            data = kept;
+        }
         let mut image = job.result(data, ImageFormat::WebP, &output.plan)?;
         image.source.frames_dropped = 0;
         Ok((output.index, image))

@@ -23,7 +23,7 @@ pub struct Limits {
     pub max_side: u32,
     /// Scans of a JPEG: a pixel limit does not stop a small file with thousands of them. Default 100.
     pub max_scans: u32,
-    /// Frames of an animation, although only one is decoded. Default 10,000.
+    /// Frames of an animation, even where only the first is decoded. Default 10,000.
     pub max_frames: u32,
     /// Bytes that decoding may hold at once. Default 512 MiB.
     pub max_decode_bytes: u64,

@@ -319,9 +319,9 @@ pub enum OutputFormat {
     Jpeg,
     /// WebP, lossy unless asked otherwise.
     WebP,
-    /// PNG; with a palette where at most 256 colours make that lossless.
+    /// PNG; with a palette where at most 256 colours are lossless, or of a drawing do not show.
     Png,
-    /// AVIF, with the cargo feature `avif`: a quarter fewer bytes than JPEG, for many times the CPU.
+    /// AVIF, with the cargo feature `avif`: a quarter to a third fewer bytes than JPEG, for many times the CPU.
     Avif,
     /// JPEG where every pixel is opaque, else WebP.
     Auto,

@@ -265,7 +265,7 @@ impl<'a> Job<'a> {
     }
 
     /// Whether the source shows the same without its metadata.
-    fn is_keepable(&self) -> bool {
+    pub(super) fn is_keepable(&self) -> bool {
         self.keepable && self.converter.is_none() && self.upright.is_identity()
     }
 

@@ -1,7 +1,11 @@
-//! One folder a format, each with all that is known of it: what its files consist of, how they are decoded,
-//! written, and freed of what is not the picture.
+//! One folder or file a format, each with all that is known of it: what its files consist of, how they are
+//! decoded, written, and freed of what is not the picture. `heif` has what AVIF and HEIC share.
 //!
-//! A new format is a folder, its line below and in [`codec`], and its line in `format.rs`.
+//! A new format that is read is a folder, its line below and in [`codec`], and its line in `format.rs`: uploads,
+//! routes and command line take it from there. Its files go to `tests/fixtures/formats`, its row to
+//! `docs/formats.md`; if it is optional, its feature to Cargo.toml here, in `python/` and in `fuzz/`, and to the sets of
+//! `tests/stages.sh`. One that is written as well is a value of `OutputFormat`, which the compiler then asks for in
+//! every match, and of Python's `_Format`.
 
 #[cfg(feature = "avif-decode")]
 mod avif;
@@ -131,6 +135,18 @@ pub(super) trait File {
     /// `None` where that takes decoding, or where other programs may show another picture.
     fn strip(&self, _exif: Option<&[u8]>) -> Option<Vec<u8>> {
         None
+    }
+
+    /// As [`File::strip`], an animated file of at most so many bytes; `None` where a frame carries more than its
+    /// picture, too.
+    #[cfg(feature = "webp")]
+    fn strip_animation(
+        &self,
+        _exif: Option<&[u8]>,
+        _at_most: usize,
+        _budget: &Budget<'_>,
+    ) -> Result<Option<Vec<u8>>, OptimizeError> {
+        Ok(None)
     }
 
     /// Looks for bytes in what [`File::strip`] leaves that the picture does not need and decoding did not

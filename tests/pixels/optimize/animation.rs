@@ -2,7 +2,7 @@
 
 use lablink_storage::{Animation, OptimizeError, OptimizeOptions};
 
-use super::{lossless, paint, refused, run, seen, webp};
+use super::{contains, lossless, noise, paint, refused, run, seen, webp};
 
 const RED: [u8; 3] = [210, 30, 30];
 const BLUE: [u8; 3] = [30, 30, 210];
@@ -104,4 +104,58 @@ fn an_animation_is_refused_where_that_is_asked_for() {
     let still = webp(16, 8, false, &paint(16, 8, |_, _| RED), |_| ());
     let image = run(&still, &options);
     assert_eq!((image.source.frames, image.source.frames_dropped), (1, 0));
+}
+
+/// The frames of an animated WebP, each with where it stands and its time.
+fn frames(webp: &[u8]) -> Vec<&[u8]> {
+    let (mut at, mut frames) = (12, Vec::new());
+    while let Some(header) = webp.get(at..at + 8) {
+        let length = u32::from_le_bytes([header[4], header[5], header[6], header[7]]) as usize;
+        if header.starts_with(b"ANMF") {
+            frames.push(&webp[at + 8..at + 8 + length]);
+        }
+        at += 8 + length.next_multiple_of(2);
+    }
+    frames
+}
+
+#[test]
+fn an_animated_webp_that_would_grow_is_kept_without_its_metadata() {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, 64, 48);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_animated(3, 0).expect("frames");
+    let mut writer = encoder.write_header().expect("a header");
+    let mut pixels = noise(64, 48);
+    for _ in 0..3 {
+        pixels.rotate_left(64 * 3 * 5);
+        writer.write_image_data(&pixels).expect("a frame");
+    }
+    writer.finish().expect("the end");
+    let keep = OptimizeOptions::default().with_animation(Animation::Keep);
+    let poor = run(&bytes, &keep.clone().with_quality(10)).data;
+    assert_eq!(frames(&poor).len(), 3);
+
+    let with_more = chunk(b"RIFF", &[&poor[8..], &chunk(b"XMP ", b"SECRET")].concat());
+    let kept = run(&with_more, &keep);
+    assert_eq!(frames(&kept.data), frames(&poor), "bit by bit");
+    assert!(kept.data.len() <= poor.len(), "{} bytes", kept.data.len());
+    assert!(!contains(&kept.data, b"SECRET"));
+    assert_eq!((kept.source.frames, kept.source.frames_dropped), (3, 0));
+
+    // What hides behind the picture of a frame does not stay.
+    let last = frames(&poor)[2];
+    let [hidden, filler] = [&b"SECRET"[..], &[0x5a; 64]];
+    let picture = [&last[24..], hidden, filler].concat();
+    let longer = [&last[..16], &chunk(b"VP8 ", &picture)].concat();
+    let before = poor.len() - last.len() - 8;
+    let smuggler = [&poor[8..before], &chunk(b"ANMF", &longer)].concat();
+    let made = run(&chunk(b"RIFF", &smuggler), &keep);
+    assert_eq!(frames(&made.data).len(), 3);
+    assert!(!contains(&made.data, b"SECRET"));
+
+    // Nor is it kept where it does not fit.
+    let smaller = run(&poor, &keep.with_max_size(32, 32));
+    assert_eq!((smaller.width, smaller.height), (32, 24));
 }

@@ -5,10 +5,12 @@
 //! browsers show; [`Planes::damaged`] tells how much of the picture was lost.
 //!
 //! From the bytes to the planes: `index` finds the `segments` and what they say of the image; `header` reads
-//! scan headers and tables;
-//! `geometry` lays out blocks and coefficients; `source` hands out bits; `huffman` and `pairs` are
-//! the code tables; `sequential` and `progressive` decode scans; `idct` makes samples. `encode`(mod@encode) is
-//! the way back, `codec` what the optimizer sees of all this.
+//! scan headers and tables (`standard` has those that a file may leave out); `geometry` lays out blocks and
+//! coefficients. `source` hands out bits; `huffman` and `pairs` are the code tables, `symbols` and `points` what is made
+//! of a code. `sequential` and `progressive` decode scans, by `intervals` between restart markers; `entropy` decodes the
+//! blocks of one and knows where it went wrong. `strip` and `lanes` hold a row of blocks, `idct` makes samples of it.
+//! `types` and `error` are what callers see; `encode`(mod@encode) is the way back, `codec` what the optimizer sees
+//! of all this.
 
 #![forbid(unsafe_code)]
 

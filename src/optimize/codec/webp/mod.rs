@@ -27,6 +27,8 @@ use write::webp_file;
 
 /// In a VP8X chunk: the picture has transparency.
 const ALPHA_FLAG: u8 = 0x10;
+/// Bytes of an ANMF chunk before its picture: place, size, time, blending and disposal.
+const FRAME_HEADER: usize = 16;
 
 pub(super) const CODEC: Codec = Codec {
     open: |bytes, budget| WebPFile::open(bytes, budget),
@@ -85,6 +87,29 @@ impl File for WebPFile<'_> {
     fn strip(&self, exif: Option<&[u8]>) -> Option<Vec<u8>> {
         let is_still = self.offset.is_none() && self.picture.missing == 0;
         is_still.then(|| webp_file(&self.picture, exif))
+    }
+
+    #[cfg(feature = "webp")]
+    fn strip_animation(
+        &self,
+        exif: Option<&[u8]>,
+        at_most: usize,
+        budget: &Budget<'_>,
+    ) -> Result<Option<Vec<u8>>, OptimizeError> {
+        let mut frames = Vec::new();
+        for chunk in chunks(self.bytes, 12).filter(|chunk| &chunk.kind == b"ANMF") {
+            frames.push((chunk.data, frame(chunk.data)?.0));
+        }
+        let kept = write::animated_file(&self.facts, !self.hides_alpha, &frames, exif);
+        if kept.len() > at_most {
+            return Ok(None);
+        }
+        for (_, picture) in &frames {
+            if picture.missing > 0 || spare::has_tail(picture, budget)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(kept))
     }
 
     fn has_spare(&self, budget: &Budget<'_>) -> Result<bool, OptimizeError> {
@@ -229,7 +254,7 @@ fn frame(data: &[u8]) -> Result<(Picture<'_>, Option<(u32, u32)>), OptimizeError
     let corner = u24(data, 0).zip(u24(data, 3));
     let (x, y) = corner.ok_or_else(|| OptimizeError::invalid("a short WebP frame"))?;
     let mut picture = Picture::default();
-    for chunk in chunks(data, 16) {
+    for chunk in chunks(data, FRAME_HEADER) {
         picture.take(&chunk)?;
     }
     if picture.data.is_empty() {
