@@ -12,6 +12,7 @@ from werkzeug.http import http_date, parse_range_header
 from werkzeug.sansio.http import is_resource_modified
 
 from ._exceptions import AccessDeniedError, ForeignUrlError, InvalidKeyError, NotFoundError, NotSupportedError
+from ._lablink_storage import IMAGE_TYPES
 
 if TYPE_CHECKING:
     from werkzeug.sansio.request import Request
@@ -30,8 +31,6 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }
 """Headers that keep browsers from guessing the type of the bytes, or running them."""
-
-_RASTER = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def missing(error: StorageError, log: logging.Logger, request: str) -> Answer | 
 
 def image_answer(request: Request, info: ObjectInfo, overrides: GetOverrides | None) -> Answer:
     """Answers a GET or HEAD of an image: type, entity tag, conditions and ranges."""
-    if info.content_type not in _RASTER:
+    if info.content_type not in IMAGE_TYPES:
         return not_found()
     modified = info.last_modified.astimezone(UTC)
     headers = {

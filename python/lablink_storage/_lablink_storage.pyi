@@ -24,6 +24,7 @@ from ._types import (
 from ._typing import Duration, Gravity, ImageInput, LimitOptions, OptimizeOptions, VariantOptions
 
 __all__ = [
+    "IMAGE_TYPES",
     "ImageStore",
     "ObjectIterator",
     "__version__",
@@ -41,6 +42,7 @@ _Format: TypeAlias = Literal["jpeg", "webp", "png", "avif", "auto"]
 _Animation: TypeAlias = Literal["first_frame", "reject", "keep"]
 
 __version__: str
+IMAGE_TYPES: tuple[str, ...]
 
 def optimize(
     data: ImageInput,
@@ -276,6 +278,7 @@ class ImageStore:
         prefix: str | None = None,
         shard: str | tuple[int, int] | None = None,
         dry_run: bool = False,
+        force: bool = False,
     ) -> RegenerateReport: ...
     def _check(self) -> None: ...
     def _pages(self, prefix: str | None = None) -> Any: ...

@@ -27,6 +27,7 @@ mod store;
 #[pyo3::pymodule]
 mod _lablink_storage {
     use pyo3::prelude::*;
+    use pyo3::types::PyTuple;
 
     #[pymodule_export]
     use crate::asynchronous::start;
@@ -50,6 +51,8 @@ mod _lablink_storage {
         crate::error::init(py)?;
         crate::logging::init();
         lablink_storage::silence_caught_panics();
+        let types = lablink_storage::ImageFormat::ALL.map(|format| format.mime_type());
+        module.add("IMAGE_TYPES", PyTuple::new(py, types)?)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

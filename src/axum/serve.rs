@@ -13,10 +13,9 @@ use super::conditions::{Verdict, http_date, judge, opaque};
 use super::{ErrorResponse, Routes, Shared};
 use crate::backend::ObjectInfo;
 use crate::error::{Error, Result};
+use crate::format::ImageFormat;
 use crate::kind::ErrorKind;
 use crate::sign::ResponseHeaders;
-
-const RASTER: [&str; 4] = ["image/jpeg", "image/png", "image/webp", "image/gif"];
 
 /// Answers a GET or HEAD of a stored image.
 pub(super) async fn serve(State(routes): Shared, request: Request) -> Response {
@@ -61,7 +60,7 @@ async fn answer(
     };
     let info = store.head(&key).await?;
     let content_type = info.content_type.as_deref().unwrap_or_default();
-    if !RASTER.contains(&content_type) {
+    if ImageFormat::from_mime_type(content_type).is_none() {
         return Ok(not_found());
     }
     let verdict = judge(method, headers, &info);

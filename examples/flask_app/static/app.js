@@ -1,5 +1,5 @@
 import { placeholderUrl } from "./thumbhash.js";
-import { inWords, LoginEnded, objection, storageWords, tooLarge, Trouble, TYPES } from "./words.js";
+import { inWords, LoginEnded, objection, storageWords, tooLarge, Trouble } from "./words.js";
 
 const $ = (selector, root = document) => root.querySelector(selector);
 const TOKEN = "lablink-token";

@@ -1,7 +1,8 @@
 // What is wrong with a file or an answer, in words for the person in front of the page.
 
 const MAX_BYTES = Number(document.body.dataset.maxBytes);
-export const TYPES = ["image/jpeg", "image/png", "image/webp", "image/gif"];
+/** What the field takes is what the wheel reads. */
+const TYPES = document.querySelector("input[name=image]").accept.split(",");
 
 /** An error whose message is meant for that person. */
 export class Trouble extends Error {}

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
+
 import pytest
+from PIL import Image
 from routes.conftest import Serve
 from routes.service import Client
 
@@ -10,6 +14,9 @@ from lablink_storage import ImageStore
 
 from support import SECRET, photo
 
+VARIANTS = json.dumps(
+    {f"as-{format}": {"max_width": 100, "format": format} for format in ("jpeg", "png", "webp", "avif")}
+)
 PAST = "Wed, 21 Oct 2015 07:28:00 GMT"
 
 
@@ -37,6 +44,32 @@ def test_a_served_image(client: Client, url: str) -> None:
     for name in ("Content-Type", "Content-Length", "ETag", "Last-Modified", "Cache-Control"):
         assert head.headers[name] == headers[name]
     assert client.send("DELETE", url).status == 405
+
+
+@pytest.mark.parametrize("format", ["jpeg", "png", "webp", "avif"])
+def test_whatever_the_store_writes_is_served(serve: Serve, format: str) -> None:
+    """IANA's media types."""
+    stored = serve(LABLINK_STORAGE_VARIANTS=VARIANTS).upload(photo(800, 600))
+    variant = stored["variants"][f"as-{format}"]
+    answer = serve(LABLINK_STORAGE_VARIANTS=VARIANTS).get(variant["url"])
+    assert (answer.status, answer.headers["Content-Type"]) == (200, f"image/{format}")
+    with Image.open(io.BytesIO(answer.body)) as image:
+        assert image.format == format.upper() and image.size == (100, 75)
+
+
+@pytest.mark.parametrize(
+    "extension, content_type",
+    [("gif", "image/gif"), ("bmp", "image/bmp"), ("tif", "image/tiff"), ("heic", "image/heic")],
+)
+def test_images_that_were_there_before_the_store_are_served(
+    client: Client, url: str, extension: str, content_type: str
+) -> None:
+    (client.directory / f"components/before.{extension}").write_bytes(b"an image")
+    answer = client.get(f"/uploads/components/before.{extension}")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, content_type)
+    for other in ("svg", "html", "txt"):
+        (client.directory / f"components/before.{other}").write_bytes(b"<script>")
+        assert client.get(f"/uploads/components/before.{other}").status == 404
 
 
 def test_conditions(client: Client, url: str) -> None:
