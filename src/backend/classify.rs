@@ -155,11 +155,7 @@ impl Context<'_> {
                 }
                 // In files that a caller's own store keeps, folders and what would lie below a file.
                 Some(io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory)
-                    if self.backend.name() == "custom"
-                        && matches!(
-                            self.operation,
-                            Operation::Get | Operation::Head | Operation::Delete
-                        ) =>
+                    if self.backend.name() == "custom" && self.operation.is_of_an_object() =>
                 {
                     (ErrorKind::NotFound, "there is no such object")
                 }
@@ -288,10 +284,7 @@ fn kind_of(operation: Operation, answer: &Answer) -> ErrorKind {
 }
 
 fn kind_of_status(operation: Operation, answer: &Answer) -> ErrorKind {
-    let about_an_object = matches!(
-        operation,
-        Operation::Get | Operation::Head | Operation::Delete
-    );
+    let about_an_object = operation.is_of_an_object();
     match answer.status {
         300..=399 if answer.region.is_some() => ErrorKind::NoSuchBucket,
         300..=399 => ErrorKind::Configuration,

@@ -14,8 +14,10 @@ pub(crate) enum Operation {
     Open,
     Put,
     Get,
+    GetVersion,
     Head,
     Delete,
+    DeleteVersion,
     List,
     Health,
     Sign,
@@ -25,13 +27,19 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
+    /// Returns whether it concerns an object that is there already.
+    pub(crate) const fn is_of_an_object(self) -> bool {
+        use Operation::*;
+        matches!(self, Get | GetVersion | Head | Delete | DeleteVersion)
+    }
+
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
             Self::Put => "put",
-            Self::Get => "get",
+            Self::Get | Self::GetVersion => "get",
             Self::Head => "head",
-            Self::Delete => "delete",
+            Self::Delete | Self::DeleteVersion => "delete",
             Self::List => "list",
             Self::Health => "status",
             Self::Sign => "sign",

@@ -121,6 +121,11 @@ fn access(context: &Context<'_>, answer: &Answer) -> Option<String> {
     let allow = match context.operation {
         Operation::Put => format!("allow s3:PutObject on {}", object()),
         Operation::Delete => format!("allow s3:DeleteObject on {}", object()),
+        Operation::GetVersion => format!("allow s3:GetObjectVersion on {}", object()),
+        Operation::DeleteVersion => format!("allow s3:DeleteObjectVersion on {}", object()),
+        Operation::Versions => format!(
+            "allow s3:ListBucketVersions and s3:GetBucketVersioning on arn:{partition}:s3:::{bucket}"
+        ),
         Operation::Get | Operation::Head => format!(
             "allow s3:GetObject on {}, and s3:ListBucket on arn:{partition}:s3:::{bucket}: \
              without it S3 answers so for objects that are not there, too",
@@ -217,13 +222,46 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    fn hints(operation: Operation, accelerate: bool) -> [String; 2] {
+    fn backend(accelerate: bool) -> Backend {
         let config = Config::builder()
             .s3("lab")
             .with_region("eu-central-1")
             .with_accelerate(accelerate)
             .with_credentials("AKIAIOSFODNN7EXAMPLE", "secret", None::<&str>);
-        let backend = Backend::open(&config.build().expect("valid")).expect("opened");
+        Backend::open(&config.build().expect("valid")).expect("opened")
+    }
+
+    /// Actions of IAM, by the Service Authorization Reference for Amazon S3.
+    #[test]
+    fn a_refusal_names_the_right_that_is_missing() {
+        let backend = backend(false);
+        let refused = Answer {
+            status: 403,
+            code: Some("AccessDenied".to_owned()),
+            ..Answer::default()
+        };
+        for (operation, action) in [
+            (Operation::Put, "s3:PutObject "),
+            (Operation::Get, "s3:GetObject "),
+            (Operation::GetVersion, "s3:GetObjectVersion "),
+            (Operation::Delete, "s3:DeleteObject "),
+            (Operation::DeleteVersion, "s3:DeleteObjectVersion "),
+            (Operation::List, "s3:ListBucket "),
+            (Operation::Versions, "s3:ListBucketVersions "),
+            (Operation::Versions, "s3:GetBucketVersioning "),
+        ] {
+            let context = Context {
+                operation,
+                key: None,
+                backend: &backend,
+            };
+            let hint = of_answer(&context, ErrorKind::AccessDenied, &refused).expect("a hint");
+            assert!(hint.contains(action), "{operation:?}: {hint}");
+        }
+    }
+
+    fn hints(operation: Operation, accelerate: bool) -> [String; 2] {
+        let backend = backend(accelerate);
         let context = Context {
             operation,
             key: None,

@@ -77,7 +77,11 @@ impl Backend {
         call: Arc<Call>,
     ) -> Outcome<(ObjectInfo, Bytes)> {
         let max_bytes = call.most();
-        let context = self.context(Operation::Get, Some(key));
+        let operation = match version {
+            Some(_) => Operation::GetVersion,
+            None => Operation::Get,
+        };
+        let context = self.context(operation, Some(key));
         let start = range.as_ref().map(|range| range.start);
         let read = || async {
             let mut options = GetOptions::new();

@@ -115,7 +115,7 @@ impl Backend {
         #[cfg(feature = "s3")]
         if let Kind::S3(s3) = &self.inner.kind {
             let call = self.call();
-            let context = self.context(Operation::Delete, Some(key));
+            let context = self.context(Operation::DeleteVersion, Some(key));
             return self
                 .renewing(&call, context, || s3.delete_version(key, version))
                 .await;

@@ -53,7 +53,7 @@ pub(super) struct Setup {
     /// Keep old versions for 30 days
     #[arg(long)]
     pub(super) versioning: bool,
-    /// Days until a pending upload that was not promoted is removed
+    /// Days until a pending upload that was not promoted is removed, 8 at least on other servers than AWS
     #[arg(long, value_name = "DAYS", default_value_t = 1)]
     pub(super) pending_days: u32,
     /// Storage class that images move to
@@ -132,7 +132,7 @@ pub(super) struct Regenerate {
     /// Make main images anew, where an original was kept; keys and URLs stay
     #[arg(long)]
     pub(super) main: bool,
-    /// Remove variants whose name is configured no more
+    /// Remove variants whose name is configured no more, and those in a former format
     #[arg(long)]
     pub(super) prune: bool,
     /// Prune although no variant is configured at all

@@ -5,14 +5,15 @@ use http::Method;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::http::{Http, multipart};
+use super::http::{Answer, Http, multipart};
 use super::objects::PROBE;
 use super::{Examination, Trouble};
+use crate::config::{DirectUpload, S3Config};
 use crate::error::Error;
 use crate::format::ImageFormat;
 use crate::key::ObjectKey;
 use crate::ops::setup::{Setup, SetupOptions, check_origin};
-use crate::store::PresignPostOptions;
+use crate::store::{PresignPostOptions, PresignPutOptions};
 
 impl Examination<'_> {
     pub(super) async fn public(&mut self, http: &Http, pending: Option<&ObjectKey>) {
@@ -33,7 +34,10 @@ impl Examination<'_> {
             ),
         }
         self.cors(http).await;
-        self.presigned_post(http).await;
+        match self.store.direct_upload() {
+            DirectUpload::Post => self.presigned_post(http).await,
+            DirectUpload::Put => self.presigned_put(http).await,
+        }
     }
 
     /// Pending uploads may be anything: none may be served.
@@ -163,11 +167,16 @@ impl Examination<'_> {
             )
         })?;
         let url = self.store.urls().bucket_url();
-        for method in ["POST", "PUT", "GET"] {
+        let put = self.headers_of_put();
+        for (method, sent) in [
+            ("POST", "content-type"),
+            ("PUT", &put),
+            ("GET", "content-type"),
+        ] {
             let headers = [
                 ("origin", origin),
                 ("access-control-request-method", method),
-                ("access-control-request-headers", "content-type"),
+                ("access-control-request-headers", sent),
             ];
             let answer = http
                 .send(Method::OPTIONS, &url, &headers, Bytes::new())
@@ -186,7 +195,7 @@ impl Examination<'_> {
             {
                 return Err(Trouble::new(
                     format!(
-                        "a browser on {origin} may not {method}: the preflight answers {}",
+                        "a browser on {origin} may not {method} with the headers {sent}: the preflight answers {}",
                         answer.summary()
                     ),
                     self.cors_hint(),
@@ -194,6 +203,20 @@ impl Examination<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The headers of a browser's upload that a preflight asks for, sorted as browsers sort them.
+    fn headers_of_put(&self) -> String {
+        let config = self.store.config();
+        let mut names = vec!["content-type"];
+        if config.direct_upload() == DirectUpload::Put {
+            names.push("cache-control");
+            names.extend(config.create_only().then_some("if-none-match"));
+            let written = config.s3().map(S3Config::write_headers);
+            names.extend(written.into_iter().flatten().map(|(name, _)| name));
+        }
+        names.sort_unstable();
+        names.join(",")
     }
 
     /// A form, signed and sent as a browser sends it.
@@ -211,27 +234,69 @@ impl Examination<'_> {
         };
         let (content_type, body) = multipart(&post.fields, "image/png", PROBE);
         let mut headers = vec![("content-type", content_type.as_str())];
-        let origin = self.options.origins.first();
-        if let Some(origin) = origin {
-            headers.push(("origin", origin));
-        }
+        headers.extend(
+            self.options
+                .origins
+                .first()
+                .map(|origin| ("origin", origin.as_str())),
+        );
         let answer = http.send(Method::POST, &post.url, &headers, body).await;
-        // Even a form that was not answered may have arrived.
-        self.probes.push(post.key);
+        self.upload_is_taken("presigned_post", "form upload", post.key, answer);
+    }
+
+    /// A request, signed and sent as a browser sends it.
+    async fn presigned_put(&mut self, http: &Http) {
+        let options = PresignPutOptions::default().with_content_length(PROBE.len() as u64);
+        let signed = self
+            .within(self.store.presigned_put("probe.png", options))
+            .await;
+        let put = match signed {
+            Ok(put) => put,
+            Err(trouble) => {
+                self.findings.failure("presigned_put", trouble);
+                return;
+            }
+        };
+        // Browsers tell the length by themselves.
+        let signed = put.headers.iter();
+        let mut headers: Vec<_> = signed
+            .filter(|(name, _)| !name.eq_ignore_ascii_case("content-length"))
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        headers.extend(
+            self.options
+                .origins
+                .first()
+                .map(|origin| ("origin", origin.as_str())),
+        );
+        let body = Bytes::from_static(PROBE);
+        let answer = http.send(Method::PUT, &put.url, &headers, body).await;
+        self.upload_is_taken("presigned_put", "upload by PUT", put.key, answer);
+    }
+
+    fn upload_is_taken(
+        &mut self,
+        check: &'static str,
+        what: &str,
+        key: ObjectKey,
+        answer: Result<Answer, String>,
+    ) {
+        // Even an upload that was not answered may have arrived.
+        self.probes.push(key);
         match answer {
             Ok(answer) if (200..300).contains(&answer.status) => {
-                self.findings.ok("presigned_post", "a browser's form upload is taken");
+                self.findings.ok(check, format!("a browser's {what} is taken"));
             }
-            Ok(answer) => self.findings.failure("presigned_post", Trouble::new(
-                format!("a browser's form upload is answered with {}", answer.summary()),
+            Ok(answer) => self.findings.failure(check, Trouble::new(
+                format!("a browser's {what} is answered with {}", answer.summary()),
                 match answer.code() {
                     Some("AccessDenied") => "the signer needs s3:PutObject on the pending prefix; on other servers than AWS the secret may be wrong",
                     Some("SignatureDoesNotMatch") => "the secret access key is wrong",
                     Some("NotImplemented" | "MethodNotAllowed") => "this server takes no form uploads: have browsers upload by PUT, with LABLINK_STORAGE_DIRECT_UPLOAD=put",
-                    _ => "the server's code says which condition of the form it refuses",
+                    _ => "the server's code says which condition of the upload it refuses",
                 },
             )),
-            Err(problem) => self.findings.failure("presigned_post", Trouble::new(
+            Err(problem) => self.findings.failure(check, Trouble::new(
                 problem,
                 "the upload host does not answer browsers: check its name in DNS",
             )),

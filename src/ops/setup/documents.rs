@@ -133,7 +133,7 @@ fn cors(origins: &[String]) -> Value {
     json!({"CORSRules": [{
         "AllowedOrigins": origins,
         "AllowedMethods": ["GET", "HEAD", "PUT", "POST"],
-        "AllowedHeaders": ["content-type", "cache-control", "x-amz-*"],
+        "AllowedHeaders": ["content-type", "cache-control", "if-none-match", "x-amz-*"],
         "ExposeHeaders": ["ETag"],
         "MaxAgeSeconds": 3600,
     }]})

@@ -93,7 +93,7 @@ pub struct SetupOptions {
     pub accelerate: bool,
     /// True to keep old versions for 30 days.
     pub versioning: bool,
-    /// Days until a pending upload that was not promoted is removed. 1 by default.
+    /// Days until a pending upload that was not promoted is removed. 1 by default; on other servers than AWS 8 at least.
     pub pending_days: u32,
     /// The colder storage class that images move to.
     pub archive: Option<Archive>,
