@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lablink_storage::ops::{MigrateOptions, Place, migrate};
+use lablink_storage::object_store::{self, ObjectStoreExt};
+use lablink_storage::ops::{MigrateOptions, Place, handle_event, migrate};
 use lablink_storage::{
     Config, ErrorKind, ImageStore, ImageStoreBuilder, InspectError, Inspecting, Inspection,
     Inspector, OptimizeOptions, PresignPostOptions, PresignPutOptions, PromoteOptions,
@@ -124,6 +125,44 @@ async fn an_upload_is_seen_whole_small_and_upright() {
             .count();
     }
     assert!(off * 10 < all, "{off} of {all} differ");
+}
+
+/// What was rejected would be so the next time: the queue is told that it is done.
+#[tokio::test]
+async fn an_event_of_an_upload_that_is_rejected_does_not_come_again() {
+    let inspector = Noting::default();
+    let bucket = Arc::new(object_store::memory::InMemory::new());
+    let store = ImageStore::builder()
+        .object_store(bucket.clone())
+        .with_inspector(inspector.clone())
+        .build()
+        .expect("a store");
+    let key = "pending/components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg";
+    let uploaded = bucket.put(&key.into(), images::jpeg(64, 48).into()).await;
+    uploaded.expect("there");
+    let event = json!({"Records": [{
+        "eventSource": "aws:s3",
+        "eventName": "ObjectCreated:Post",
+        "s3": {"bucket": {"name": "lab"}, "object": {"key": key}},
+    }]});
+    for (told, is_done) in [
+        (Answer::Fail, false),
+        (Answer::Reject, true),
+        (Answer::Agree, true),
+    ] {
+        inspector.told(told);
+        let report = handle_event(&store, event.to_string().as_bytes()).await;
+        let report = report.expect("an event");
+        assert_eq!(report.is_done(), is_done, "{report:?}");
+        let words = format!("{report:?}");
+        let rejected = matches!(told, Answer::Reject);
+        assert_eq!(
+            words.contains("Refused") && words.contains("not a board"),
+            rejected,
+            "{words}"
+        );
+    }
+    assert_eq!(count(&store).await, 1);
 }
 
 /// Of each way in which a new image is written: what the inspector rejects, cannot tell, or does not answer in

@@ -34,7 +34,8 @@ pub enum EventOutcome {
         /// The reason.
         reason: String,
     },
-    /// The upload is not an acceptable image, and never will be: it stays pending until it expires.
+    /// The upload is not an acceptable image, or the store's inspector rejected it, and the next time would bring the
+    /// same: it stays pending until it expires.
     #[non_exhaustive]
     Refused {
         /// The pending key.
@@ -183,9 +184,10 @@ async fn promote(store: &ImageStore, key: ObjectKey) -> EventOutcome {
             key: Some(key.to_string()),
             reason: "it is not a key of an upload".to_owned(),
         },
-        ErrorKind::InvalidImage | ErrorKind::UnsupportedFormat | ErrorKind::LimitExceeded => {
-            EventOutcome::Refused { key, kind, reason }
-        }
+        ErrorKind::InvalidImage
+        | ErrorKind::UnsupportedFormat
+        | ErrorKind::LimitExceeded
+        | ErrorKind::Rejected => EventOutcome::Refused { key, kind, reason },
         _ => EventOutcome::Failed {
             key,
             kind,
