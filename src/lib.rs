@@ -20,10 +20,10 @@
 //! | `bmp`, `tiff` | no | BMP and TIFF in |
 //! | `image` | no | `optimize_image` and `ImageStore::upload_image`, for pictures in memory |
 //! | `heic` | no | HEIC in; HEVC is covered by patents, which is why no wheel has it |
-//! | `fetch` | by `s3` | `upload_from_url`, for stores without S3
+//! | `fetch` | by `s3` | `upload_from_url`; by itself for stores without S3 |
 //! | `store` | by `s3` or `local` | `ImageStore` with the memory backend and stores of the caller's own |
 //! | `axum` | no | the routes of an image store, for services on axum |
-//! | `ops` | no | setting a bucket up, doctor, migrating, sweeping, events |
+//! | `ops` | no | setting a bucket up, doctor, migrating, regenerating, sweeping, events |
 //! | `cli` | no | the command line, as a module and as the `lablink-storage` binary; turns `ops` and `webp` on |
 //!
 //! Without any of them the optimizer, URLs and signing stand alone, with no tokio.
@@ -75,7 +75,7 @@
 //! | `LABLINK_STORAGE_SECRET` | secret of local signed requests, 32 bytes at least | not supported |
 //! | `LABLINK_STORAGE_FSYNC` | local writes are flushed to the disk before they count as done | `false` |
 //! | `LABLINK_STORAGE_MEMORY` | `true`: the memory backend, for tests of whole applications; its images are served as local files are | `false` |
-//! | `LABLINK_STORAGE_REQUIRE_S3` | fail without `AWS_S3_BUCKET` | `false`: warn, and use local files |
+//! | `LABLINK_STORAGE_REQUIRE_S3` | fail without `AWS_S3_BUCKET` | `false`: use local files, and warn unless `LABLINK_STORAGE_DIR` is set |
 //! | `LABLINK_STORAGE_OPTIMIZE` | how uploads are optimized, a JSON object: `{"max_width": 1600}` | unset |
 //! | `LABLINK_STORAGE_VARIANTS` | versions that are written beside every image, a JSON object: `{"thumb": {"max_width": 320}}` | unset |
 //! | `LABLINK_STORAGE_LIMITS` | what a file may cost, a JSON object: `{"max_bytes": 10000000}` | unset |
@@ -142,8 +142,8 @@ pub use self::url::{
 pub use backend::{ObjectInfo, ObjectVersion, StorageError};
 pub use config::{
     BackendConfig, CloudFrontConfig, Config, ConfigBuilder, ConfigError, CredentialsChain,
-    CredentialsSource, DirectUpload, LocalConfig, Reach, RetryPreset, S3Config, Setting,
-    SettingKind, SettingValue, StaticCredentials,
+    CredentialsProvider, CredentialsSource, DirectUpload, LocalConfig, Providing, Reach,
+    RetryPreset, S3Config, Setting, SettingKind, SettingValue, SharedProvider, StaticCredentials,
 };
 pub use error::{Error, Result};
 #[cfg(feature = "fetch")]

@@ -1,9 +1,10 @@
 //! The settings as they were given, by the environment, by code or by both, before they are checked.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::credentials::CredentialsChain;
+use super::credentials::{CredentialsChain, CredentialsProvider, SharedProvider};
 use super::{DirectUpload, RetryPreset};
 use crate::optimize::{Limits, OptimizeOptions};
 use crate::secret::Secret;
@@ -73,6 +74,7 @@ pub struct ConfigBuilder {
     pub(super) secret_access_key: Option<Given<Secret>>,
     pub(super) session_token: Option<Given<Secret>>,
     pub(super) chain: Option<CredentialsChain>,
+    pub(super) provider: Option<SharedProvider>,
     pub(super) sse_kms_key_id: Option<Given<String>>,
     pub(super) storage_class: Option<Given<String>>,
     pub(super) overwrite: bool,
@@ -192,6 +194,15 @@ impl ConfigBuilder {
         self.access_key_id = given("access_key_id", access_key_id);
         self.secret_access_key = given("secret_access_key", secret_access_key);
         self.session_token = session_token.and_then(|token| given("session_token", token));
+        self
+    }
+
+    /// Asks the application's own source for the keys that sign, and no other.
+    pub fn with_credentials_provider(
+        mut self,
+        provider: impl CredentialsProvider + 'static,
+    ) -> Self {
+        self.provider = Some(SharedProvider(Arc::new(provider)));
         self
     }
 

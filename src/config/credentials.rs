@@ -1,8 +1,13 @@
 //! Sources of S3 credentials.
 
+use std::error::Error;
+use std::fmt;
 use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
 
 use crate::secret::Secret;
+use crate::sign::Credentials;
 
 /// The source of the credentials that sign requests to S3.
 #[derive(Debug, Clone)]
@@ -12,6 +17,51 @@ pub enum CredentialsSource {
     Static(StaticCredentials),
     /// The first that answers: the shared credentials file, web identity, container, EC2 role.
     Chain(Box<CredentialsChain>),
+    /// Whatever the application brings.
+    Provider(SharedProvider),
+}
+
+/// The answer to come of a [`CredentialsProvider`].
+pub type Providing<'a> =
+    Pin<Box<dyn Future<Output = Result<Credentials, Box<dyn Error + Send + Sync>>> + Send + 'a>>;
+
+/// Gives the credentials that sign requests to S3, from where this crate does not look by itself: a vault, a role
+/// that is assumed through another.
+///
+/// What it gives is kept until five minutes before its end, or until S3 takes it for ended. It has four seconds;
+/// one caller at a time asks it, and the others wait for that answer.
+///
+/// ```
+/// use lablink_storage::sign::Credentials;
+/// use lablink_storage::{CredentialsProvider, ImageStore, Providing};
+///
+/// struct Vault;
+///
+/// impl CredentialsProvider for Vault {
+///     fn provide(&self) -> Providing<'_> {
+///         Box::pin(async { Ok(Credentials::new("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI")) })
+///     }
+/// }
+///
+/// # #[cfg(feature = "s3")]
+/// let store = ImageStore::builder().s3("lab-images").with_credentials_provider(Vault).build()?;
+/// # Ok::<(), lablink_storage::Error>(())
+/// ```
+pub trait CredentialsProvider: Send + Sync {
+    /// Answers with credentials, or says why there are none; that is retried as what passes.
+    fn provide(&self) -> Providing<'_>;
+}
+
+/// A provider that the clones of a configuration share.
+#[derive(Clone)]
+pub struct SharedProvider(
+    #[cfg_attr(not(feature = "s3"), allow(dead_code))] pub(crate) Arc<dyn CredentialsProvider>,
+);
+
+impl fmt::Debug for SharedProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharedProvider(…)")
+    }
 }
 
 /// An access key, its secret, and the token of a session.

@@ -24,7 +24,10 @@ pub use builder::ConfigBuilder;
 pub use cloudfront::CloudFrontConfig;
 #[cfg(feature = "store")]
 pub(crate) use cloudfront::Distribution;
-pub use credentials::{CredentialsChain, CredentialsSource, StaticCredentials};
+pub use credentials::{
+    CredentialsChain, CredentialsProvider, CredentialsSource, Providing, SharedProvider,
+    StaticCredentials,
+};
 pub use error::ConfigError;
 pub(crate) use fetch_hosts::FetchHosts;
 pub use table::{Reach, Setting, SettingKind, SettingValue};

@@ -208,7 +208,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     row(&["LABLINK_STORAGE_MEMORY"], "`true`: the memory backend, for tests of whole applications; its images are served as local files are", Takes::Flag(|builder, given| if given.value { builder.kind = Some(given.map(|_| Kind::Memory)) }))
         .code("memory", "", &[]).or("`false`"),
     row(&["LABLINK_STORAGE_REQUIRE_S3"], "fail without `AWS_S3_BUCKET`", Takes::Flag(|builder, given| builder.require_s3 = given.value))
-        .code("with_require_s3", "", &[]).or("`false`: warn, and use local files"),
+        .code("with_require_s3", "", &[]).or("`false`: use local files, and warn unless `LABLINK_STORAGE_DIR` is set"),
     row(&["LABLINK_STORAGE_OPTIMIZE"], "how uploads are optimized, a JSON object: `{\"max_width\": 1600}`", Takes::Json(|builder, given| {
         let name = given.name;
                 let (optimize, limits) = options::optimize(given)?;

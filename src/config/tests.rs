@@ -199,7 +199,7 @@ fn options_come_from_json() {
         (
             "LABLINK_STORAGE_OPTIMIZE",
             r##"{"max_width": 1600, "format": "webp", "gravity": "northeast", "background": "#0080ff",
-                 "animation": "reject", "limits": {"max_bytes": 5, "max_duration": 2.5}}"##,
+                 "lossless": true, "animation": "reject", "limits": {"max_bytes": 5, "max_duration": 2.5}}"##,
         ),
         (
             "LABLINK_STORAGE_VARIANTS",

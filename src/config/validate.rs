@@ -210,6 +210,9 @@ fn credentials(builder: &ConfigBuilder) -> Result<CredentialsSource, ConfigError
             keyword
         }
     };
+    if let Some(provider) = &builder.provider {
+        return Ok(CredentialsSource::Provider(provider.clone()));
+    }
     let token = builder.session_token.as_ref();
     match (&builder.access_key_id, &builder.secret_access_key) {
         (Some(id), Some(secret)) => {

@@ -19,7 +19,9 @@ use super::work::WorkPool;
 use super::{ImageStore, Inner};
 use crate::backend::Backend;
 use crate::causes::one_line;
-use crate::config::{BackendConfig, Config, ConfigBuilder, DirectUpload, RetryPreset};
+use crate::config::{
+    BackendConfig, Config, ConfigBuilder, CredentialsProvider, DirectUpload, RetryPreset,
+};
 use crate::error::Result;
 #[cfg(feature = "fetch")]
 use crate::fetch::{Fetcher, Network};
@@ -70,11 +72,13 @@ impl ImageStoreBuilder {
         with_endpoint_url(endpoint: impl Into<String>);
         with_public_endpoint(endpoint: impl Into<String>);
         with_ca_bundle(path: impl AsRef<Path>);
+        with_require_s3(require_s3: bool);
         with_direct_upload(direct_upload: DirectUpload);
         with_addressing(addressing: Addressing);
         with_accelerate(accelerate: bool);
         with_dual_stack(dual_stack: bool);
         with_credentials(access_key_id: impl Into<String>, secret_access_key: impl Into<Secret>, session_token: Option<impl Into<Secret>>);
+        with_credentials_provider(provider: impl CredentialsProvider + 'static);
         with_sse_kms_key_id(key_id: impl Into<String>);
         with_storage_class(class: impl Into<String>);
         with_create_only(create_only: bool);

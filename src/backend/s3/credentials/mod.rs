@@ -18,7 +18,8 @@ use async_trait::async_trait;
 use object_store::CredentialProvider;
 use object_store::aws::AwsCredential;
 
-use crate::config::{CredentialsChain, CredentialsSource, S3Config};
+use crate::causes::words;
+use crate::config::{CredentialsChain, CredentialsSource, S3Config, SharedProvider};
 use crate::sign::{Credentials, SigV4, SignError};
 
 /// Longest search for credentials, over all sources: with it, and a request, a status page has its answer in
@@ -32,6 +33,7 @@ const RENEW_BEFORE: Duration = Duration::from_secs(5 * 60);
 const FAILURE_HOLDS: Duration = Duration::from_secs(3);
 
 const EC2_ROLE: &str = "EC2 role";
+const PROVIDER: &str = "the application's provider";
 
 /// A failed search for credentials: every source that was tried, with its outcome.
 #[derive(Debug, Clone)]
@@ -47,9 +49,14 @@ impl CredentialsFailure {
     }
 
     pub(in crate::backend) fn hint(&self) -> String {
-        "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or attach a role to this machine or \
-         container"
-            .to_owned()
+        let is_ours = self.tried.iter().all(|(source, _)| *source != PROVIDER);
+        let hint = if is_ours {
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or attach a role to this machine or \
+             container"
+        } else {
+            "see why the application's own provider of credentials failed"
+        };
+        hint.to_owned()
     }
 }
 
@@ -151,7 +158,7 @@ impl Provider {
                 keys.session_token = given.session_token.clone();
                 Some(Held::new("AWS_ACCESS_KEY_ID", keys, &region)?)
             }
-            CredentialsSource::Chain(_) => None,
+            CredentialsSource::Chain(_) | CredentialsSource::Provider(_) => None,
         };
         Ok(Self {
             source,
@@ -177,9 +184,9 @@ impl Provider {
     /// Drops credentials that the server took for ended before their time. Whether the next that are used
     /// may be others: those that were given stay as they are.
     pub(super) async fn renew(&self) -> bool {
-        let CredentialsSource::Chain(_) = self.source else {
+        if let CredentialsSource::Static(_) = self.source {
             return false;
-        };
+        }
         let mut cache = self.cache.lock().await;
         // Somebody else who was refused may have renewed them already.
         if cache
@@ -223,12 +230,8 @@ impl Provider {
     }
 
     async fn search(&self) -> Result<Held, CredentialsFailure> {
-        let CredentialsSource::Chain(chain) = &self.source else {
-            return Err(Trail::default().into_failure());
-        };
         let trail = Trail::default();
-        let search = tokio::time::timeout(DEADLINE, self.walk(chain, &trail)).await;
-        match search {
+        match tokio::time::timeout(DEADLINE, self.find(&trail)).await {
             Ok(Some(keys)) => Held::new(trail.current(), keys, &self.region).map_err(|error| {
                 trail.ended(error.to_string());
                 trail.into_failure()
@@ -241,6 +244,22 @@ impl Provider {
                 Err(trail.into_failure())
             }
         }
+    }
+
+    async fn find(&self, trail: &Trail) -> Option<Credentials> {
+        let provider = match &self.source {
+            CredentialsSource::Chain(chain) => return self.walk(chain, trail).await,
+            CredentialsSource::Provider(SharedProvider(provider)) => provider,
+            CredentialsSource::Static(_) => return None,
+        };
+        trail.begin(PROVIDER);
+        let found = provider.provide().await.map(Some);
+        let found = found.map_err(|error| Trouble {
+            problem: words(&*error),
+            passing: true,
+            unnamed: false,
+        });
+        trail.outcome(found).flatten()
     }
 
     /// Asks one source after the other. One that is set up and fails ends the search: falling through
