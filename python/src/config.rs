@@ -83,7 +83,13 @@ fn read(setting: &Setting, value: &Bound<'_, PyAny>) -> PyResult<SettingValue> {
 
 fn texts(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     if value.is_instance_of::<PyString>() {
-        return Ok(vec![text(name, value)?]);
+        // As in the environment.
+        let text = text(name, value)?;
+        let parts = text.split(',').map(str::trim);
+        return Ok(parts
+            .filter(|part| !part.is_empty())
+            .map(str::to_owned)
+            .collect());
     }
     plain(name, "a list of str", value)
 }

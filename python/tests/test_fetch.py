@@ -67,6 +67,15 @@ def test_a_name_without_an_address_is_the_other_side_s_fault() -> None:
     assert "hidden" not in f"{caught.value} {caught.value.__cause__}"
 
 
+def test_a_str_has_commas_as_the_environment_has() -> None:
+    store = ImageStore.memory(fetch_hosts="one.invalid, two.invalid")
+    for host in ("one.invalid", "two.invalid"):
+        with pytest.raises(UnavailableError):
+            store.upload_from_url(f"http://{host}/a.jpg")
+    with pytest.raises(PolicyViolationError):
+        store.upload_from_url("http://three.invalid/a.jpg")
+
+
 def test_a_wrong_list_is_named() -> None:
     with pytest.raises(ConfigurationError, match="fetch_hosts has"):
         ImageStore.memory(fetch_hosts=["https://photos.example.org"])
