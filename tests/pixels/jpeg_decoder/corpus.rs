@@ -35,7 +35,9 @@ fn zune(data: &[u8], color: Color) -> Option<(Vec<u8>, usize)> {
     let (space, count) = match color {
         Color::Gray => (ColorSpace::Luma, 1),
         Color::YCbCr => (ColorSpace::YCbCr, 3),
-        _ => (ColorSpace::RGB, 3),
+        Color::Rgb => (ColorSpace::RGB, 3),
+        // It makes other colours of inks; `turbo` compares them.
+        _ => return None,
     };
     let options = DecoderOptions::default()
         .set_strict_mode(false)
@@ -155,7 +157,11 @@ fn every_scale_is_ideal() {
     for path in real_files(&corpus) {
         let data = read(&path);
         // The reference takes its time: large files come in the long run only.
-        if !full && data.len() > 3_000_000 || full_size(&data).is_err() {
+        if !full && data.len() > 3_000_000 {
+            continue;
+        }
+        // The reference knows no damage; `turbo` compares that.
+        if full_size(&data).map_or(true, |planes| planes.damaged > 0.0) {
             continue;
         }
         let ideal = reference::decode(&data);
