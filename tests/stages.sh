@@ -269,7 +269,9 @@ before_fuzz() { cargo_tool cargo-fuzz 0.13.2; }
 
 # What the README says of speed. It wants the machine for itself, hence not in every run.
 ABOUT[speed]="no slower and no larger than promised, beside the peers (--full)"
-PACKAGES[speed]="nodejs npm python3-venv python3-dev gcc libjpeg62-turbo-dev zlib1g-dev liblcms2-dev libwebp-dev"
+# Node.js may be there from elsewhere, beside which Debian's npm cannot be installed.
+command -v npm >/dev/null || PACKAGES[speed]="nodejs npm "
+PACKAGES[speed]+="python3-venv python3-dev gcc libjpeg62-turbo-dev zlib1g-dev liblcms2-dev libwebp-dev"
 NEED_CEPH+=" speed"
 AFTER[speed]="packages ceph build format lint docs features test licences pypi python signing corpus fuzz actix"
 STAGES+=(speed)
