@@ -13,6 +13,7 @@ mod examples;
 mod many;
 mod migrate;
 mod migrate_answers;
+mod migrate_in_place;
 mod promote;
 mod regenerate;
 mod setup;

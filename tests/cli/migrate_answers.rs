@@ -1,8 +1,6 @@
 //! What `migrate` believes, names and leaves out: answers that lie, files that are not images, places where
 //! nothing is public, names in every spelling.
 
-use std::path::Path;
-
 use serde_json::Value;
 
 use crate::common::faulty::{Fault, Faulty};
@@ -408,80 +406,4 @@ print(json.dumps([row[0] for row in db.execute("SELECT image_url FROM components
     for ((old, name), new) in rows.iter().zip(new) {
         assert_eq!(new, format!("/uploads/{}", encoded(name)), "{old}");
     }
-}
-
-/// Raw images in the store's own prefix get optimized ones beside them; a second run makes no more.
-fn in_place(shell: &Shell, place: &str) {
-    let args = [
-        "migrate",
-        place,
-        place,
-        "--optimize",
-        "--url-map",
-        "map.csv",
-        "--json",
-    ];
-    let first = shell.run(&args).ok().json();
-    assert_eq!(
-        (first["copied"].as_u64(), first["failed"].as_u64()),
-        (Some(2), Some(0)),
-        "{first:#}"
-    );
-    let rows = || -> std::collections::BTreeSet<String> {
-        let map = std::fs::read_to_string(shell.path("map.csv")).expect("a map");
-        map.lines().skip(1).map(str::to_owned).collect()
-    };
-    let map = rows();
-    let again = shell.run(&args).ok().json();
-    assert_eq!(
-        (again["copied"].as_u64(), again["present"].as_u64()),
-        (Some(0), Some(2)),
-        "{again:#}"
-    );
-    assert_eq!(rows(), map, "the same map");
-    let objects = shell.run(&["ls", "--json"]).ok().json()["objects"].clone();
-    assert_eq!(objects.as_array().map(Vec::len), Some(4), "{objects:#}");
-    for url in map.iter().filter_map(|row| row.rsplit(',').next()) {
-        shell.run(&["get", url, "-o", "got.jpg"]).ok();
-        let bytes = std::fs::read(shell.path("got.jpg")).expect("there");
-        assert!(
-            bytes.starts_with(&[0xff, 0xd8, 0xff]) && bytes.len() < 200_000,
-            "{url}"
-        );
-    }
-}
-
-fn raw(shell: &Shell, folder: &str) {
-    let photo = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/photo.jpg"));
-    shell.write(
-        &format!("{folder}/camera.jpg"),
-        &photo.expect("the example photo"),
-    );
-    shell.write(&format!("{folder}/drawing.png"), &images::png_rgb(300, 200));
-}
-
-#[test]
-fn a_directory_is_optimized_in_place() {
-    let shell = Shell::new();
-    raw(&shell, "uploads/components");
-    in_place(&shell, "uploads/components");
-    assert_eq!(
-        shell
-            .run(&["migrate", "uploads/components", "uploads/components"])
-            .code,
-        1
-    );
-}
-
-#[tokio::test]
-async fn a_bucket_is_optimized_in_place() {
-    let Some(server) = Server::from_env() else {
-        return;
-    };
-    let bucket = server.bucket().await;
-    let shell = Shell::s3(&server, &bucket.name, &server.keys);
-    raw(&shell, "raw");
-    let place = format!("s3://{}/components", bucket.name);
-    shell.run(&["migrate", "raw", &place]).ok();
-    in_place(&shell, &place);
 }
