@@ -58,6 +58,36 @@ def _quality(measured):
     ]
 
 
+def _as_good(measured, less):
+    what = "SSIMULACRA2 mean not below sharp's" + (f" by more than {less}" if less else "")
+    if "sharp" not in measured:
+        return _missing(what)
+    ours, theirs = measured[OURS]["files"], measured["sharp"]["files"]
+    both = [path for path in ours if "score" in ours[path] and "score" in theirs[path]]
+    if not both:
+        return _missing(what)
+    apart = sum(ours[path]["score"] - theirs[path]["score"] for path in both) / len(both)
+    return point(what, f"{apart:+.2f} over {len(both)} files", apart >= -less)
+
+
+def _small(measured, most):
+    whats = [f"bytes of {which} at most {most} of sharp's" for which in ("all files", "each file")]
+    ours, theirs = (measured.get(name, {"files": {}})["files"] for name in (OURS, "sharp"))
+    sizes = {
+        path: (ours[path]["rounds"][0]["bytes"], theirs[path]["rounds"][0]["bytes"])
+        for path in ours
+        if ours[path].get("rounds") and theirs.get(path, {}).get("rounds")
+    }
+    if not sizes:
+        return [_missing(what) for what in whats]
+    total = sum(mine for mine, _ in sizes.values()) / sum(other for _, other in sizes.values())
+    largest, path = max((mine / other, path) for path, (mine, other) in sizes.items())
+    return [
+        point(whats[0], f"{total:.3f} over {len(sizes)} files", total <= most),
+        point(whats[1], f"{largest:.3f} ({path.rsplit('/', 1)[-1]})", largest <= most),
+    ]
+
+
 def _memory(peaks, largest_pixels):
     what = "peak memory of a 48 MP baseline JPEG at most 40 MB"
     kib = peaks.get(OURS)
@@ -92,6 +122,12 @@ def points(job, reach, measured, peaks, largest_pixels, throughput, refusals):
     peers = [name for name in measured if name != OURS]
     if job in ("png-in", "webp-in"):
         return [_cpu(measured, peers, 0.8, "CPU at most 0.8 of the best peer")]
+    if job == "avif-in":
+        return [_cpu(measured, ("sharp",), 1.5, "CPU of decoding at most 1.5 of sharp's")]
+    if job == "avif":
+        return [_cpu(measured, ("sharp",), 1.0, "CPU below sharp's at effort 4"), _as_good(measured, 0.5)]
+    if job == "drawings":
+        return [*_small(measured, 1.1), _as_good(measured, 0.0)]
     found = []
     if job == "jpeg" and reach:
         most = "CPU at most 0.70 of the faster of sharp and pyvips (goal 0.50)"

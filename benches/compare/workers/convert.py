@@ -1,4 +1,4 @@
-"""Makes inputs for `--job png-in` and `--job webp-in`: `convert.py FORMAT` with `source<TAB>target` lines."""
+"""Makes inputs for `--job png-in` and the like: `convert.py FORMAT` with `source<TAB>target` lines."""
 
 import sys
 from pathlib import Path
@@ -17,6 +17,9 @@ for line in sys.stdin:
         part = target.with_suffix(".part")
         if sys.argv[1] == "png":
             image.save(part, "PNG")
+        elif sys.argv[1] == "avif":
+            image.thumbnail((1200, 1200), Image.Resampling.LANCZOS)
+            image.save(part, "AVIF", quality=75, speed=8)
         else:
             image.save(part, "WEBP", quality=90, method=4)
         part.rename(target)

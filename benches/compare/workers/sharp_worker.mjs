@@ -24,6 +24,10 @@ async function job(data, settings) {
     });
   if (settings.format === "jpeg") {
     image = image.flatten({ background: "#ffffff" }).jpeg({ quality: settings.quality, optimizeCoding: true });
+  } else if (settings.format === "avif") {
+    image = image.avif({ quality: settings.sharp, effort: 4 });
+  } else if (settings.format === "png") {
+    image = image.png({ palette: true, quality: settings.sharp });
   } else {
     image = image.webp({ quality: settings.quality, effort: 4 });
   }

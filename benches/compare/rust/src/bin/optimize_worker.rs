@@ -56,6 +56,7 @@ fn options(job: &Value) -> Result<OptimizeOptions, Failure> {
         Some("jpeg") => OutputFormat::Jpeg,
         Some("png") => OutputFormat::Png,
         Some("webp") => OutputFormat::WebP,
+        Some("avif") => OutputFormat::Avif,
         other => return Err(format!("no such format: {other:?}").into()),
     };
     let mut limits = Limits::default();
