@@ -31,7 +31,7 @@ pub enum ErrorKind {
     LimitExceeded,
     /// An image in a format that is not accepted.
     UnsupportedFormat,
-    /// A direct upload that its policy does not allow.
+    /// A direct upload that its policy does not allow, or a URL that may not be fetched.
     PolicyViolation,
     /// An image that an inspector rejected.
     Rejected,

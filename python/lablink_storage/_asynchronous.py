@@ -364,6 +364,10 @@ class AsyncImageStore:
         """As ``ImageStore.verify_post``. Nothing is asked."""
         return self._store.verify_post(fields)
 
+    def verify_get(self, key: str, query: str) -> GetOverrides | None:
+        """As ``ImageStore.verify_get``. Nothing is asked."""
+        return self._store.verify_get(key, query)
+
     def _turn(self) -> asyncio.Semaphore:
         loop = asyncio.get_running_loop()
         return self._turns.setdefault(loop, asyncio.Semaphore(_AT_ONCE))

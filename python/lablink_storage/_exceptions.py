@@ -102,7 +102,8 @@ class UnsupportedFormatError(InvalidImageError):
 
 
 class PolicyViolationError(StorageError):
-    """A direct upload that its policy does not allow; the message says which condition failed."""
+    """A direct upload that its policy does not allow (the message says which condition failed), or a URL that may not
+    be fetched."""
 
     code = "policy_violation"
     http_status = 403

@@ -149,7 +149,7 @@ class OptimizedImage:
     height: int
     """Height in pixels."""
     format: str
-    """``"jpeg"``, ``"png"``, ``"webp"``, ``"avif"`` or ``"gif"``."""
+    """``"jpeg"``, ``"png"``, ``"webp"`` or ``"avif"``."""
     placeholder: str
     """A ThumbHash in base64."""
     dhash: str = ""
@@ -337,7 +337,7 @@ class SweepReport:
     found: list[SweptObject]
     """Pending uploads old enough to go."""
     removed: int
-    """How many of them were removed; none in a dry run."""
+    """How many of them were removed, and how many markers of deletions; none in a dry run."""
     staging_files: int
     """Unfinished writes of the local backend that are old enough to go."""
     failures: list[tuple[str, str]]

@@ -74,7 +74,7 @@ class LimitOptions(TypedDict, total=False):
     max_scans: int
     """Scans of a JPEG [100]."""
     max_frames: int
-    """Frames of an animation, although only one is decoded [10,000]."""
+    """Frames of an animation, even where only the first is decoded [10,000]."""
     max_decode_bytes: int
     """Bytes that decoding may hold at once [512 MiB]."""
     max_duration: Duration

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Tasks", "register"]
 
 _RETRIES = 8
-"""How often a task is tried again. With the pauses between, that is about ten minutes."""
+"""How often a task is tried again. With the pauses between, that is four minutes at most."""
 
 _LONGEST_PAUSE = 180
 """Seconds between two tries."""

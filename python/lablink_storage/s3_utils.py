@@ -238,7 +238,7 @@ def delete_image_from_s3(image_url: str | None) -> bool:
 
 @_caught(None, "signing an upload of {filename!r} failed")
 def get_s3_upload_url(filename: str, content_type: str = "image/jpeg") -> UploadForm | None:
-    """A form for one direct upload of at most 10 MiB, valid for an hour.
+    """A form for one direct upload of at most ``LABLINK_STORAGE_MAX_UPLOAD_BYTES`` (10 MiB), valid for an hour.
 
     The upload goes to its **final** key, because the guide's front end keeps ``file_url`` at once: type and
     size are enforced by S3, but nobody looks at the bytes, and the form can be used again until it expires.

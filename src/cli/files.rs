@@ -75,11 +75,9 @@ pub(super) async fn get(context: &Context, arguments: Get) -> Result<Outcome> {
     let key = store.resolve(&arguments.key)?;
     if arguments.output.is_none() {
         if output.json {
-            return Err(Failure::new(
-                ErrorKind::InvalidArgument,
-                "with --json the image needs a file",
-            )
-            .with_hint("add -o FILE"));
+            return Err(
+                Failure::usage("with --json the image needs a file").with_hint("add -o FILE")
+            );
         }
         if io::stdout().is_terminal() {
             return Err(Failure::new(

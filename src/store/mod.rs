@@ -70,8 +70,8 @@ use work::WorkPool;
 
 /// A store of an application's images.
 ///
-/// It is cheap to clone and safe to share between tasks. Every operation has a deadline, and none
-/// leaves an object half stored.
+/// It is cheap to clone and safe to share between tasks. Every operation is bounded in time, and none leaves an
+/// object half stored.
 ///
 /// # Examples
 ///

@@ -14,7 +14,7 @@ use crate::optimize::OptimizeOptions;
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct UploadOptions {
-    /// The file's name on the user's machine. It appears in errors and spans; key, extension and
+    /// The file's name on the user's machine. It appears in spans, and the inspector sees it; key, extension and
     /// content type always come from the bytes.
     pub filename: Option<String>,
     /// Options for this one image, instead of the store's own.

@@ -120,11 +120,12 @@ impl ImageStore {
     ///     variants: names of the variants to make, lazy ones too. Default all that are not lazy.
     ///     all: make variants anew that are there.
     ///     main: make main images anew too, where an original was kept; keys and URLs stay.
-    ///     prune: remove variants whose name is no longer configured.
+    ///     prune: remove variants whose name is no longer configured, and those in a former format.
     ///     keys: only these images, by key or URL.
     ///     prefix: only images under this prefix.
     ///     shard: only the images of this shard, "2/3" or (2, 3) for the second of three machines.
     ///     dry_run: only report what would be done.
+    ///     force: prune although no variant is configured at all.
     ///
     /// Returns:
     ///     RegenerateReport.
@@ -142,7 +143,7 @@ impl ImageStore {
     ///     (1, 1, 0)
     ///     >>> store.exists(store.variant_url(image.key, "thumb"))
     ///     True
-    #[pyo3(signature = (*, variants=None, all=false, main=false, prune=false, keys=None, prefix=None, shard=None, dry_run=false))]
+    #[pyo3(signature = (*, variants=None, all=false, main=false, prune=false, keys=None, prefix=None, shard=None, dry_run=false, force=false))]
     // A keyword each.
     #[allow(clippy::too_many_arguments)]
     fn regenerate<'py>(
@@ -156,13 +157,15 @@ impl ImageStore {
         prefix: Option<&Bound<'py, PyAny>>,
         shard: Option<&Bound<'py, PyAny>>,
         dry_run: bool,
+        force: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
             let mut options = RegenerateOptions::default()
                 .with_all(all)
                 .with_main(main)
                 .with_prune(prune)
-                .with_dry_run(dry_run);
+                .with_dry_run(dry_run)
+                .with_force(force);
             if let Some(names) = variants {
                 options = options.with_variants(texts("variants", names)?);
             }

@@ -86,7 +86,8 @@ impl ImageStore {
     /// Args:
     ///     env: variables to look at instead of os.environ.
     ///     optimize, variants, limits, prefix, cache_control, keep_original, create_only, retry, deadline,
-    ///         max_decodes, decode_wait, max_upload_bytes, former_urls: as s3. Where, and with which secrets, only the variables say.
+    ///         max_decodes, decode_wait, max_upload_bytes, former_urls, fetch_hosts,
+    ///         inspector: as s3. Where, and with which secrets, only the variables say.
     ///
     /// Raises:
     ///     ConfigurationError: names the variable or the keyword, and the remedy.
@@ -159,6 +160,8 @@ impl ImageStore {
     ///     decode_wait: how long a caller waits for its turn, seconds or a timedelta. Default 10.
     ///     max_upload_bytes: largest direct upload. Default 10 MiB.
     ///     former_urls: base URLs that the store once had; their URLs are its own still.
+    ///     fetch_hosts: hosts that upload_from_url may ask, "photos.example.org", "*.example.org" or "*".
+    ///     inspector: a callable that looks at each image before it is published, or its "module:name".
     ///
     /// Raises:
     ///     ConfigurationError: names the keyword and the remedy.
@@ -211,7 +214,8 @@ impl ImageStore {
     ///     secret: 32 bytes at least; with it, presigned requests work without S3.
     ///     fsync: flush every file to the disk before it counts as stored.
     ///     optimize, variants, limits, prefix, cache_control, keep_original, create_only, retry, deadline,
-    ///         max_decodes, decode_wait, max_upload_bytes, former_urls: as s3.
+    ///         max_decodes, decode_wait, max_upload_bytes, former_urls, fetch_hosts,
+    ///         inspector: as s3.
     ///
     /// Raises:
     ///     ConfigurationError: names the keyword and the remedy.
@@ -259,7 +263,8 @@ impl ImageStore {
     ///     base_url: where the application serves it, for tests of whole applications.
     ///     secret: 32 bytes at least; with it, presigned requests work.
     ///     optimize, variants, limits, prefix, cache_control, keep_original, create_only, retry, deadline,
-    ///         max_decodes, decode_wait, max_upload_bytes, former_urls: as s3.
+    ///         max_decodes, decode_wait, max_upload_bytes, former_urls, fetch_hosts,
+    ///         inspector: as s3.
     ///
     /// Raises:
     ///     ConfigurationError: names the keyword and the remedy.

@@ -120,6 +120,7 @@ impl ImageStore {
     ///
     /// Args:
     ///     key: the pending key that presigned_post or presigned_put named.
+    ///     context: a word on this image for the store's inspector, of what JSON has.
     ///
     /// Returns:
     ///     StoredImage, as upload.
@@ -128,6 +129,7 @@ impl ImageStore {
     ///     InvalidKeyError: not a pending key of this store.
     ///     NotFoundError: nothing was uploaded, or it was promoted before.
     ///     InvalidImageError: the upload is not an acceptable image; it is left for the sweep.
+    ///     RejectedError: the store's inspector rejected it; it is left for the sweep.
     ///
     /// Example:
     ///     >>> from lablink_storage import ImageStore

@@ -26,8 +26,8 @@ impl ImageStore {
     /// Args:
     ///     file: bytes, bytearray, memoryview, a path object, or a binary file object (a werkzeug
     ///         FileStorage too), which is read from where it stands, put back there and left open.
-    ///     filename: the name at the user's, for logs and errors; key and type come from the bytes.
-    ///     optimize: how to optimize this one image instead of as the store does; see OptimizeOptions.
+    ///     filename: the name at the user's, for logs and the inspector; key and type come from the bytes.
+    ///     optimize: how to optimize this one image; what it does not name stays as the store has it. See OptimizeOptions.
     ///     context: a word on this image for the store's inspector, of what JSON has.
     ///
     /// Returns:
@@ -89,8 +89,8 @@ impl ImageStore {
     ///
     /// Args:
     ///     url: an http or https URL.
-    ///     filename: the name for logs and errors; by default the one that the URL ends with.
-    ///     optimize: how to optimize this one image instead of as the store does; see OptimizeOptions.
+    ///     filename: the name for logs and the inspector; by default the one that the URL ends with.
+    ///     optimize: how to optimize this one image; what it does not name stays as the store has it. See OptimizeOptions.
     ///     context: a word on this image for the store's inspector, of what JSON has.
     ///
     /// Returns:
