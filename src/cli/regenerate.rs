@@ -57,7 +57,7 @@ pub(super) async fn run(context: &Context, arguments: Regenerate) -> Result<Outc
         }
         error => error.into(),
     })?;
-    summary(context, &report)?;
+    summary(context, &report, arguments.all || arguments.main)?;
     output.document(&report)?;
     Ok(if interrupt.is_set() && report.stopped.is_some() {
         Outcome::Interrupted
@@ -95,7 +95,8 @@ fn keys(file: &Path) -> Result<Vec<String>> {
     Ok(keys)
 }
 
-fn summary(context: &Context, report: &RegenerateReport) -> io::Result<()> {
+/// Prints a report in words. With `anew`, what is there was to be made once more.
+fn summary(context: &Context, report: &RegenerateReport, anew: bool) -> io::Result<()> {
     let output = context.output;
     let verb = if report.dry_run { "to make" } else { "made" };
     let mut words = format!("{} images: {} variants {verb}", report.images, report.made);
@@ -123,10 +124,12 @@ fn summary(context: &Context, report: &RegenerateReport) -> io::Result<()> {
     if report.purged {
         let paths = report.invalidate.len();
         output.note(format_args!(
-            "CloudFront forgets what was replaced ({paths} paths)"
+            "CloudFront forgets what was replaced or removed ({paths} paths)"
         ));
     } else if !report.invalidate.is_empty() {
-        output.note("these were replaced and are cached for long; invalidate them in the CDN:");
+        output.note(
+            "these were replaced or removed, and are cached for long; invalidate them in the CDN:",
+        );
         for path in &report.invalidate {
             output.note(format_args!("  {path}"));
         }
@@ -135,7 +138,11 @@ fn summary(context: &Context, report: &RegenerateReport) -> io::Result<()> {
         let mut failure = Failure::new(ErrorKind::Internal, stopped.clone());
         failure.hint.clone_from(&report.hint);
         output.failure("stopped early", &failure);
-        output.note("run it again: it goes on where it stopped");
+        output.note(if anew {
+            "run it again: with --all or --main it starts over, and --shard takes fewer images"
+        } else {
+            "run it again: it goes on where it stopped"
+        });
     }
     Ok(())
 }

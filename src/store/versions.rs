@@ -10,7 +10,7 @@ use super::write::AT_ONCE;
 use super::{ImageStore, traced};
 use crate::backend::{Backend, ObjectInfo, ObjectVersion, Operation, PutOptions, StorageError};
 use crate::error::{Error, Result};
-use crate::key::ObjectKey;
+use crate::key::{ObjectKey, TOMBSTONE};
 use crate::kind::ErrorKind;
 use crate::variant::{variant_name, variants_of};
 
@@ -121,8 +121,8 @@ impl ImageStore {
         .await
     }
 
-    /// Removes an image for good: as [`delete`](Self::delete), and then every version of it, of its variants and
-    /// of its original. Nothing brings it back.
+    /// Removes an image for good: as [`delete`](Self::delete), and then every version of it, of its variants, of
+    /// its original and of the direct upload that it came from. Nothing brings it back.
     ///
     /// ```no_run
     /// # async fn example(store: lablink_storage::ImageStore, key: lablink_storage::ObjectKey) -> lablink_storage::Result<()> {
@@ -153,6 +153,7 @@ impl ImageStore {
             let purge = self.delete_purging(&key).await?;
             let mut all = self.parts(&backend, &key).await?;
             let own = versions_of(&backend, &key).await?;
+            all.extend(self.uploads(&backend, &key).await?);
             all.insert(key, own);
             let all = all.iter().flat_map(|(key, versions)| {
                 versions.iter().map(move |version| (key, &version.version))
@@ -190,6 +191,25 @@ impl ImageStore {
             parts.insert(original, versions);
         }
         Ok(parts)
+    }
+
+    /// The versions of what lay among the pending uploads under an image's id: the file as it came, with all that
+    /// promoting took out of it. The tombstone that is there stays, as after a deletion.
+    async fn uploads(&self, backend: &Backend, key: &ObjectKey) -> Result<Versions> {
+        let mut uploads = Versions::new();
+        let tombstone = key.tombstone(self.inner.prefix());
+        let stem = tombstone
+            .as_ref()
+            .and_then(|tombstone| tombstone.as_str().strip_suffix(TOMBSTONE));
+        let Some(stem) = stem else {
+            return Ok(uploads);
+        };
+        for (upload, version) in backend.versions(stem, |_| true).await? {
+            if tombstone.as_ref() != Some(&upload) || !version.is_latest {
+                uploads.entry(upload).or_default().push(version);
+            }
+        }
+        Ok(uploads)
     }
 
     /// Writes a version of an object again, as its newest.

@@ -241,6 +241,86 @@ async fn optimized_images_are_made_once() {
     );
 }
 
+/// The second run did not look for what the first had made, and made all of it once more.
+#[cfg(feature = "avif")]
+#[test]
+fn images_in_avif_are_made_once() {
+    let shell = Shell::new().with("LABLINK_STORAGE_OPTIMIZE", r#"{"format": "avif"}"#);
+    for name in ["a", "b"] {
+        shell.write(&format!("old/{name}.png"), &images::png_rgb(40, 30));
+    }
+    let args = [
+        "migrate",
+        "old",
+        "uploads/components",
+        "--optimize",
+        "--json",
+    ];
+    for (copied, present) in [(2, 0), (0, 2)] {
+        let report = shell.run(&args).ok().json();
+        assert_eq!(
+            (report["copied"].as_u64(), report["present"].as_u64()),
+            (Some(copied), Some(present)),
+            "{report:#}"
+        );
+    }
+    let listed = shell.run(&["ls", "--json"]).ok().json()["objects"].clone();
+    let listed = listed.as_array().expect("objects");
+    let is_avif = |object: &serde_json::Value| {
+        let key = object["key"].as_str().expect("a key");
+        key.ends_with(".avif")
+    };
+    assert_eq!(listed.len(), 2, "{listed:#?}");
+    assert!(listed.iter().all(is_avif), "{listed:#?}");
+}
+
+/// Other applications name folders by ids, too. What lay in them was taken for variants, left out, and the run
+/// was complete.
+#[test]
+fn images_in_folders_that_are_named_by_ids_are_no_variants() {
+    let shell = Shell::new();
+    let alone = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
+    let beside = "7f9619ff-8b86-4d01-b42d-00cf4fc964ff";
+    for (name, width) in [
+        (format!("{alone}/front.jpg"), 40),
+        (format!("{alone}/back.jpg"), 41),
+        (format!("{beside}.png"), 42),
+        (format!("{beside}/thumb.jpg"), 43),
+    ] {
+        for folder in ["old", "uploads/raw"] {
+            shell.write(&format!("{folder}/{name}"), &images::jpeg(width, 30));
+        }
+    }
+    let args = [
+        "migrate",
+        "old",
+        "uploads/components",
+        "--optimize",
+        "--json",
+    ];
+    let dry = shell.run(&[&args[..], &["--dry-run"]].concat()).ok().json();
+    let first = shell.run(&args).ok();
+    for report in [&dry, &first.json()] {
+        assert_eq!(
+            (report["copied"].as_u64(), report["left_out"].as_u64()),
+            (Some(3), Some(1)),
+            "{report:#}"
+        );
+    }
+    let named = format!("{beside}/thumb.jpg: left out: a variant");
+    assert!(first.err.contains(&named), "{}", first.err);
+    let again = shell.run(&args).ok().json();
+    assert_eq!(
+        (again["copied"].as_u64(), again["present"].as_u64()),
+        (Some(0), Some(3)),
+        "{again:#}"
+    );
+    // The image of that id is there, and not among what is moved.
+    let folder = format!("uploads/raw/{beside}");
+    let inner = shell.run(&["migrate", &folder, "new", "--optimize", "--json"]);
+    assert_eq!(inner.ok().json()["copied"], 1);
+}
+
 #[test]
 fn what_lies_at_the_target_is_never_overwritten() {
     let shell = Shell::new();
@@ -275,7 +355,7 @@ fn what_lies_at_the_target_is_never_overwritten() {
 #[test]
 fn from_urls_says_what_it_needs() {
     let shell = Shell::new();
-    let urls = b"http://127.0.0.1/a.jpg\n/uploads/components/a.jpg\n";
+    let urls = b"http://reader:hush@127.0.0.1/a.jpg?key=hush\n/uploads/components/a.jpg\n";
     let done = shell.run_with_stdin(&["migrate", "--from-urls", "-"], urls);
     assert_eq!(done.code, 1);
     assert!(
@@ -294,6 +374,8 @@ fn from_urls_says_what_it_needs() {
         "{report}"
     );
     assert_eq!(report["failures"][0]["kind"], "policy_violation");
+    assert_eq!(report["failures"][0]["url"], "…@127.0.0.1/a.jpg");
+    assert!(!done.err.contains("hush"), "{}", done.err);
 
     assert_eq!(
         shell

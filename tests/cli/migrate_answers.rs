@@ -1,6 +1,8 @@
 //! What `migrate` believes, names and leaves out: answers that lie, files that are not images, places where
 //! nothing is public, names in every spelling.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::Value;
 
 use crate::common::faulty::{Fault, Faulty};
@@ -38,7 +40,7 @@ fn is_listing(method: &str, path: &str) -> bool {
     method == "GET" && path.trim_end_matches('/') == "/lab-images"
 }
 
-fn against(server: &Faulty) -> Shell {
+pub fn against(server: &Faulty) -> Shell {
     Shell::new()
         .with("AWS_S3_BUCKET", "lab-images")
         .with("AWS_ENDPOINT_URL_S3", &server.url())
@@ -46,7 +48,7 @@ fn against(server: &Faulty) -> Shell {
         .with("AWS_SECRET_ACCESS_KEY", &"b".repeat(20))
 }
 
-async fn run(shell: Shell, args: &'static [&'static str]) -> (Done, Shell) {
+pub async fn run(shell: Shell, args: &'static [&'static str]) -> (Done, Shell) {
     let ran = tokio::task::spawn_blocking(move || (shell.run(args), shell));
     ran.await.expect("ran")
 }
@@ -134,6 +136,82 @@ async fn what_is_damaged_once_is_read_again() {
         std::fs::read(shell.path("new/board.jpg")).expect("there"),
         photo
     );
+}
+
+/// It stayed where everybody saw it, and in the way of every later run.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_reads_back_damaged_is_removed_and_made_by_the_next_run() {
+    for args in [
+        &["migrate", "old", "s3://lab-images/components", "--json"][..],
+        &[
+            "migrate",
+            "old",
+            "s3://lab-images/components",
+            "--optimize",
+            "--json",
+        ],
+    ] {
+        let damaged = AtomicBool::new(false);
+        let server = Faulty::start(move |request, _| {
+            let is_read = request.is("GET")
+                && request.path.starts_with("/lab-images/components/")
+                && request.header("range").is_none();
+            let modified = ("last-modified", "Wed, 21 Oct 2015 07:28:00 GMT".to_owned());
+            (is_read && !damaged.swap(true, Ordering::SeqCst))
+                .then(|| Fault::Answer(200, vec![modified], b"other bytes".to_vec()))
+        })
+        .await;
+        let shell = against(&server);
+        shell.write("old/board.png", &images::png_rgb(64, 48));
+        let (first, shell) = run(shell, args).await;
+        let report = first.json();
+        assert_eq!(
+            (first.code, report["failed"].as_u64()),
+            (1, Some(1)),
+            "{report:#}"
+        );
+        let said = failures(&report).remove(0);
+        assert!(said.contains("was removed again"), "{said}");
+        let left = server.objects();
+        assert!(left.is_empty(), "{:?}", left.keys());
+        let (again, _) = run(shell, args).await;
+        assert_eq!(again.ok().json()["copied"], 1);
+        assert_eq!(server.objects().len(), 1);
+    }
+}
+
+/// Where nobody can tell whether an image is beside it, it is neither left out without a word nor made an image.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_be_a_variant_and_cannot_be_told_is_named() {
+    let photo = images::jpeg(16, 16);
+    let key = "components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff/board.jpg";
+    let listed = listing(&[(key, photo.len() as u64, &md5(&photo))]);
+    let server = Faulty::start(move |request, _| {
+        if is_listing(&request.method, &request.path) {
+            return Some(Fault::Answer(200, Vec::new(), listed.clone()));
+        }
+        let is_main = request.path.contains("00cf4fc964ff.");
+        is_main.then(|| Fault::error(403, "AccessDenied"))
+    })
+    .await;
+    server.store(&format!("/lab-images/{key}"), photo);
+    let args = &[
+        "migrate",
+        "s3://lab-images/components",
+        "new",
+        "--optimize",
+        "--json",
+    ];
+    let (done, shell) = run(against(&server), args).await;
+    let report = done.json();
+    assert_eq!(
+        (done.code, report["failed"].as_u64()),
+        (1, Some(1)),
+        "{report:#}"
+    );
+    let said = failures(&report).remove(0);
+    assert!(said.contains("access denied"), "{said}");
+    assert!(!shell.path("new").exists());
 }
 
 /// A bucket that encrypts with KMS has entity tags that only look like an MD5.

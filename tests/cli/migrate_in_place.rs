@@ -69,6 +69,30 @@ fn a_directory_is_optimized_in_place() {
     );
 }
 
+/// Of an image in a folder that is named by an id one is made, and none of that one's variants.
+#[test]
+fn a_folder_that_is_named_by_an_id_is_optimized_in_place() {
+    let shell = Shell::new().with(
+        "LABLINK_STORAGE_VARIANTS",
+        r#"{"thumb": {"max_width": 16}}"#,
+    );
+    let folder = "uploads/components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
+    raw(&shell, folder);
+    let place = "uploads/components";
+    for (copied, present) in [(2, 0), (0, 2)] {
+        let report = shell.run(&["migrate", place, place, "--optimize", "--json"]);
+        let report = report.ok().json();
+        assert_eq!(
+            (report["copied"].as_u64(), report["present"].as_u64()),
+            (Some(copied), Some(present)),
+            "{report:#}"
+        );
+    }
+    // The two files, and of each an image with its variant.
+    let objects = shell.run(&["ls", "--json"]).ok().json()["objects"].clone();
+    assert_eq!(objects.as_array().map(Vec::len), Some(6), "{objects:#}");
+}
+
 #[tokio::test]
 async fn a_bucket_is_optimized_in_place() {
     let Some(server) = Server::from_env() else {

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
+use crate::common::faulty::{Fault, Faulty};
 use crate::common::images;
 use crate::common::s3::Server;
 use crate::migrate::watched;
+use crate::migrate_answers::{against, run};
 use crate::shell::{BINARY, Shell, finish};
 
 const THUMB: &str = r#"{"thumb": {"max_width": 16, "max_height": 16}}"#;
@@ -149,6 +151,100 @@ fn a_damaged_image_is_named_and_the_rest_is_done() {
         done.err
     );
     assert_eq!(report["failures"][0]["kind"], "invalid_image");
+}
+
+/// `components/<id>` of an image on a server in this process.
+fn stem(number: usize) -> String {
+    format!("components/{}", uuid::Uuid::from_u128(number as u128 + 1))
+}
+
+/// A bucket of images, some of which may be listed and not read.
+async fn partly_closed(count: usize, is_closed: fn(usize) -> bool) -> Faulty {
+    let path = |number| format!("/lab-images/{}.jpg", stem(number));
+    let closed: BTreeSet<String> = (0..count).filter(|at| is_closed(*at)).map(path).collect();
+    let server = Faulty::start(move |request, _| {
+        let is_refused = request.is("GET") && closed.contains(&request.path);
+        is_refused.then(|| Fault::error(403, "AccessDenied"))
+    })
+    .await;
+    for number in 0..count {
+        server.store(&path(number), images::jpeg(24, 16));
+    }
+    server
+}
+
+/// A file of root's, or an object under another key of KMS, ended each run at the same place: what came after it
+/// was never done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_image_without_access_is_named_and_the_rest_is_done() {
+    let server = partly_closed(20, |number| [3, 4, 11].contains(&number)).await;
+    let shell = against(&server).with("LABLINK_STORAGE_VARIANTS", THUMB);
+    let (done, shell) = run(shell, &["regenerate", "--json"]).await;
+    let report = done.json();
+    assert_eq!(
+        (done.code, &report["made"], &report["failed"]),
+        (1, &17.into(), &3.into()),
+        "{report:#}"
+    );
+    assert!(report["stopped"].is_null(), "{report:#}");
+    assert_eq!(report["failures"][0]["kind"], "access_denied");
+    assert!(done.err.contains(&format!("{}.jpg", stem(11))));
+    let (again, _) = run(shell, &["regenerate", "--json"]).await;
+    assert_eq!(again.json()["complete"], 17);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn access_that_is_denied_to_all_ends_the_run() {
+    let server = partly_closed(200, |_| true).await;
+    let shell = against(&server).with("LABLINK_STORAGE_VARIANTS", THUMB);
+    let (done, shell) = run(shell, &["regenerate", "--json"]).await;
+    let report = done.json();
+    let failed = report["failed"].as_u64().expect("a number");
+    // Those under way are finished.
+    assert!((5..100).contains(&failed), "{report:#}");
+    assert_eq!((done.code, &report["made"]), (1, &0.into()));
+    let stopped = report["stopped"].as_str().expect("words");
+    assert!(stopped.contains("access denied"), "{stopped}");
+    assert!(done.err.contains("it goes on where it stopped"));
+    let (anew, _) = run(shell, &["regenerate", "--all"]).await;
+    assert!(
+        anew.err.contains("with --all or --main it starts over"),
+        "{}",
+        anew.err
+    );
+}
+
+/// One of two variants was replaced, and the other failed: nobody told the CDN.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_replaced_before_a_failure_is_to_be_invalidated() {
+    // The first fails for this image alone, the second would for every other.
+    for (code, failed) in [("AccessDenied", 1), ("InvalidAccessKeyId", 0)] {
+        let server = Faulty::start(move |request, _| {
+            let is_refused = request.is("PUT") && request.path.ends_with("/card.jpg");
+            is_refused.then(|| Fault::error(403, code))
+        })
+        .await;
+        for part in [".jpg", "/thumb.jpg", "/card.jpg"] {
+            let path = format!("/lab-images/{}{part}", stem(0));
+            server.store(&path, images::jpeg(24, 16));
+        }
+        let both = r#"{"thumb": {"max_width": 8}, "card": {"max_width": 12}}"#;
+        let shell = against(&server).with("LABLINK_STORAGE_VARIANTS", both);
+        let (done, _) = run(shell, &["regenerate", "--all", "--json"]).await;
+        let report = done.json();
+        assert_eq!(
+            (done.code, report["failed"].as_u64()),
+            (1, Some(failed)),
+            "{report:#}"
+        );
+        assert_eq!(report["stopped"].is_null(), failed == 1, "{report:#}");
+        let paths = report["invalidate"].as_array().expect("paths");
+        let has = |name: &str| {
+            let mut paths = paths.iter().filter_map(|path| path.as_str());
+            paths.any(|path| path.ends_with(name))
+        };
+        assert!(has("/thumb.jpg") && has("/card.jpg"), "{report:#}");
+    }
 }
 
 #[test]

@@ -262,6 +262,30 @@ fn dripping_store(address: SocketAddr) -> ImageStore {
     store.build().expect("a store")
 }
 
+/// Images in another format than JPEG were not found by the next run, and fetched and made once more.
+#[cfg(feature = "avif")]
+#[tokio::test]
+async fn a_column_of_urls_becomes_avif_once() {
+    let photo = images::jpeg(32, 24);
+    let site = Site::open(move |_| answer("200 OK", "", &photo));
+    let avif = lablink_storage::OutputFormat::Avif;
+    let optimize = crate::common::patient().with_format(avif);
+    let store = store_at(&site).with_optimize(optimize);
+    let store = store.build().expect("a store");
+    let column = "http://photos.example/a.jpg\nhttp://photos.example/b.jpg\n";
+    let options = UrlOptions::default();
+    for (stored, present) in [(2, 0), (0, 2)] {
+        let report = migrate_urls(&store, column.as_bytes(), &options, |_| {}).await;
+        let report = report.expect("a report");
+        assert_eq!(
+            (report.stored, report.present),
+            (stored, present),
+            "{report:?}"
+        );
+    }
+    assert_eq!(site.connections(), 2);
+}
+
 /// A column of URLs: good, repeated, the store's own, refused, broken. Run again, nothing is fetched twice.
 #[tokio::test]
 async fn a_column_of_urls_becomes_images_with_a_map() {

@@ -246,7 +246,7 @@ async fn a_deletion_that_is_cut_off_is_purged() {
     // The server's objects are of 2015.
     let sweep_all = SweepOptions::default().with_delete(true);
     let swept = sweep(&store, &sweep_all, |_| {}).await.expect("swept");
-    assert_eq!((swept.remains, swept.removed), (1, 1), "{swept:?}");
+    assert_eq!((swept.remains, swept.markers), (1, 1), "{swept:?}");
     let all_of_it = image.key.as_str().replace(".jpg", "*");
     let last = orders(&cloudfront).pop().expect("an order");
     assert_eq!(last, BTreeSet::from([format!("/img/{all_of_it}")]));

@@ -9,6 +9,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::common::images;
 use crate::common::logs::Logs;
+use lablink_storage::ops::{
+    RegenerateOptions, SweepOptions, UrlOptions, UsedUrls, migrate_urls, regenerate, sweep,
+};
 use lablink_storage::sign::{Credentials, LocalSigner, Presign, SigV4};
 use lablink_storage::{
     Config, ImageStore, ObjectKey, PresignGetOptions, PresignPostOptions, PresignPutOptions,
@@ -18,6 +21,10 @@ use lablink_storage::{
 const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 const TOKEN: &str = "FQoDYXdzEPP0t0k3nt0k3nt0k3n";
 const HMAC_SECRET: &str = "hm4c-s3cr3t-of-at-least-32-characters";
+
+/// In URLs of other servers.
+const PASSWORD: &str = "p4ssw0rd-of-a-r34der";
+const SIGNATURE: &str = "s1gn4tur3-of-an0th3r";
 
 /// All that was seen, and what must not be in it.
 #[derive(Default)]
@@ -79,7 +86,7 @@ impl Seen {
 
     fn search(&self, logs: &Logs, at_least: usize) {
         let logged = logs.text();
-        let fixed = [SECRET_KEY, TOKEN, HMAC_SECRET].map(str::to_owned);
+        let fixed = [SECRET_KEY, TOKEN, HMAC_SECRET, PASSWORD, SIGNATURE].map(str::to_owned);
         let encoded = SECRET_KEY.replace('/', "%2F");
         assert!(
             self.secrets.len() >= at_least,
@@ -184,7 +191,46 @@ async fn ask_everything(store: &ImageStore, seen: &mut Seen) {
     if let Ok(cookies) = cookies {
         seen.fields(&cookies.cookies);
     }
+    seen.result(&store.list_all(None).await);
+    let original = store
+        .presigned_original(&key, PresignGetOptions::default())
+        .await;
+    seen.result(&original);
+    if let Ok(original) = original {
+        seen.url(&original.url);
+    }
+    ask_about_others(store, seen).await;
     seen.result(&store.delete(&key).await);
+}
+
+/// Everything that takes a URL, with such as lead elsewhere and have userinfo, a query or a fragment.
+async fn ask_about_others(store: &ImageStore, seen: &mut Seen) {
+    let urls = [
+        format!("https://reader:{PASSWORD}@photos.example.org/a.jpg?X-Amz-Signature={SIGNATURE}"),
+        format!("//{PASSWORD}@photos.example.org/components/a.jpeg#{SIGNATURE}"),
+        format!("https://elsewhere.example.net/a.jpg?token={SIGNATURE}"),
+    ];
+    for url in &urls {
+        seen.result(&store.get(url).await);
+        seen.result(&store.versions(url).await);
+        seen.result(&store.restore(url, None).await);
+        seen.result(&store.upload_from_url(url, ()).await);
+        seen.result(&store.ensure_variant(url, "thumb").await);
+        let options = PresignGetOptions::default();
+        seen.result(&store.presigned_original(url, options).await);
+        seen.result(&store.delete_url(url).await);
+    }
+    let list = urls.join("\n");
+    let used = UsedUrls::read(store, list.as_bytes()).expect("read");
+    seen.show(&used);
+    for delete in [false, true] {
+        let options = SweepOptions::default().with_used(used.clone());
+        seen.result(&sweep(store, &options.with_delete(delete), |_| {}).await);
+    }
+    let options = RegenerateOptions::default().with_keys(&urls);
+    seen.result(&regenerate(store, &options).await);
+    let options = UrlOptions::default();
+    seen.result(&migrate_urls(store, list.as_bytes(), &options, |_| {}).await);
 }
 
 fn cloudfront_key() -> String {
@@ -215,7 +261,8 @@ async fn in_memory_and_on_local_files() {
         let builder = builder
             .with_secret(HMAC_SECRET)
             .with_cloudfront_domain("cdn.example.org")
-            .with_cloudfront_key("K2JCJMDEHXQW5F", pem.as_str());
+            .with_cloudfront_key("K2JCJMDEHXQW5F", pem.as_str())
+            .with_fetch_hosts(["photos.example.org"]);
         seen.show(&builder);
         ask_everything(&builder.build().expect("a store"), &mut seen).await;
     }
@@ -232,7 +279,8 @@ async fn on_an_s3_server_that_is_not_there() {
         .s3("lab")
         .with_endpoint_url("http://127.0.0.1:1")
         .with_deadline(Duration::from_secs(2))
-        .with_credentials("AKIAIOSFODNN7EXAMPLE", SECRET_KEY, Some(TOKEN));
+        .with_credentials("AKIAIOSFODNN7EXAMPLE", SECRET_KEY, Some(TOKEN))
+        .with_fetch_hosts(["photos.example.org"]);
     seen.show(&builder);
     ask_everything(&builder.build().expect("a store"), &mut seen).await;
     seen.search(&logs, 7);
@@ -260,7 +308,10 @@ async fn on_a_real_s3_server() {
     for keys in [&server.keys, &session, &wrong, &stale, &server.other] {
         seen.secrets.push(keys.secret.clone());
         seen.secrets.extend(keys.token.clone());
-        ask_everything(&bucket.store_as(keys).build().expect("a store"), &mut seen).await;
+        let store = bucket
+            .store_as(keys)
+            .with_fetch_hosts(["photos.example.org"]);
+        ask_everything(&store.build().expect("a store"), &mut seen).await;
     }
     seen.search(&logs, 20);
 }

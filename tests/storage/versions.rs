@@ -1,7 +1,9 @@
 //! Versions on a real S3 server: what was deleted comes back, older ones too, and what was erased does not.
 
 use lablink_storage::ops::{CheckStatus, DoctorOptions, doctor};
-use lablink_storage::{ErrorKind, ImageStore, ImageStoreBuilder, OptimizeOptions, Variant};
+use lablink_storage::{
+    ErrorKind, ImageStore, ImageStoreBuilder, ObjectKey, OptimizeOptions, Variant,
+};
 
 use crate::common::images;
 use crate::common::s3::{Bucket, Server};
@@ -184,6 +186,42 @@ async fn an_erased_image_is_gone_with_all_its_versions() {
         .erase(&image.key)
         .await
         .expect("nothing is left to erase");
+}
+
+/// Promoting removes the file as it came, GPS and all, and a bucket with versioning kept it for 30 days more.
+#[tokio::test]
+async fn an_erased_image_is_gone_with_the_upload_that_it_came_from() {
+    let Some(server) = Server::from_env() else {
+        return;
+    };
+    let bucket = versioned(&server).await;
+    let store = with_thumb(bucket.store());
+    let upload = |id: &str| format!("pending/components/{id}.");
+    let mut keys = Vec::new();
+    for id in [
+        "6f9619ff-8b86-4d01-b42d-00cf4fc964ff",
+        "7f9619ff-8b86-4d01-b42d-00cf4fc964ff",
+    ] {
+        let raw = format!("{}jpg", upload(id));
+        let photo = images::jpeg_with_exif(120, 90, Some(6));
+        bucket.send("PUT", &format!("/{raw}"), photo).await.ok();
+        let pending = ObjectKey::parse(raw).expect("a key");
+        let image = store.promote(&pending).await.expect("promoted");
+        assert!(versions_in(&bucket, &upload(id)).await > 1);
+        keys.push((id, image.key));
+    }
+    let (id, key) = &keys[0];
+    for _ in 0..2 {
+        store.erase(key).await.expect("erased");
+        // What keeps the form from being used again stays, and no more than that.
+        assert_eq!(versions_in(&bucket, &upload(id)).await, 1);
+        assert_eq!(versions_in(&bucket, &format!("{id}.gone")).await, 1);
+        assert!(store.versions(key).await.expect("versions").is_empty());
+    }
+    // That of another image is not touched.
+    let (other, image) = &keys[1];
+    assert!(versions_in(&bucket, &upload(other)).await > 1);
+    assert!(store.exists(image).await.expect("asked"));
 }
 
 /// Where no versions are kept, nothing is promised, and nothing is removed.

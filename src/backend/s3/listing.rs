@@ -4,6 +4,8 @@
 //! takes any XML without an object for an empty bucket. The HTTP layer reads pages with this instead.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>
 
+use std::time::SystemTime;
+
 use chrono::{DateTime, Utc};
 use object_store::ObjectMeta;
 use object_store::path::Path;
@@ -67,7 +69,10 @@ impl Page {
         match (location, entry.size) {
             (Some(location), Some(size)) => self.objects.push(ObjectMeta {
                 location,
-                last_modified: entry.last_modified.unwrap_or_default(),
+                // Of an unknown age it counts as new: a sweep removes what is old.
+                last_modified: entry
+                    .last_modified
+                    .unwrap_or_else(|| SystemTime::now().into()),
                 size,
                 e_tag: entry.e_tag,
                 version: None,
@@ -141,13 +146,21 @@ mod tests {
         assert_eq!(page.objects.len(), 1);
     }
 
+    /// A sweep took such objects for old ones, and uploads that had just come for left behind.
     #[test]
-    fn dates_in_other_forms_do_not_fail_the_page() {
-        let odd = object("a.jpg").replace("2009-10-12T17:50:30.000Z", "yesterday");
-        assert_eq!(
-            page(&odd).objects[0].last_modified,
-            DateTime::<Utc>::default()
-        );
+    fn dates_that_are_not_read_do_not_fail_the_page_and_count_as_now() {
+        let dated = object("a.jpg");
+        let began = DateTime::<Utc>::from(SystemTime::now());
+        for odd in [
+            dated.replace("2009-10-12T17:50:30.000Z", "yesterday"),
+            dated.replace("<LastModified>2009-10-12T17:50:30.000Z</LastModified>", ""),
+        ] {
+            let page = page(&odd);
+            let [object] = page.objects.as_slice() else {
+                panic!("{page:?}");
+            };
+            assert!(object.last_modified >= began, "{odd}");
+        }
     }
 
     #[test]

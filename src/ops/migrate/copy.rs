@@ -8,15 +8,17 @@ use tokio::sync::Semaphore;
 use super::kind::{Kind, is_called_an_image, unproven};
 use super::obstacle::{self, SourceFolders};
 use super::old_urls::OldUrls;
+use super::optimize::is_made_here;
 use super::place::Place;
 use super::report::{MigrateFailure, MigrateOptions, Migrated};
 use crate::backend::{ObjectInfo, PutOptions, StorageError};
 use crate::error::{Error, Result};
-use crate::key::ObjectKey;
+use crate::format::ImageFormat;
+use crate::key::{InvalidKey, ObjectKey};
 use crate::kind::ErrorKind;
 use crate::sign::sha256_hex;
 use crate::store::ORIGINAL_CACHE_CONTROL;
-use crate::variant::variant_name;
+use crate::variant::{image_beside, variant_name};
 
 /// Largest object that is moved. An image store has none that are larger.
 pub(super) const MAX_OBJECT: u64 = 128 << 20;
@@ -86,9 +88,14 @@ impl Copier {
     /// Fails with what would keep every other object away from the target, too.
     pub(super) async fn take(&self, info: ObjectInfo, memory: &Semaphore) -> Result<Migrated> {
         let key = info.key.clone();
-        if let Some(reason) = self.left_out(&key) {
-            let reason = reason.into();
-            return Ok(Migrated::LeftOut { key, reason });
+        match self.left_out(&key).await {
+            Ok(None) => {}
+            Ok(Some(reason)) => {
+                let reason = reason.into();
+                return Ok(Migrated::LeftOut { key, reason });
+            }
+            // What it is cannot be told: neither is it lost without a word, nor made into an image of its own.
+            Err(error) => return Ok(Migrated::Failed(MigrateFailure::new(key, &error))),
         }
         // Twice: as it is fetched, and as it is read back.
         let share =
@@ -117,20 +124,46 @@ impl Copier {
         }
     }
 
-    fn left_out(&self, key: &ObjectKey) -> Option<&'static str> {
+    async fn left_out(&self, key: &ObjectKey) -> Result<Option<&'static str>> {
         let relative = self.source.relative(key);
-        if key.is_pending() {
+        Ok(if key.is_pending() {
             Some("a pending upload, which nobody has verified")
         } else if relative.split('/').any(|segment| segment.starts_with('.')) {
             Some("a hidden file")
         } else if self.options.optimize && key.is_original() {
             Some("an original, which goes with its image")
-        } else if self.options.optimize && variant_name(key).is_some() {
+        } else if self.options.optimize && self.is_variant(key).await? {
             Some("a variant, which is made anew")
-        } else if self.in_place && super::optimize::is_made_here(key) {
+        } else if self.in_place && is_made_here(key) {
             Some("made by migrate --optimize already")
         } else {
             None
+        })
+    }
+
+    /// Returns whether an object is a variant of an image that is moved, too. Its key does not tell: other
+    /// applications name their folders by ids as well, and nothing would be made of what lies there.
+    async fn is_variant(&self, key: &ObjectKey) -> Result<bool> {
+        let Some(image) = image_beside(key).filter(|_| variant_name(key).is_some()) else {
+            return Ok(false);
+        };
+        // Of the images that this run makes where they are, the variants come first.
+        if self.in_place && is_made_here(&image) {
+            return Ok(true);
+        }
+        for main in possible_mains(&image)? {
+            if main.is_under(self.source.prefix()) && self.is_at_source(&main).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn is_at_source(&self, key: &ObjectKey) -> Result<bool> {
+        match self.source.store().backend().head(key).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -307,7 +340,7 @@ impl Copier {
         };
         if back.len() != bytes.len() || sha256_hex(&back) != sha256_hex(&bytes) {
             return Err(Trouble::Object(if is_new {
-                damaged(key)
+                self.take_back(key).await
             } else {
                 other_object(key)
             }));
@@ -318,6 +351,36 @@ impl Copier {
         }
         Ok(is_new)
     }
+
+    /// Removes what does not read back as this run wrote it: it would be public, and in the way of the next run.
+    pub(super) async fn take_back(&self, key: &ObjectKey) -> Error {
+        tracing::error!(%key, "an object does not read back as it was written");
+        match self.target.store().backend().delete(key).await {
+            Ok(()) => Error::internal(
+                "the object did not read back as it was written, and was removed again",
+            ),
+            Err(error) => {
+                tracing::error!(%key, %error, "could not remove it");
+                Error::internal(
+                    "the object does not read back as it was written, and could not be removed",
+                )
+            }
+        }
+    }
+}
+
+/// The keys that an image of this id may have: the likeliest first, whose format is that of `image`.
+fn possible_mains(image: &ObjectKey) -> Result<Vec<ObjectKey>, InvalidKey> {
+    let (stem, own) = image.as_str().rsplit_once('.').unwrap_or_default();
+    let mut extensions: Vec<&str> = ImageFormat::ALL.map(ImageFormat::extension).to_vec();
+    // Names that others give: `jpeg`, `JPG`, `tif`.
+    extensions.push("jpeg");
+    extensions.extend(ImageFormat::from_extension(own).map(|_| own));
+    extensions.sort_by_key(|extension| *extension != own);
+    extensions.dedup();
+    let keys = extensions.into_iter();
+    keys.map(|extension| ObjectKey::parse(format!("{stem}.{extension}")))
+        .collect()
 }
 
 fn other_object(key: &ObjectKey) -> Error {
@@ -325,9 +388,4 @@ fn other_object(key: &ObjectKey) -> Error {
         name: "target",
         reason: format!("another object lies at {key} already; nothing is overwritten"),
     }
-}
-
-pub(super) fn damaged(key: &ObjectKey) -> Error {
-    tracing::error!(%key, "an object does not read back as it was written");
-    Error::internal("the object does not read back as it was written")
 }

@@ -6,6 +6,7 @@ use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
 use super::optimize::{derived_id, formats};
+use super::shown;
 use super::url_map::{UrlMap, UrlMapWriter};
 use crate::error::{Error, Result};
 use crate::key::ObjectKey;
@@ -15,9 +16,6 @@ use crate::store::ImageStore;
 
 /// Most failures told one by one; the rest is counted.
 const DETAILS: usize = 1000;
-
-/// Most characters of a URL that are shown.
-const SHOWN: usize = 200;
 
 /// Options of [`migrate_urls`].
 #[derive(Debug, Clone)]
@@ -101,7 +99,7 @@ pub enum UrlMigrated {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct UrlFailure {
-    /// The URL without its query, which may be a signature.
+    /// The URL's first 100 characters, without userinfo, query and fragment: those may carry secrets.
     pub url: String,
     /// The kind of the failure.
     pub kind: ErrorKind,
@@ -198,15 +196,12 @@ async fn take(store: &ImageStore, url: &str, dry_run: bool) -> Result<UrlMigrate
     match try_to_take(store, url, dry_run).await {
         Ok(migrated) => Ok(migrated),
         Err(error) if error.concerns_every_object() || is_off(&error) => Err(error),
-        Err(error) => {
-            let shown = url.split(['?', '#']).next().unwrap_or_default();
-            Ok(UrlMigrated::Failed(UrlFailure {
-                url: shown.chars().take(SHOWN).collect(),
-                kind: error.kind(),
-                message: error.to_string(),
-                hint: error.hint(),
-            }))
-        }
+        Err(error) => Ok(UrlMigrated::Failed(UrlFailure {
+            url: shown(store, url),
+            kind: error.kind(),
+            message: error.to_string(),
+            hint: error.hint(),
+        })),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::copy::{Copier, MAX_OBJECT, Trouble, at_target, damaged};
+use super::copy::{Copier, MAX_OBJECT, Trouble, at_target};
 use super::kind::{Kind, is_called_an_image, unproven};
 use super::old_urls::OldUrls;
 use super::report::Migrated;
@@ -56,7 +56,8 @@ impl Copier {
         let back = store.backend().get(&image.key, MAX_OBJECT).await;
         let (_, back) = back.map_err(at_target)?;
         if back.len() as u64 != image.size || sha256_hex(&back) != image.sha256 {
-            return Err(damaged(&image.key).into());
+            // Without its main object it counts as not made, and the next run makes all of it.
+            return Err(self.take_back(&image.key).await.into());
         }
         Ok(urls.copied(key, image.size, Some(image.url)))
     }
@@ -90,11 +91,9 @@ impl Copier {
 
 /// The formats that an image may be stored in.
 pub(super) fn formats(output: OutputFormat) -> Vec<ImageFormat> {
-    match output {
-        OutputFormat::WebP => vec![ImageFormat::WebP],
-        OutputFormat::Png => vec![ImageFormat::Png],
-        OutputFormat::Auto => vec![ImageFormat::Jpeg, ImageFormat::WebP],
-        _ => vec![ImageFormat::Jpeg],
+    match output.fixed() {
+        Some(format) => vec![format],
+        None => vec![ImageFormat::Jpeg, ImageFormat::WebP],
     }
 }
 

@@ -14,6 +14,7 @@ use crate::backend::{Backend, ObjectInfo};
 use crate::error::{Error, Result};
 use crate::format::ImageFormat;
 use crate::key::{InvalidKey, ObjectKey};
+use crate::ops::migrate::shown;
 use crate::ops::part::Part;
 use crate::store::ImageStore;
 use crate::variant::{image_beside, variant_name, variants_of};
@@ -110,7 +111,7 @@ fn named(
             }
             let key = match main_key(&store, &line).await {
                 Ok(key) => key,
-                Err(error) => return Some(Ok(Err((shown(&line), error)))),
+                Err(error) => return Some(Ok(Err((shown(&store, &line), error)))),
             };
             let part = Part::of(&key).map(Part::image);
             if !part.is_some_and(|stem| wanted(shard, stem)) {
@@ -150,12 +151,6 @@ async fn image_of(store: &ImageStore, variant: &ObjectKey) -> Result<ObjectKey> 
         }
     }
     Ok(same)
-}
-
-/// A line for a report: short, and without a query, which may be signed.
-fn shown(line: &str) -> String {
-    let line = line.split(['?', '#']).next().unwrap_or_default();
-    line.chars().take(100).collect()
 }
 
 /// An image with what its own folder has.

@@ -16,18 +16,24 @@ use futures_util::{StreamExt, future};
 use tokio::sync::Semaphore;
 
 use crate::error::{Error, Result};
+use crate::key::ObjectKey;
+use crate::kind::ErrorKind;
 use crate::store::ImageStore;
 use crate::variant::Variant;
 use one::Worker;
+
+/// Images in a row to which access is denied: then it is denied to all of them, as far as can be told.
+const REFUSALS: usize = 5;
 
 /// Makes the variants that the configuration has and images lack: sizes are added long after the upload.
 ///
 /// A listing alone decides what is missing: an image that lacks nothing costs no request. What is made comes
 /// from the original where one was kept, else from the main image. Nothing is overwritten, unless
 /// [`all`](RegenerateOptions::all) or [`main`](RegenerateOptions::main) asks for it. An image that cannot be read
-/// is named in the report and does not stop the rest; a failure that every other would meet does. After an
-/// interruption, run it again: it goes on where it stopped. The memory in use does not grow with the number of
-/// images, and several machines share the work by [shards](Shard) without talking to each other.
+/// is named in the report and does not stop the rest; a failure that every other would meet does, and so do five
+/// images in a row to which access is denied. After an interruption, run it again: it makes what is still missing,
+/// and with `all` or `main` it starts over. The memory in use does not grow with the number of images, and several
+/// machines share the work by [shards](Shard) without talking to each other.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -95,19 +101,34 @@ pub async fn regenerate_each(
         .take_while(|_| future::ready(goes_on()))
         .map(|found| {
             let worker = &worker;
-            async move { worker.run(found?).await }
+            async move { Ok::<_, Error>(worker.run(found?).await) }
         })
         .buffer_unordered(concurrency);
+    let mut refused = 0;
     while let Some(one) = done.next().await {
-        match one {
-            Ok(one) => {
+        let path = |key: &ObjectKey| store.public_path(key);
+        let ended = match one {
+            Ok((one, None)) => {
                 each(&one);
-                report.add(&one, |key| store.public_path(key), &whole);
+                report.add(&one, path, &whole);
+                refused = match &one.failure {
+                    Some(failure) if failure.kind == ErrorKind::AccessDenied => refused + 1,
+                    // Nothing was asked for it.
+                    None if one.is_complete() => refused,
+                    _ => 0,
+                };
+                let failure = one.failure.filter(|_| refused >= REFUSALS);
+                failure.map(|failure| (failure.message, failure.hint))
             }
-            Err(error) => {
-                stopped.store(true, Ordering::Relaxed);
-                report.stop(&error);
+            Ok((one, Some(error))) => {
+                report.count(&one, path, &whole);
+                Some((error.to_string(), error.hint()))
             }
+            Err(error) => Some((error.to_string(), error.hint())),
+        };
+        if let Some((reason, hint)) = ended {
+            stopped.store(true, Ordering::Relaxed);
+            report.stop(reason, hint);
         }
     }
     // What was replaced before it stopped, too.

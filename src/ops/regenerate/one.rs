@@ -23,30 +23,27 @@ pub(super) struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    /// # Errors
-    ///
-    /// A failure that every other image would meet, too.
-    pub(super) async fn run(&self, found: Found) -> Result<Regenerated> {
+    /// Returns what was done for one image, and the failure that every other would meet, too.
+    pub(super) async fn run(&self, found: Found) -> (Regenerated, Option<Error>) {
         let image = match found {
             Ok(image) => image,
-            Err((line, error)) => return Ok(Regenerated::failed(line, &error)),
+            Err((_, error)) if is_about_all(&error) => {
+                return (Regenerated::default(), Some(error));
+            }
+            Err((line, error)) => return (Regenerated::failed(line, &error), None),
         };
         let mut done = Regenerated {
             image: image.key.to_string(),
             ..Regenerated::default()
         };
         match self.regenerate(&image, &mut done).await {
-            Ok(()) => Ok(done),
+            Ok(()) => {}
             // Deleted since it was listed.
-            Err(error) if error.kind() == ErrorKind::NotFound && self.options.keys.is_none() => {
-                Ok(done)
-            }
-            Err(error) if error.concerns_every_object() => Err(error),
-            Err(error) => {
-                done.failure = Regenerated::failed(image.key.as_str(), &error).failure;
-                Ok(done)
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound && self.options.keys.is_none() => {}
+            Err(error) if is_about_all(&error) => return (done, Some(error)),
+            Err(error) => done.failure = Regenerated::failed(image.key.as_str(), &error).failure,
         }
+        (done, None)
     }
 
     async fn regenerate(&self, image: &Image, done: &mut Regenerated) -> Result<()> {
@@ -84,7 +81,18 @@ impl Worker<'_> {
             main: self.options.main,
             replace: self.options.all,
         };
-        let made = self.patiently(remake).await?;
+        let made = match self.patiently(remake).await {
+            Ok(made) => made,
+            Err(error) => {
+                if may_have_written(&error) {
+                    let there = wanted.iter().map(|(_, key)| key);
+                    let there = there.filter(|key| image.beside.contains(key));
+                    let main = self.options.main.then_some(&image.key);
+                    done.replaced.extend(there.chain(main).cloned());
+                }
+                return Err(error);
+            }
+        };
         done.without_original = self.options.main && made.main.is_none();
         done.main = made.main.is_some();
         for remade in made.variants.iter().chain(&made.main) {
@@ -142,8 +150,12 @@ impl Worker<'_> {
                     continue;
                 }
             }
-            if !self.options.dry_run {
-                self.store.backend().delete(key).await?;
+            if !self.options.dry_run
+                && let Err(error) = self.store.backend().delete(key).await
+            {
+                // It may be gone all the same: the answer can be all that was lost.
+                done.replaced.push(key.clone());
+                return Err(error.into());
             }
             done.pruned.push(key.clone());
         }
@@ -157,6 +169,20 @@ impl Worker<'_> {
             None => Ok(false),
         }
     }
+}
+
+/// Returns whether every other image would meet the same failure for sure. That access is denied may be about
+/// single objects: a file of another owner, an object under another key of KMS.
+fn is_about_all(error: &Error) -> bool {
+    error.concerns_every_object() && error.kind() != ErrorKind::AccessDenied
+}
+
+/// Returns whether something may have been written before a failure. Images are decoded before that.
+fn may_have_written(error: &Error) -> bool {
+    !matches!(
+        error,
+        Error::Optimize(_) | Error::Busy { .. } | Error::InvalidKey(_)
+    )
 }
 
 fn names(wanted: &[(Variant, ObjectKey)]) -> Vec<String> {

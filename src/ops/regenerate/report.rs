@@ -28,13 +28,19 @@ pub struct Regenerated {
     pub without_original: bool,
     /// Variants that were removed, or would be.
     pub pruned: Vec<ObjectKey>,
-    /// Keys whose object is another one now.
+    /// Keys whose object is another one now, or may be after a failure.
     pub replaced: Vec<ObjectKey>,
     /// The failure, where it could not be done.
     pub failure: Option<RegenerateFailure>,
 }
 
 impl Regenerated {
+    /// Returns whether it lacked nothing, and nothing was done for it.
+    pub(super) fn is_complete(&self) -> bool {
+        let idle = self.made.is_empty() && self.pruned.is_empty() && self.present == 0;
+        idle && !self.main && !self.without_original && self.failure.is_none()
+    }
+
     pub(super) fn failed(image: impl Into<String>, error: &Error) -> Self {
         let image = image.into();
         Self {
@@ -97,7 +103,8 @@ pub struct RegenerateReport {
     pub purged: bool,
     /// The reason why CloudFront did not take that order.
     pub purge_failure: Option<PurgeFailure>,
-    /// The reason why it ended early: run it again, and it goes on where it stopped.
+    /// The reason why it ended early: run it again, and it makes what is still missing; with
+    /// [`all`](super::RegenerateOptions::all) or [`main`](super::RegenerateOptions::main) it starts over.
     pub stopped: Option<String>,
     /// The remedy for that.
     pub hint: Option<String>,
@@ -116,6 +123,23 @@ impl RegenerateReport {
         whole: &str,
     ) {
         self.images += 1;
+        self.count(one, path, whole);
+        self.complete += u64::from(one.is_complete());
+        if let Some(failure) = &one.failure {
+            self.failed += 1;
+            if self.failures.len() < DETAILS {
+                self.failures.push(failure.clone());
+            }
+        }
+    }
+
+    /// Adds what was done for an image that the end of the run may have cut off.
+    pub(super) fn count(
+        &mut self,
+        one: &Regenerated,
+        path: impl Fn(&ObjectKey) -> String,
+        whole: &str,
+    ) {
         self.made += one.made.len() as u64;
         self.present += one.present;
         self.mains += u64::from(one.main);
@@ -125,16 +149,6 @@ impl RegenerateReport {
         let pruned: &[ObjectKey] = if self.dry_run { &[] } else { &one.pruned };
         for key in one.replaced.iter().chain(pruned) {
             self.invalidate(path(key), whole);
-        }
-        let idle = one.made.is_empty() && one.pruned.is_empty() && one.present == 0;
-        match &one.failure {
-            Some(failure) => {
-                self.failed += 1;
-                if self.failures.len() < DETAILS {
-                    self.failures.push(failure.clone());
-                }
-            }
-            None => self.complete += u64::from(idle && !one.main && !one.without_original),
         }
     }
 
@@ -148,10 +162,9 @@ impl RegenerateReport {
         }
     }
 
-    pub(super) fn stop(&mut self, error: &Error) {
-        self.stopped.get_or_insert_with(|| error.to_string());
-        if self.hint.is_none() {
-            self.hint = error.hint();
+    pub(super) fn stop(&mut self, reason: String, hint: Option<String>) {
+        if self.stopped.is_none() {
+            (self.stopped, self.hint) = (Some(reason), hint);
         }
     }
 }

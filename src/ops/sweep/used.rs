@@ -9,6 +9,7 @@ use icu_normalizer::ComposingNormalizerBorrowed;
 
 use crate::key::ObjectKey;
 use crate::ops::lines::{Lines, MAX_LINE};
+use crate::ops::migrate::shown;
 use crate::ops::part::Part;
 use crate::store::ImageStore;
 
@@ -36,7 +37,7 @@ pub struct UsedUrls {
     pub known: u64,
     /// Lines that name none.
     pub foreign: u64,
-    /// The first lines that name none, with their numbers, cut short and without a query.
+    /// The first lines that name none, with their numbers, cut short and without userinfo and query.
     pub examples: Vec<(u64, String)>,
 }
 
@@ -64,7 +65,7 @@ impl UsedUrls {
         for (number, line) in (1..).zip(Lines(lines)) {
             let line = line?;
             if line.len() > MAX_LINE {
-                used.foreign(number, &line);
+                used.foreign(store, number, &line);
             } else {
                 used.add_line(store, number, &line);
             }
@@ -93,14 +94,15 @@ impl UsedUrls {
         if named {
             self.known += 1;
         } else {
-            self.foreign(number, text);
+            self.foreign(store, number, text);
         }
     }
 
-    fn foreign(&mut self, number: u64, line: &str) {
+    fn foreign(&mut self, store: &ImageStore, number: u64, line: &str) {
         self.foreign += 1;
         if self.examples.len() < SHOWN {
-            let line = line.split(['?', '\n', '\r']).next().unwrap_or_default();
+            let line = line.split(['\n', '\r']).next().unwrap_or_default();
+            let line = shown(store, line);
             let line = line.chars().take(SHOWN_LENGTH).collect();
             self.examples.push((number, line));
         }
@@ -235,12 +237,16 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_a_key_is_shown_without_its_query() {
-        let used = used("image_url\n\nhttps://example.org/a.jpg?X-Amz-Signature=hush\n");
-        assert_eq!((used.known, used.foreign), (0, 2));
+    fn a_line_without_a_key_is_shown_without_userinfo_and_query() {
+        let used = used(
+            "image_url\n\nhttps://example.org/a.jpg?X-Amz-Signature=hush\n\
+             https://reader:hush@example.org/a.jpg#top\n",
+        );
+        assert_eq!((used.known, used.foreign), (0, 3));
         let shown = [
             (1, "image_url".to_owned()),
             (3, "https://example.org/a.jpg".to_owned()),
+            (4, "…@example.org/a.jpg".to_owned()),
         ];
         assert_eq!(used.examples, shown);
     }

@@ -1,6 +1,6 @@
 //! Animations give their first frame or are refused.
 
-use lablink_storage::{Animation, OptimizeError, OptimizeOptions};
+use lablink_storage::{Animation, OptimizeError, OptimizeOptions, OutputFormat};
 
 use super::{contains, lossless, noise, paint, refused, run, seen, webp};
 
@@ -133,7 +133,9 @@ fn an_animated_webp_that_would_grow_is_kept_without_its_metadata() {
         writer.write_image_data(&pixels).expect("a frame");
     }
     writer.finish().expect("the end");
-    let keep = OptimizeOptions::default().with_animation(Animation::Keep);
+    let keep = OptimizeOptions::default()
+        .with_format(OutputFormat::WebP)
+        .with_animation(Animation::Keep);
     let poor = run(&bytes, &keep.clone().with_quality(10)).data;
     assert_eq!(frames(&poor).len(), 3);
 

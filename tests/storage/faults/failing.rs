@@ -313,10 +313,10 @@ async fn a_missing_ca_store_is_an_error_and_no_panic() {
     upload(&open(config(&server))).await.expect("uploaded");
 }
 
-/// Every answer comes late enough that two fit into the deadline and three do not.
-async fn late() -> (Faulty, ImageStore) {
+/// Every answer comes late enough that so many, one after the other, fit into the deadline and no more.
+async fn late(fit: u64) -> (Faulty, ImageStore) {
     let server = Faulty::start(|_, _| Some(Fault::Late(Duration::from_millis(800)))).await;
-    let deadline = Duration::from_secs(2);
+    let deadline = Duration::from_millis(800 * fit + 400);
     let thumb = Variant::new("thumb", OptimizeOptions::default()).expect("a name");
     let store = open(config(&server).with_deadline(deadline).with_variant(thumb));
     (server, store)
@@ -324,15 +324,16 @@ async fn late() -> (Faulty, ImageStore) {
 
 #[tokio::test]
 async fn operations_of_several_requests_have_one_deadline() {
-    let (server, store) = late().await;
+    // A look at other formats, the tombstone, the image.
+    let (server, store) = late(3).await;
     let image = key("components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg");
     for name in ["/thumb.jpg", ".jpg"] {
         let stem = image.as_str().trim_end_matches(".jpg");
         server.store(&format!("/lab/{stem}{name}"), photo());
     }
-    let error = within(2, store.delete(&image))
+    let error = within(3, store.delete(&image))
         .await
-        .expect_err("three requests");
+        .expect_err("four requests");
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     assert_eq!(
         count(&server, "DELETE"),
@@ -340,7 +341,7 @@ async fn operations_of_several_requests_have_one_deadline() {
         "the image; its variants were not waited for"
     );
 
-    let (server, store) = late().await;
+    let (server, store) = late(2).await;
     let pending = key("pending/components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg");
     server.store(&format!("/lab/{pending}"), photo());
     let error = within(3, store.promote(&pending))

@@ -124,6 +124,12 @@ impl Drop for Picture {
     fn drop(&mut self) {
         // SAFETY: it holds what rav1d put there, or nothing.
         unsafe { dav1d_picture_unref(Some(NonNull::from(&mut self.0))) }
+        // It leaves an empty list of metadata behind, allocated anew: little, but it splits what was freed around it,
+        // and a process grew by a quarter of a megabyte with each picture.
+        if let Some(left) = self.0.itut_t35_ref.take() {
+            // SAFETY: rav1d has just put it there, and nothing else points to it.
+            drop(unsafe { left.into_arc() });
+        }
     }
 }
 
