@@ -1,4 +1,4 @@
-"""AsyncImageStore: many calls at once, a loop that goes on, cancellation, forks, what is taken and given."""
+"""AsyncImageStore: many calls at once, a loop that goes on, cancellation, forks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -159,77 +159,6 @@ def test_one_store_serves_any_number_of_loops(memory: ImageStore) -> None:
         thread.join()
     asyncio.run(add())
     assert len(set(keys)) == 25
-
-
-# --- inputs
-
-
-class AsyncFile:
-    """An async file object, as aiofiles' are."""
-
-    def __init__(self, data: bytes, name: str) -> None:
-        self.file, self.name, self.most = io.BytesIO(data), name, 0
-
-    async def read(self, size: int = -1) -> bytes:
-        self.most = max(self.most, size)
-        return self.file.read(size)
-
-    async def tell(self) -> int:
-        return self.file.tell()
-
-    async def seek(self, at: int) -> int:
-        return self.file.seek(at)
-
-
-async def chunks(data: bytes) -> AsyncIterator[bytes]:
-    for at in range(0, len(data), 1000):
-        yield data[at : at + 1000]
-
-
-def test_whatever_a_service_has_in_hand(memory: ImageStore, tmp_path: Path) -> None:
-    from starlette.datastructures import UploadFile
-
-    store = AsyncImageStore(memory)
-    path = tmp_path / "board.jpg"
-    path.write_bytes(SMALL)
-    file = AsyncFile(b"before" + SMALL, "board.jpg")
-    file.file.seek(6)
-
-    async def upload_all() -> set[str]:
-        inputs: list[Any] = [
-            SMALL,
-            bytearray(SMALL),
-            memoryview(SMALL),
-            path,
-            io.BytesIO(SMALL),
-            file,
-            UploadFile(io.BytesIO(SMALL), filename="board.jpg"),
-            chunks(SMALL),
-        ]
-        return {(await store.upload(given)).sha256 for given in inputs}
-
-    assert len(asyncio.run(upload_all())) == 1
-    assert file.file.tell() == 6
-    for wrong in (None, 7, "board.jpg", io.StringIO("text")):
-        with pytest.raises(TypeError):
-            asyncio.run(store.upload(wrong))  # type: ignore[arg-type]
-
-
-def test_never_more_is_read_than_the_limit() -> None:
-    store = AsyncImageStore.memory(limits={"max_bytes": 100_000})
-    taken = 0
-
-    async def endless() -> AsyncIterator[bytes]:
-        nonlocal taken
-        while True:
-            taken += 4096
-            yield bytes(4096)
-
-    file = AsyncFile(bytes(10_000_000), "a.jpg")
-    for given in (endless(), file):
-        with pytest.raises(lablink_storage.LimitExceededError):
-            asyncio.run(store.upload(given))
-    assert taken < 120_000 and file.most <= 100_001
 
 
 # --- many at once
