@@ -24,6 +24,7 @@ from ._asynchronous import AsyncImageStore
 from ._exceptions import LimitExceededError, StorageError
 from ._forms import MAX_DISCARDED, MAX_FIELDS, FormReader, not_a_form, wrong_type
 from ._lablink_storage import ImageStore, start
+from ._pieces import check_same
 from ._places import absolute, key_under, mount_points, path_of
 from ._requests import (
     MAX_JSON,
@@ -71,6 +72,8 @@ class Exchange:
         self.path = inner
         self.key = ""
         """What follows the base URL in the path."""
+        self.pieces: AsyncIterator[bytes] | None = None
+        """The bytes of the image that is the answer."""
         self._receive = receive
         self._more = True
         self._taken = 0
@@ -158,12 +161,15 @@ class Routes:
             query = exchange.request.query_string.decode("latin-1")
             overrides = self.store.sync.verify_get(key, query) if query else None
             answer = image_answer(exchange.request, await self.store.head(key), overrides)
+            if answer.part is not None and exchange.request.method != "HEAD":
+                info, pieces = await self.store.get_stream(key, *answer.part)
+                check_same(answer, info)
+                exchange.pieces = pieces
         except StorageError as error:
             absent = missing(error, log, exchange.described)
             if absent is None:
                 raise
             return absent
-        exchange.key = key
         return answer
 
     async def receive(self, exchange: Exchange) -> Answer:
@@ -208,10 +214,8 @@ class Routes:
             return error_answer(error, log, exchange.described)
 
     async def pieces(self, exchange: Exchange, answer: Answer) -> AsyncIterator[bytes] | None:
-        """The bytes of an image that is served."""
-        if answer.part is None or exchange.request.method == "HEAD":
-            return None
-        return (await self.store.get_stream(exchange.key, *answer.part))[1]
+        """The bytes of an image that is served. What fails to open fails before the headers."""
+        return exchange.pieces
 
 
 async def send_answer(answer: Answer, pieces: AsyncIterator[bytes] | None, send: Send) -> None:

@@ -13,6 +13,7 @@ from werkzeug.wsgi import get_input_stream
 from ._answers import received_answer
 from ._forms import Fields, Read, not_one_file
 from ._lablink_storage import ImageStore
+from ._pieces import open_pieces
 from ._responses import response_of
 from ._views import receive, serve
 
@@ -24,7 +25,7 @@ def serve_file(store: ImageStore, path: str) -> Response:
     answer, key = serve(store, request, path, _log)
     response = response_of(answer)
     if answer.part is not None and request.method != "HEAD":
-        response.set_data(store.get_range(key, *answer.part))
+        response.set_data(b"".join(open_pieces(store, key, answer.part, answer)))
     return response
 
 

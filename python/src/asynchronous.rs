@@ -60,11 +60,7 @@ pub(crate) fn answer_or_undo<'py, T: Send + 'static>(
     undo: impl FnOnce(T) + Send + 'static,
 ) -> PyResult<Bound<'py, PyAny>> {
     if !STARTING.take() {
-        let done = match greenlets::hub(py)? {
-            Some(hub) => greenlets::wait(&hub, work, undo)?,
-            None => wait(py, work)?,
-        };
-        return convert(py, done.map_err(storage)?);
+        return convert(py, wait_for(py, work, undo)?.map_err(storage)?);
     }
     logging::refresh(py);
     let event_loop = py.import("asyncio")?.call_method0("get_running_loop")?;
@@ -102,6 +98,18 @@ pub(crate) fn answer_or_undo<'py, T: Send + 'static>(
     };
     future.call_method1("add_done_callback", (cancel,))?;
     Ok(future)
+}
+
+/// Waits for work in the way of the caller: in a greenlet, while the others of its thread go on.
+pub(crate) fn wait_for<T: Send + 'static>(
+    py: Python<'_>,
+    work: impl Future<Output = core::Result<T>> + Send + 'static,
+    undo: impl FnOnce(T) + Send + 'static,
+) -> PyResult<core::Result<T>> {
+    match greenlets::hub(py)? {
+        Some(hub) => greenlets::wait(&hub, work, undo),
+        None => wait(py, work),
+    }
 }
 
 /// Ends the work when its future is cancelled. A done callback of the future, which is also called when the

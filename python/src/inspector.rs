@@ -1,14 +1,70 @@
 //! A Python callable that looks at each new image before it is stored.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lablink_storage as core;
 use lablink_storage::{InspectError, Inspecting, Inspection, Inspector};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{configuration, invalid_argument, is_rejection};
 use crate::results;
+use crate::slot::Slot;
+
+/// Calls that may be under way at once in a process. No thread can be taken from one that hangs, and files and
+/// names need some too.
+const CALLS: usize = 16;
+
+static TURNS: Slot<Turns> = Slot::new();
+
+/// The turns of the calls: a thread keeps its own until the callable returns.
+struct Turns {
+    free: Arc<Semaphore>,
+    /// Calls whose answer an upload still waits for.
+    awaited: AtomicUsize,
+}
+
+impl Turns {
+    fn of_this_process() -> Result<&'static Self, InspectError> {
+        TURNS.get_or_try_init(|| {
+            Ok(Self {
+                free: Arc::new(Semaphore::new(CALLS)),
+                awaited: AtomicUsize::new(0),
+            })
+        })
+    }
+
+    /// Waits for a turn, which a call that is still in its time may give back soon. Where all of them hang,
+    /// nothing is waited for.
+    async fn take(&self) -> Result<OwnedSemaphorePermit, InspectError> {
+        if let Ok(turn) = Arc::clone(&self.free).try_acquire_owned() {
+            return Ok(turn);
+        }
+        if self.awaited.load(Ordering::Relaxed) == 0 {
+            return Err(InspectError::failed(format!(
+                "the inspector hangs: {CALLS} calls were given up and have not returned; give whatever \
+                 it asks a time limit of its own, such as requests.post(..., timeout=10)"
+            )));
+        }
+        Ok(Arc::clone(&self.free).acquire_owned().await?)
+    }
+
+    fn waiting(&self) -> Awaited<'_> {
+        self.awaited.fetch_add(1, Ordering::Relaxed);
+        Awaited(&self.awaited)
+    }
+}
+
+/// An upload that waits for its answer; dropped with the answer, and when the deadline has passed.
+struct Awaited<'a>(&'a AtomicUsize);
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 /// The callable, in a thread where it may wait.
 struct Callable(Py<PyAny>);
@@ -16,9 +72,13 @@ struct Callable(Py<PyAny>);
 impl Inspector for Callable {
     fn inspect<'a>(&'a self, image: &'a Inspection) -> Inspecting<'a> {
         Box::pin(async move {
+            let turns = Turns::of_this_process()?;
+            let turn = turns.take().await?;
+            let _awaited = turns.waiting();
             let callable = Python::attach(|py| self.0.clone_ref(py));
             let image = image.clone();
             let asked = tokio::task::spawn_blocking(move || {
+                let _turn = turn;
                 Python::attach(|py| ask(py, callable.bind(py), &image))
             });
             asked.await?

@@ -3,22 +3,22 @@
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::StreamExt;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{BoxStream, ReadyChunks};
 use lablink_storage::{ObjectInfo, Result};
 use pyo3::prelude::*;
 
+use crate::asynchronous::wait_for;
 use crate::error::{guard, internal, storage};
 use crate::results;
-use crate::runtime::wait;
 use crate::slot::Slot;
 
 /// Entries that are taken over at once, so that one page of a listing costs one wait.
 const PAGE: usize = 1000;
 
 struct Pages {
-    stream: futures_util::stream::ReadyChunks<BoxStream<'static, Result<ObjectInfo>>>,
+    /// `None` at its end, after an error, and where a wait for it was interrupted.
+    stream: Option<ReadyChunks<BoxStream<'static, Result<ObjectInfo>>>>,
     page: std::vec::IntoIter<Result<ObjectInfo>>,
-    ended: bool,
 }
 
 /// Iterates over what a store holds, page by page as it is read. Made by ImageStore.list.
@@ -31,9 +31,8 @@ pub(crate) struct ObjectIterator {
 impl ObjectIterator {
     pub(crate) fn new(stream: BoxStream<'static, Result<ObjectInfo>>) -> Self {
         let pages = Pages {
-            stream: stream.ready_chunks(PAGE),
+            stream: Some(stream.ready_chunks(PAGE)),
             page: Vec::new().into_iter(),
-            ended: false,
         };
         Self {
             pages: Slot::with(Mutex::new(Some(pages))),
@@ -55,12 +54,17 @@ fn next(py: Python<'_>, pages: &mut Pages) -> PyResult<Option<Result<ObjectInfo>
         if let Some(item) = pages.page.next() {
             return Ok(Some(item));
         }
-        if pages.ended {
+        let Some(mut stream) = pages.stream.take() else {
             return Ok(None);
-        }
-        match wait(py, pages.stream.next())? {
-            Some(page) => pages.page = page.into_iter(),
-            None => pages.ended = true,
+        };
+        let work = async move {
+            let page = stream.next().await;
+            Ok((stream, page))
+        };
+        let (stream, page) = wait_for(py, work, drop)?.map_err(storage)?;
+        if let Some(page) = page {
+            pages.stream = Some(stream);
+            pages.page = page.into_iter();
         }
     }
 }
@@ -78,7 +82,7 @@ impl ObjectIterator {
             };
             let item = next(py, &mut pages);
             if !matches!(item, Ok(Some(Ok(_)))) {
-                pages.ended = true;
+                pages.stream = None;
             }
             self.swap(Some(pages))?;
             match item? {

@@ -13,7 +13,8 @@ use crate::slot::Slot;
 
 static RUNTIME: Slot<Runtime> = Slot::new();
 
-/// Threads for files, names and inspectors, whatever the number of callers: further ones wait their turn.
+/// Threads for files, names and inspectors, whatever the number of callers: further ones wait their turn. Of
+/// inspectors there are fewer, because one that hangs keeps its thread.
 const BLOCKING_THREADS: usize = 64;
 
 /// Longest time that a signal handler waits for its turn.

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,7 +25,14 @@ import pytest
 from routes.service import photographs
 
 import lablink_storage
-from lablink_storage import AsyncImageStore, ImageStore, NotFoundError, UnsupportedFormatError
+from lablink_storage import (
+    AsyncImageStore,
+    ImageStore,
+    NotFoundError,
+    ObjectInfo,
+    UnsupportedFormatError,
+    asgi,
+)
 
 from support import SECRET, Server, photo
 
@@ -57,9 +64,9 @@ class SlowS3(BaseHTTPRequestHandler):
             self.at_once[0] += 1
             self.at_once[1] = max(self.at_once)
         time.sleep(self.delay)
+        self.objects[self.path] = data
         with self.lock:
             self.at_once[0] -= 1
-        self.objects[self.path] = data
         self._answer(200, ETag=f'"{hashlib.md5(data).hexdigest()}"')
 
     def do_DELETE(self) -> None:
@@ -81,6 +88,7 @@ class SlowS3(BaseHTTPRequestHandler):
 @pytest.fixture
 def slow() -> Iterator[AsyncImageStore]:
     SlowS3.objects.clear()
+    SlowS3.at_once[:] = [0, 0]
     server = ThreadingHTTPServer(("127.0.0.1", 0), SlowS3)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -165,24 +173,55 @@ def test_one_store_serves_any_number_of_loops(memory: ImageStore) -> None:
 
 
 def test_32_uploads_to_a_slow_server_at_once(slow: AsyncImageStore) -> None:
-    """One after the other they would take 16 seconds; a decode takes a few milliseconds."""
+    """One after the other they would take 32 times as long as one; a decode takes a few milliseconds."""
     threads = 0
 
-    async def upload_all() -> float:
+    async def upload_all() -> tuple[float, float]:
         nonlocal threads
-        await slow.upload(SMALL)
         started = time.monotonic()
+        await slow.upload(SMALL)
+        first = time.monotonic()
         uploads = asyncio.gather(*[slow.upload(SMALL) for _ in range(32)])
         await asyncio.sleep(0.3)
         threads = len(os.listdir("/proc/self/task"))
         await uploads
-        return time.monotonic() - started
+        return first - started, time.monotonic() - first
 
     before = len(os.listdir("/proc/self/task"))
-    assert asyncio.run(upload_all()) < 2 or os.getloadavg()[0] > 3
+    one, all_of_them = asyncio.run(upload_all())
+    assert all_of_them < 8 * one
+    assert SlowS3.at_once[1] > 16, "they went one after the other"
     # Those of the test's own server are one a connection.
     assert threads - before < 32 + 12
     assert len(SlowS3.objects) == 33
+
+
+ALONE = """
+import select, sys, time
+late = [0.0]
+print("ready", flush=True)
+while True:
+    before = time.monotonic()
+    if select.select([sys.stdin], [], [], 0.01)[0]:
+        break
+    late.append(time.monotonic() - before - 0.01)
+print(max(late))
+"""
+
+
+@contextmanager
+def machine() -> Iterator[list[float]]:
+    """Says, at its end, how late a beat may be: a little later than those of a process that did nothing else
+    at the same time. What that one is late by is the machine's doing, and no call's."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", ALONE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    allowed: list[float] = []
+    try:
+        yield allowed
+    finally:
+        allowed.append(0.05 + 3 * float(process.communicate()[0]))
 
 
 @contextmanager
@@ -207,12 +246,12 @@ def test_the_loop_goes_on_while_images_are_decoded(memory: ImageStore) -> None:
             await asyncio.gather(store.upload(data), store.upload(data))
             beating.cancel()
 
-    asyncio.run(decode())
+    with machine() as allowed:
+        asyncio.run(decode())
     late.sort()
     assert len(late) > 5
-    # On a machine that does other work as well, the latest beats say more of that.
     assert late[len(late) // 2] < 0.05, late[-5:]
-    assert late[-1] < 0.05 or os.getloadavg()[0] > 2, late[-5:]
+    assert late[-1] < allowed[0], late[-5:]
 
 
 # --- cancellation
@@ -221,14 +260,17 @@ def test_the_loop_goes_on_while_images_are_decoded(memory: ImageStore) -> None:
 def test_a_cancelled_upload_leaves_no_object(store: ImageStore) -> None:
     """Whenever it is cancelled: before, while and after it is written."""
     asynchronous = AsyncImageStore(store)
+    cancelled = 0
 
     async def cancel(after: float) -> None:
+        nonlocal cancelled
         task = asyncio.create_task(asynchronous.upload(SMALL))
         await asyncio.sleep(after)
         task.cancel()
         try:
             image = await task
         except asyncio.CancelledError:
+            cancelled += 1
             return
         await asynchronous.delete(image.key)
 
@@ -246,19 +288,22 @@ def test_a_cancelled_upload_leaves_no_object(store: ImageStore) -> None:
         return left
 
     assert asyncio.run(cancel_all()) == []
+    assert cancelled, "each was done before it could be cancelled"
 
 
 def test_a_loop_that_ends_before_its_upload(slow: AsyncImageStore) -> None:
     async def leave() -> None:
-        asyncio.get_running_loop().create_task(slow.upload(SMALL))
-        await asyncio.sleep(0.2)
+        uploading = asyncio.get_running_loop().create_task(slow.upload(SMALL))
+        while not SlowS3.at_once[0]:
+            assert not uploading.done()
+            await asyncio.sleep(0.01)
 
     asyncio.run(leave())
-    deadline = time.monotonic() + 10
-    time.sleep(1)
-    while SlowS3.objects and time.monotonic() < deadline:
+    deadline = time.monotonic() + 20
+    # The server has taken it by now, or will yet.
+    while (SlowS3.at_once[0] or SlowS3.objects) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert SlowS3.objects == {}
+    assert SlowS3.at_once == [0, 1] and SlowS3.objects == {}
 
 
 def test_a_timeout_ends_the_wait_at_once(slow: AsyncImageStore) -> None:
@@ -269,6 +314,39 @@ def test_a_timeout_ends_the_wait_at_once(slow: AsyncImageStore) -> None:
         return time.monotonic() - started
 
     assert asyncio.run(hurry()) < 0.45
+
+
+# --- the routes
+
+
+def test_an_image_that_is_replaced_meanwhile(local: ImageStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ``regenerate --main`` does: new bytes under the old entity tag would stay in caches for a year."""
+    image, head = local.upload(SMALL), AsyncImageStore.head
+    file = Path(local.directory or "", image.key)
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def replaced(store: AsyncImageStore, key: str) -> ObjectInfo:
+        info = await head(store, key)
+        file.write_bytes(photo(80, 30))
+        return info
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    async def ask() -> tuple[int, bytes]:
+        sent.clear()
+        scope: dict[str, Any] = {"type": "http", "method": "GET", "path": image.url, "headers": []}
+        await asgi.application(local)(scope, receive, send)
+        return sent[0]["status"], b"".join(message["body"] for message in sent[1:])
+
+    monkeypatch.setattr(AsyncImageStore, "head", replaced)
+    status, body = asyncio.run(ask())
+    assert status == 503 and b"unavailable" in body
+    monkeypatch.undo()
+    assert asyncio.run(ask()) == (200, photo(80, 30))
 
 
 # --- nothing is hoarded

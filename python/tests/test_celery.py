@@ -16,7 +16,7 @@ import pytest
 
 from lablink_storage import ImageStore
 
-from support import free_port, photo
+from support import Server, free_port, photo
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FULL = os.environ.get("LABLINK_TEST_FULL") == "1"
@@ -140,6 +140,36 @@ def test_a_task_that_comes_twice_is_done_once(tmp_path: Path, picture: bytes) ->
     report = tasks.regenerate_shard.delay(1, 1, all=True).get()
     assert (report["images"], report["made"]) == (1, 1)
     assert tasks.handle_event.delay({"Records": []}).get() == []
+
+
+def test_a_notification_of_two_uploads(server: Server, bucket: str, picture: bytes) -> None:
+    from celery import Celery
+
+    from lablink_storage.celery import register
+
+    app = Celery("events", broker="memory://", backend="cache+memory://")
+    app.conf.task_always_eager = True
+    store = server.store(bucket, variants=THUMB)
+    tasks = register(app, store)
+    good, bad = store.presigned_post("a.jpg"), store.presigned_post("b.jpg")
+    for post, data in ((good, picture), (bad, picture[:900])):
+        server.client().put_object(Bucket=bucket, Key=post.key, Body=data, ContentType="image/jpeg")
+    records = [
+        {
+            "eventSource": "aws:s3",
+            "eventName": "ObjectCreated:Post",
+            "s3": {"bucket": {"name": bucket}, "object": {"key": post.key}},
+        }
+        for post in (good, bad)
+    ]
+    promoted, refused = tasks.handle_event.delay({"Records": records}).get()
+    assert (promoted["outcome"], promoted["key"]) == ("promoted", good.key)
+    assert promoted["image"]["url"] == good.file_url and len(store.get(good.file_url)) > 0
+    assert (refused["outcome"], refused["key"], refused["kind"]) == ("refused", bad.key, "invalid_image")
+    assert not store.exists(bad.file_url)
+    # Sent twice, done once.
+    again = tasks.handle_event.delay({"Records": records}).get()
+    assert [outcome["outcome"] for outcome in again] == ["skipped", "refused"]
 
 
 def test_what_may_succeed_later_is_tried_again() -> None:

@@ -25,9 +25,16 @@ from django.db import connection, transaction  # noqa: E402
 from django.db.migrations.writer import MigrationWriter  # noqa: E402
 from django.template import Context, Template  # noqa: E402
 from django.test import Client, override_settings  # noqa: E402
+from django.test.utils import CaptureQueriesContext  # noqa: E402
 from django.utils.datastructures import MultiValueDict  # noqa: E402
 
-from lablink_storage import ImageStore, InvalidKeyError, NotFoundError, _views  # noqa: E402
+from lablink_storage import (  # noqa: E402
+    ImageStore,
+    InvalidKeyError,
+    NotFoundError,
+    UnavailableError,
+    _views,
+)
 from lablink_storage.django import (  # noqa: E402
     LablinkStorage,
     delete_images,
@@ -35,7 +42,7 @@ from lablink_storage.django import (  # noqa: E402
     urls,
 )
 
-from django_lab.models import Component, Part  # noqa: E402
+from django_lab.models import Album, Component, Part, Yearbook  # noqa: E402
 from support import SECRET, Server, catches_everything, opened, photo  # noqa: E402
 
 VARIANTS = {
@@ -82,8 +89,12 @@ def database() -> Iterator[None]:
     with connection.schema_editor() as editor:
         editor.create_model(Component)
         editor.create_model(Part)
+        editor.create_model(Album)
+        editor.create_model(Yearbook)
     yield
     with connection.schema_editor() as editor:
+        editor.delete_model(Yearbook)
+        editor.delete_model(Album)
         editor.delete_model(Part)
         editor.delete_model(Component)
 
@@ -259,6 +270,37 @@ def test_deleting_takes_the_images_along(storage: Any) -> None:
 
 
 @pytest.mark.usefixtures("database")
+def test_an_image_that_a_row_of_another_model_has_is_kept(
+    storage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A photo becomes the cover of an album, and then its component goes."""
+    component = _form("board", photo(60, 45)).save()
+    name = component.photo.name
+    album = Yearbook(cover=name)
+    album.save()
+    delete_with_images(component)
+    assert _stored(storage) == [name]
+    delete_with_images(album)
+    assert _stored(storage) == []
+
+    component = _form("board", photo(60, 45)).save()
+    Album(scan=component.photo.name).save()  # the same name in another storage
+    with CaptureQueriesContext(connection) as asked:
+        delete_with_images(component)
+    assert _stored(storage) == []
+    # Not again for the yearbook, which inherits the column, nor for the proxy.
+    covers = [query for query in asked.captured_queries if '"django_lab_album"."cover" =' in query["sql"]]
+    assert len(covers) == 1, covers
+
+    same = LablinkStorage(**storage._options)
+    monkeypatch.setattr(Album._meta.get_field("scan"), "storage", same)
+    component = _form("board", photo(60, 45)).save()
+    Album(scan=component.photo.name).save()
+    delete_with_images(component)
+    assert _stored(storage) == [component.photo.name]
+
+
+@pytest.mark.usefixtures("database")
 def test_an_image_that_was_replaced(storage: Any) -> None:
     component = _form("board", photo(60, 45)).save()
     form = ComponentForm({"name": "board"}, _files(photo(80, 30)), instance=component)
@@ -402,3 +444,20 @@ def test_the_routes_are_on_the_storage_of_the_test(tmp_path: Path) -> None:
         assert client.post("/api/s3/promote", {"key": form["key"]}, "application/json").json()["width"] == 60
         signed = ImageStore.local(tmp_path, secret=SECRET).presigned_get(key, download_as="a.jpg").url
         assert client.get(signed)["Content-Disposition"].startswith("attachment")
+
+
+def test_an_image_that_is_replaced_while_it_is_sent(tmp_path: Path) -> None:
+    """The rest is not that of the new one, and the connection breaks off."""
+    backend = {"BACKEND": "lablink_storage.django.LablinkStorage", "OPTIONS": {"directory": tmp_path}}
+    file = tmp_path / "components" / "large.jpg"
+    file.parent.mkdir()
+    file.write_bytes(b"old" * (1 << 20))
+    with override_settings(
+        STORAGES={"default": backend}, ROOT_URLCONF=__name__, ALLOWED_HOSTS=["testserver"]
+    ):
+        served: Any = Client().get("/uploads/components/large.jpg")
+        pieces = iter(served.streaming_content)
+        assert len(next(pieces)) == 1 << 20
+        file.write_bytes(b"newer" * (1 << 20))
+        with pytest.raises(UnavailableError, match="replaced"):
+            next(pieces)

@@ -11,7 +11,7 @@ from flask import Flask, request
 from flask.testing import FlaskClient
 
 import lablink_storage
-from lablink_storage import StorageError, _views
+from lablink_storage import ObjectInfo, StorageError, _views
 
 from support import catches_everything, make_app, photo, reads_heic, store_of
 
@@ -63,6 +63,28 @@ def test_the_applications_own_views_answer_in_the_same_way(app: Flask) -> None:
         assert (answer.status_code, answer.json["error"]) == (status, kind)
         assert answer.json["hint"] and "Traceback" not in answer.text
     assert list(store_of(app).list()) == []
+
+
+def test_an_image_that_is_replaced_meanwhile(
+    app: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ``regenerate --main`` does: new bytes under the old entity tag would stay in caches for a year."""
+    store = store_of(app)
+    image = store.upload(photo(60, 45))
+    file, head = Path(store.directory or "", image.key), store.head
+
+    def replaced(key: str) -> ObjectInfo:
+        info = head(key)
+        file.write_bytes(photo(80, 30))
+        return info
+
+    monkeypatch.setattr(store, "head", replaced)
+    answer = client.get(image.url)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert answer.headers["Cache-Control"] == "no-store" and "ETag" not in answer.headers
+    monkeypatch.undo()
+    answer = client.get(image.url)
+    assert (answer.status_code, answer.data) == (200, photo(80, 30))
 
 
 @pytest.mark.parametrize("name", lablink_storage.__all__)

@@ -8,6 +8,9 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -102,14 +105,54 @@ def test_a_failure_is_no_consent(photo: bytes, answer: str) -> None:
 
 
 def test_its_time_is_bounded(photo: bytes) -> None:
-    import threading
-
     ended = threading.Event()
     store = ImageStore.memory(deadline=0.5, inspector=lambda image: None if ended.wait(30) else None)
     with pytest.raises(StorageTimeoutError):
         store.upload(photo)
     ended.set()
     assert list(store.list()) == []
+
+
+def test_one_that_hangs_does_not_take_all_threads(tmp_path: Path) -> None:
+    """The thread of a call is not free before the call returns, however long ago its upload was given up."""
+    hangs, released = threading.Event(), threading.Event()
+
+    def inspect(image: Inspection) -> None:
+        if hangs.is_set():
+            released.wait(120)
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (50, 50), "red").save(buffer, "PNG")
+    small = buffer.getvalue()
+    store = ImageStore.local(tmp_path, deadline=2, decode_wait=60, inspector=inspect)
+    image = store.upload(small)
+
+    def error_of_upload(_: int) -> Exception | None:
+        try:
+            store.upload(small)
+        except (StorageTimeoutError, UnavailableError) as error:
+            return error
+        return None
+
+    hangs.set()
+    try:
+        # More than the runtime has threads for files, names and inspectors.
+        with ThreadPoolExecutor(80) as threads:
+            assert all(threads.map(error_of_upload, range(80)))
+        assert len(store.get(image.key)) == image.size
+        # At once: by its deadline it would be a StorageTimeoutError.
+        with pytest.raises(UnavailableError) as caught:
+            store.upload(small)
+        assert caught.value.retryable
+        assert "hangs" in str(caught.value.__cause__) and "time limit" in str(caught.value.__cause__)
+        assert [info.key for info in store.list()] == [image.key]
+    finally:
+        hangs.clear()
+        released.set()
+    end = time.monotonic() + 60
+    while (error := error_of_upload(0)) is not None:
+        assert time.monotonic() < end, error
+        time.sleep(0.02)
 
 
 def test_final_keys_are_not_supported() -> None:

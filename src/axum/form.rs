@@ -13,6 +13,9 @@ const MAX_PARTS: usize = 64;
 /// Bytes that a boundary may have. RFC 2046 allows 70.
 const MAX_BOUNDARY: usize = 200;
 
+/// An empty line.
+const END_OF_HEAD: &[u8] = b"\r\n\r\n";
+
 pub(super) type Fields = Vec<(String, String)>;
 
 type Result<T> = std::result::Result<T, ErrorResponse>;
@@ -32,11 +35,13 @@ pub(super) struct FormReader {
     delimiter: Vec<u8>,
     /// What is not yet understood: a part's head, or the bytes that may be the start of a delimiter.
     held: Vec<u8>,
+    /// Bytes of it in which no part's head ends, so that none is looked at again with each chunk.
+    searched: usize,
     state: State,
     fields: Fields,
     file: Option<Vec<u8>>,
     parts: usize,
-    /// Bytes of the fields so far, and of what comes before the first part.
+    /// Bytes of the fields and of the parts' heads so far, and of what comes before the first part.
     taken: usize,
 }
 
@@ -75,6 +80,7 @@ impl FormReader {
             delimiter: format!("\r\n--{boundary}").into_bytes(),
             // The first delimiter may stand at the very beginning.
             held: b"\r\n".to_vec(),
+            searched: 0,
             state: State::Preamble,
             fields: Vec::new(),
             file: None,
@@ -148,11 +154,8 @@ impl FormReader {
             }
             State::Field(_, value) => {
                 self.taken += data.len();
-                if self.taken > MAX_FIELDS {
-                    let message = format!("the form's fields have more than {MAX_FIELDS} bytes");
-                    return Err(too_large(message));
-                }
                 value.extend_from_slice(data);
+                self.check_taken()?;
             }
             State::Preamble | State::Head | State::End => {
                 self.taken += data.len();
@@ -164,23 +167,36 @@ impl FormReader {
         Ok(())
     }
 
+    fn check_taken(&self) -> Result<()> {
+        if self.taken <= MAX_FIELDS {
+            return Ok(());
+        }
+        let message = format!("the form's fields have more than {MAX_FIELDS} bytes");
+        Err(too_large(message))
+    }
+
     fn head(&mut self, max_bytes: MaxBytes<'_>) -> Result<bool> {
-        let Some(end) = self.held.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
-            if self.held.len() > MAX_FIELDS {
+        let mut unsearched = self.held[self.searched..].windows(END_OF_HEAD.len());
+        let Some(end) = unsearched.position(|bytes| bytes == END_OF_HEAD) else {
+            if self.taken + self.held.len() > MAX_FIELDS {
                 return Err(not_a_form());
             }
+            // The next chunk may begin within it.
+            self.searched = (self.held.len() + 1).saturating_sub(END_OF_HEAD.len());
             return Ok(false);
         };
+        let end = std::mem::take(&mut self.searched) + end;
         let head = std::str::from_utf8(&self.held[..end]).map_err(|_| not_a_form())?;
         let (name, is_file) = disposition(head).ok_or_else(not_a_form)?;
-        self.held.drain(..end + 4);
+        self.held.drain(..end + END_OF_HEAD.len());
         self.parts += 1;
         if self.parts > MAX_PARTS {
             return Err(too_large(format!(
                 "the form has more than {MAX_PARTS} fields"
             )));
         }
-        self.taken += name.len();
+        self.taken += end;
+        self.check_taken()?;
         self.state = if is_file || name == "file" {
             if self.file.is_some() || name != "file" {
                 return Err(not_one_file());
@@ -339,6 +355,44 @@ mod tests {
             assert!(read(&WHOLE[..cut], 7).is_err(), "{cut}");
         }
         assert!(read(&WHOLE[..end], 7).is_ok());
+    }
+
+    /// A head that came a byte at a time was looked through from its beginning with every byte.
+    #[test]
+    fn each_byte_of_a_head_is_looked_at_once() {
+        let mut reader = FormReader::new("b c").expect("a boundary");
+        let long = "x".repeat(5000);
+        let head = format!("--b c\r\nX: {long}\r\nContent-Disposition: form-data; name=file\r\n");
+        for byte in head.bytes() {
+            reader.push(&[byte], &mut |_| Ok(100)).expect("goes on");
+            let waits = matches!(reader.state, State::Head);
+            assert!(!waits || reader.searched + END_OF_HEAD.len() > reader.held.len());
+        }
+        assert!(reader.searched > 5000, "{}", reader.searched);
+        for byte in b"\r\npixels\r\n--b c--" {
+            reader.push(&[*byte], &mut |_| Ok(100)).expect("goes on");
+        }
+        assert_eq!(reader.finish().expect("a form").file, b"pixels");
+    }
+
+    /// Of 64 parts each could have a head of 64 KiB.
+    #[test]
+    fn heads_count_as_fields_do() {
+        let head = |length: usize| {
+            let long = "x".repeat(length);
+            format!("--b c\r\nX: {long}\r\nContent-Disposition: form-data; name=a\r\n\r\n\r\n")
+        };
+        let file = "--b c\r\nContent-Disposition: form-data; name=file\r\n\r\n\r\n--b c--";
+        for (lengths, is_taken) in [
+            ([MAX_FIELDS / 3; 2], true),
+            ([MAX_FIELDS / 2; 2], false),
+            ([MAX_FIELDS, 0], false),
+        ] {
+            let body = head(lengths[0]) + &head(lengths[1]) + file;
+            for size in [100, body.len()] {
+                assert_eq!(read(body.as_bytes(), size).is_ok(), is_taken, "{lengths:?}");
+            }
+        }
     }
 
     #[test]

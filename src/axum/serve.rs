@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::format::ImageFormat;
 use crate::kind::ErrorKind;
 use crate::sign::ResponseHeaders;
+use crate::store::replaced;
 
 /// Answers a GET or HEAD of a stored image.
 pub(super) async fn serve(State(routes): Shared, request: Request) -> Response {
@@ -91,9 +92,7 @@ async fn answer(
     if *method != Method::HEAD {
         let object = store.get_stream(&key, range).await?;
         if object.info.e_tag != info.e_tag {
-            return Err(Error::internal(
-                "the image was replaced while it was looked at",
-            ));
+            return Err(replaced(&key));
         }
         *response.body_mut() = Body::from_stream(object);
     }

@@ -122,7 +122,7 @@ pub(super) enum Command {
         lablink-storage regenerate --variant card --dry-run\n  \
         lablink-storage regenerate --all --main --keys used.txt\n  \
         lablink-storage regenerate --shard 2/3\n\n\
-        Run it again after an interruption: it goes on where it stopped.\n\
+        Run it again after an interruption: it makes what is still missing; with --all and --main it starts over.\n\
         Nothing is overwritten without --all or --main, and nothing removed without --prune.")]
     Regenerate(Regenerate),
     /// Find unused objects: old pending uploads, leftovers, orphans

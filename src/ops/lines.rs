@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, Read};
 
+use crate::store::ImageStore;
+
 /// Longest line that is read whole.
 pub(crate) const MAX_LINE: usize = 8 << 10;
 
@@ -42,6 +44,15 @@ impl<R: BufRead> Lines<R> {
                 return Ok(());
             }
         }
+    }
+}
+
+/// A line in the form in which the error of a URL that is not the store's shows it: cut short, and without userinfo,
+/// query and fragment, which may be secrets.
+pub(super) fn shown(store: &ImageStore, line: &str) -> String {
+    match store.urls().key_from_url(line) {
+        Ok(key) => key.to_string(),
+        Err(foreign) => foreign.url,
     }
 }
 

@@ -46,6 +46,8 @@ pub use reference::KeyOrUrl;
 #[cfg(feature = "ops")]
 pub(crate) use remake::{Remake, Remaking};
 pub use stream::ObjectStream;
+#[cfg(feature = "axum")]
+pub(crate) use stream::replaced;
 #[cfg(feature = "ops")]
 pub(crate) use sweep::{Waiting, remove_each};
 

@@ -353,7 +353,7 @@ impl ImageStore {
     }
 
     /// Returns whether a variant is one of this image, by its format or by the configuration.
-    fn may_be_of(&self, variant: &ObjectKey, image: &ObjectKey) -> bool {
+    pub(super) fn may_be_of(&self, variant: &ObjectKey, image: &ObjectKey) -> bool {
         let variants = self.inner.config.variants();
         let is_configured =
             |configured: &Variant| configured.key(image).is_ok_and(|own| own == *variant);
@@ -436,7 +436,7 @@ impl ImageStore {
 
 /// The images that have the same id in another format: a migration that was repeated with another one makes them. The
 /// marker of a deletion and the original stand for all of them.
-async fn others_of_id(backend: &Backend, key: &ObjectKey) -> Result<Vec<ObjectKey>> {
+pub(super) async fn others_of_id(backend: &Backend, key: &ObjectKey) -> Result<Vec<ObjectKey>> {
     let Some(folder) = variants_of(key) else {
         return Ok(Vec::new());
     };

@@ -60,11 +60,12 @@ impl ImageStore {
     /// `NotFound` where the image is not there, or is deleted meanwhile: then nothing stays of what was made.
     pub(crate) async fn remake(&self, order: Remake) -> Result<Remaking> {
         // Before anything is read: a deletion that comes later leaves another tombstone.
+        let backend = self.inner.backend.until(self.inner.backend.deadline());
         let buried = match order.main {
-            true => self.inner.buried(&order.key).await?,
+            true => self.inner.buried(&backend, &order.key).await?,
             false => None,
         };
-        let (bytes, is_original) = self.source_of(&order.key).await?;
+        let (bytes, is_original) = self.source_of(&backend, &order.key).await?;
         let main = order.main && is_original;
         if !main && order.variants.is_empty() {
             return Ok(Remaking::default());
@@ -82,8 +83,7 @@ impl ImageStore {
     }
 
     /// Reads the original where one was kept, else the main object.
-    async fn source_of(&self, key: &ObjectKey) -> Result<(Bytes, bool)> {
-        let backend = self.inner.backend.until(self.inner.backend.deadline());
+    async fn source_of(&self, backend: &Backend, key: &ObjectKey) -> Result<(Bytes, bool)> {
         let config = &self.inner.config;
         let most = config.optimize().limits.max_bytes;
         let original = key
@@ -166,11 +166,10 @@ struct Rewriting {
 
 impl Inner {
     /// When the image was deleted, if that is known.
-    async fn buried(&self, key: &ObjectKey) -> Result<Option<SystemTime>> {
+    async fn buried(&self, backend: &Backend, key: &ObjectKey) -> Result<Option<SystemTime>> {
         let Some(tombstone) = key.tombstone(self.prefix()) else {
             return Ok(None);
         };
-        let backend = self.backend.until(self.backend.deadline());
         match backend.head(&tombstone).await {
             Ok(info) => Ok(Some(info.last_modified)),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::AccessDenied) => {
@@ -221,7 +220,7 @@ impl Rewriting {
         let main = self
             .put(&backend, self.order.key.clone(), image, true)
             .await?;
-        if self.inner.buried(&self.order.key).await? != self.buried {
+        if self.inner.buried(&backend, &self.order.key).await? != self.buried {
             let backend = self.inner.backend.until(deadline);
             backend.delete(&self.order.key).await?;
             return Err(taken_back(self.gone()).await);

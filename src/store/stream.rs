@@ -115,7 +115,8 @@ fn rest(
     })
 }
 
-fn replaced(key: &ObjectKey) -> Error {
+/// That the bytes at hand are not those that were looked at before.
+pub(crate) fn replaced(key: &ObjectKey) -> Error {
     StorageError::new(
         ErrorKind::Unavailable,
         Operation::Get,

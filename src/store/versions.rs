@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
+use super::objects::others_of_id;
 use super::purge::PurgeFailure;
 use super::reference::KeyOrUrl;
 use super::write::AT_ONCE;
@@ -150,10 +151,19 @@ impl ImageStore {
             let key = self.key_of(key)?.into_owned();
             let backend = self.inner.backend.until(self.inner.backend.deadline());
             backend.check_versions().await?;
+            let others = others_of_id(&backend, &key).await?;
             let purge = self.delete_purging(&key).await?;
             let mut all = self.parts(&backend, &key).await?;
+            if others.is_empty() {
+                all.extend(self.uploads(&backend, &key).await?);
+            }
+            // What may be another's as well stays, as after a deletion.
+            all.retain(|part, _| {
+                let is_theirs =
+                    |other: &ObjectKey| part.is_original() || self.may_be_of(part, other);
+                !others.iter().any(is_theirs)
+            });
             let own = versions_of(&backend, &key).await?;
-            all.extend(self.uploads(&backend, &key).await?);
             all.insert(key, own);
             let all = all.iter().flat_map(|(key, versions)| {
                 versions.iter().map(move |version| (key, &version.version))

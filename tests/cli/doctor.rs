@@ -180,6 +180,35 @@ async fn cors_missing() {
     assert_eq!(healthy.code, 0, "{}", healthy.out);
 }
 
+/// Browsers ask for every header that a presigned PUT has to be sent with.
+#[tokio::test]
+async fn cors_rules_that_do_not_take_a_put() {
+    let Some((server, bucket)) = bucket().await else {
+        return;
+    };
+    bucket.publish("components").await;
+    let headers = |all: &str| cors().replace("<AllowedHeader>*</AllowedHeader>", all);
+    let allowed = |name: &str| format!("<AllowedHeader>{name}</AllowedHeader>");
+    let two = allowed("content-type") + &allowed("cache-control");
+    bucket.send("PUT", "?cors", headers(&two)).await.ok();
+    let by_form = Shell::s3(&server, &bucket.name, &server.keys);
+    assert_eq!(doctor(&by_form).code, 0, "forms need no more");
+    let by_put =
+        Shell::s3(&server, &bucket.name, &server.keys).with("LABLINK_STORAGE_DIRECT_UPLOAD", "put");
+    first_failure(&doctor(&by_put), "cors", "if-none-match");
+
+    let three = two + &allowed("if-none-match");
+    bucket.send("PUT", "?cors", headers(&three)).await.ok();
+    let healthy = doctor(&by_put);
+    assert_eq!(healthy.code, 0, "{}", healthy.out);
+    let report = healthy.json();
+    let checks = report["checks"].as_array().expect("checks").iter();
+    let names: Vec<_> = checks.map(|check| check["name"].as_str()).collect();
+    assert!(names.contains(&Some("presigned_put")), "{names:?}");
+    assert!(!names.contains(&Some("presigned_post")), "{names:?}");
+    assert!(bucket.keys().await.is_empty(), "the probes are removed");
+}
+
 #[test]
 fn endpoint_down() {
     // Bound and let go: nothing listens there.

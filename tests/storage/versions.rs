@@ -165,7 +165,6 @@ async fn an_erased_image_is_gone_with_all_its_versions() {
         versions_in(&bucket, &format!("originals/components/{id}")).await,
         0
     );
-    assert_eq!(versions_in(&bucket, &format!("{}<", image.key)).await, 0);
     assert!(
         store
             .versions(&image.key)
@@ -186,6 +185,37 @@ async fn an_erased_image_is_gone_with_all_its_versions() {
         .erase(&image.key)
         .await
         .expect("nothing is left to erase");
+}
+
+/// Of two images of one id that of the other format stays whole, with what both have.
+#[tokio::test]
+async fn an_erased_image_leaves_another_of_its_id_alone() {
+    let Some(server) = Server::from_env() else {
+        return;
+    };
+    let bucket = versioned(&server).await;
+    let store = with_thumb(bucket.store());
+    let image = store
+        .upload(images::jpeg(120, 90), ())
+        .await
+        .expect("stored");
+    let id = image.key.uuid().expect("an id").hyphenated().to_string();
+    let stays = [
+        format!("components/{id}.png"),
+        format!("components/{id}/thumb.png"),
+    ];
+    for key in &stays {
+        bucket
+            .send("PUT", &format!("/{key}"), images::png_rgb(8, 8))
+            .await
+            .ok();
+    }
+    store.erase(&image.key).await.expect("erased");
+    for key in stays.iter().chain([&format!("originals/components/{id}")]) {
+        assert_eq!(versions_in(&bucket, key).await, 1, "{key}");
+    }
+    assert_eq!(versions_in(&bucket, &format!("{id}.jpg")).await, 0);
+    assert_eq!(versions_in(&bucket, &format!("{id}/thumb.jpg")).await, 0);
 }
 
 /// Promoting removes the file as it came, GPS and all, and a bucket with versioning kept it for 30 days more.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 from django.core.exceptions import ImproperlyConfigured
@@ -25,6 +25,7 @@ from .._answers import Answer, closed, error_answer, not_found, received_answer
 from .._exceptions import StorageError
 from .._forms import Read, not_one_file
 from .._lablink_storage import ImageStore
+from .._pieces import open_pieces
 from .._places import absolute, key_under, mount_points, path_of
 from .._requests import MAX_JSON, check_length, json_object
 from ._storage import LablinkStorage
@@ -35,9 +36,6 @@ Guard: TypeAlias = Callable[[_View], _View] | Literal[False] | None
 _log = logging.getLogger("lablink_storage.django")
 
 _HOW = "pass urls(guard=login_required), or guard=False to open it to everyone"
-
-_PIECE = 1 << 20
-"""Bytes of an image that are in memory at once."""
 
 
 def urls(
@@ -179,21 +177,10 @@ def _serve(using: str, request: HttpRequest, key: str) -> HttpResponseBase:
     answer, key = _views.serve(store, seen, found, _log)
     if answer.part is None or request.method == "HEAD":
         return _response(answer)
-    pieces = _pieces(store, key, *answer.part)
+    pieces = open_pieces(store, key, answer.part, answer)
     # Under ASGI Django takes all pieces before it sends the first.
     body = pieces if isinstance(request, WSGIRequest) else [b"".join(pieces)]
     return StreamingHttpResponse(body, status=answer.status, headers=answer.headers)
-
-
-def _pieces(store: ImageStore, key: str, start: int, end: int) -> Iterator[bytes]:
-    first = store.get_range(key, start, min(start + _PIECE, end))  # what fails, fails before the headers
-    return _continued(first, store, key, start + _PIECE, end)
-
-
-def _continued(first: bytes, store: ImageStore, key: str, start: int, end: int) -> Iterator[bytes]:
-    yield first
-    for at in range(start, end, _PIECE):
-        yield store.get_range(key, at, min(at + _PIECE, end))
 
 
 def _receive(using: str, request: HttpRequest) -> HttpResponse:

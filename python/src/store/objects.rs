@@ -8,11 +8,10 @@ use pyo3::types::{PyBool, PyBytes};
 
 use super::ImageStore;
 use crate::asynchronous::answer;
-use crate::error::{guard, storage};
+use crate::error::guard;
 use crate::listing::ObjectIterator;
 use crate::options::{duration, key, number};
 use crate::results;
-use crate::runtime::wait;
 
 fn bytes_of(py: Python<'_>, object: core::Object) -> PyResult<Bound<'_, PyAny>> {
     Ok(PyBytes::new(py, &object.bytes).into_any())
@@ -183,7 +182,7 @@ impl ImageStore {
         })
     }
 
-    /// Removes an image and its variants. Removing what is not there is fine.
+    /// Removes an image, its variants and its original. Removing what is not there is fine.
     ///
     /// Args:
     ///     key: key or public URL.
@@ -252,10 +251,11 @@ impl ImageStore {
     }
 
     /// Raises the error that status only reports, within the same 5 seconds.
-    fn _check(&self, py: Python<'_>) -> PyResult<()> {
+    fn _check<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         guard(|| {
-            let client = self.client(py)?;
-            wait(py, client.check())?.map_err(storage)
+            let client = self.client(py)?.clone();
+            let work = async move { client.check().await };
+            answer(py, work, |py, ()| Ok(py.None().into_bound(py)))
         })
     }
 

@@ -1,9 +1,10 @@
-"""Components with photographs, and their parts."""
+"""Components with photographs and their parts, and albums of both."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.core.files.storage import FileSystemStorage
 from django.db import models
 
 from lablink_storage.django import ImageField
@@ -20,3 +21,29 @@ class Part(models.Model):
     component: Any = models.ForeignKey(Component, models.CASCADE)
     photo: Any = models.ImageField()
     """Django's own field."""
+
+
+class Album(models.Model):
+    cover: Any = models.FileField(blank=True)
+    scan: Any = models.FileField(storage=FileSystemStorage("scans"), blank=True)
+    """In another storage."""
+
+
+class Yearbook(Album):
+    """With a table of its own, for the back alone."""
+
+    back: Any = ImageField(blank=True)
+
+
+class Shelved(Album):
+    class Meta:
+        proxy = True
+
+
+class Archived(models.Model):
+    """Of a database that the tests do not have."""
+
+    photo: Any = ImageField()
+
+    class Meta:
+        managed = False

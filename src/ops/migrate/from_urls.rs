@@ -6,12 +6,12 @@ use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
 use super::optimize::{derived_id, formats};
-use super::shown;
 use super::url_map::{UrlMap, UrlMapWriter};
 use crate::error::{Error, Result};
 use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
 use crate::ops::lines::Lines;
+use crate::ops::lines::shown;
 use crate::store::ImageStore;
 
 /// Most failures told one by one; the rest is counted.

@@ -7,14 +7,12 @@ mod obstacle;
 mod old_urls;
 mod optimize;
 mod place;
-mod redacted;
 mod report;
 mod spellings;
 mod url_map;
 
 pub use from_urls::{UrlFailure, UrlMigrated, UrlOptions, UrlReport, migrate_urls};
 pub use place::Place;
-pub(in crate::ops) use redacted::shown;
 pub use report::{MigrateFailure, MigrateOptions, MigrateReport, Migrated};
 pub use url_map::{UrlMap, UrlMapFormat};
 

@@ -14,7 +14,7 @@ use crate::backend::{Backend, ObjectInfo};
 use crate::error::{Error, Result};
 use crate::format::ImageFormat;
 use crate::key::{InvalidKey, ObjectKey};
-use crate::ops::migrate::shown;
+use crate::ops::lines::shown;
 use crate::ops::part::Part;
 use crate::store::ImageStore;
 use crate::variant::{image_beside, variant_name, variants_of};

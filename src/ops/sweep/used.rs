@@ -8,8 +8,8 @@ use std::io::BufRead;
 use icu_normalizer::ComposingNormalizerBorrowed;
 
 use crate::key::ObjectKey;
+use crate::ops::lines::shown;
 use crate::ops::lines::{Lines, MAX_LINE};
-use crate::ops::migrate::shown;
 use crate::ops::part::Part;
 use crate::store::ImageStore;
 
