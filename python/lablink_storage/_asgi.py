@@ -73,7 +73,7 @@ class Exchange:
         self.key = ""
         """What follows the base URL in the path."""
         self.pieces: AsyncIterator[bytes] | None = None
-        """The bytes of the image that is the answer."""
+        """The bytes of the image that is the answer, opened: what fails to open fails before the headers."""
         self._receive = receive
         self._more = True
         self._taken = 0
@@ -212,10 +212,6 @@ class Routes:
         except StorageError as error:
             await exchange.discard(MAX_JSON)
             return error_answer(error, log, exchange.described)
-
-    async def pieces(self, exchange: Exchange, answer: Answer) -> AsyncIterator[bytes] | None:
-        """The bytes of an image that is served. What fails to open fails before the headers."""
-        return exchange.pieces
 
 
 async def send_answer(answer: Answer, pieces: AsyncIterator[bytes] | None, send: Send) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from ._types import (
+        GetOverrides,
         ObjectInfo,
         ObjectVersion,
         PresignedPost,

@@ -25,7 +25,7 @@ class Exchanged(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive)
         answer = await self._routes.answered(self._handler, exchange)
-        await send_answer(answer, await self._routes.pieces(exchange, answer), send)
+        await send_answer(answer, exchange.pieces, send)
 
 
 def routes_of(routes: Routes, guard: Guard, variant_guard: Guard, prefix: str) -> APIRouter:

@@ -399,7 +399,7 @@ class RegenerateReport:
     purge_failure: PurgeFailure | None = None
     """The reason why CloudFront did not take that order."""
     stopped: str | None = None
-    """The reason why it ended early: run it again, and it goes on where it stopped."""
+    """The reason why it ended early: run it again, and it makes what is still missing."""
     hint: str | None = None
     """The remedy for that."""
 

@@ -74,7 +74,7 @@ class application:  # noqa: N801 - it is called like a function
             raise RuntimeError(f"there is nothing here for {scope['type']}")
         exchange = Exchange(scope, receive)
         answer = await self._routes.answered(self._answer, exchange)
-        await send_answer(answer, await self._routes.pieces(exchange, answer), send)
+        await send_answer(answer, exchange.pieces, send)
 
     async def _answer(self, exchange: Exchange) -> Answer:
         if exchange.path in self._guarded:
