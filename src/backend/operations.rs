@@ -160,7 +160,13 @@ impl Backend {
                 Ok(info)
             }
             Err(error) if self.leaves_open(&call) => match same.asked_for(key).await {
-                Err(explained) if explained.code().is_none() => Err(error),
+                // Without an explanation it stays at that, but for an absence: the bucket may be what is missing, and
+                // the object where it was.
+                Err(explained)
+                    if explained.code().is_none() && error.kind() != ErrorKind::NotFound =>
+                {
+                    Err(error)
+                }
                 outcome => outcome,
             },
             Err(error) => Err(error),

@@ -104,30 +104,3 @@ fn a_speed_is_one_of_ten() {
         ));
     }
 }
-
-/// Resident memory of this process, in KiB.
-#[cfg(target_os = "linux")]
-fn resident() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
-    let pages = statm
-        .split(' ')
-        .nth(1)
-        .and_then(|pages| pages.parse::<u64>().ok());
-    pages.expect("a number") * 4
-}
-
-/// A server that decodes for weeks is as large as on its first day. This file was found by fuzzing: every decode of
-/// it, and of other AVIF files, left a quarter of a megabyte.
-#[cfg(target_os = "linux")]
-#[test]
-fn decoding_leaves_nothing_behind() {
-    let file = std::fs::read("tests/fixtures/fuzz/leak_of_avif.avif").expect("the file");
-    let decode = || {
-        optimize(&file, &patient()).expect("an image");
-    };
-    (0..50).for_each(|_| decode());
-    let before = resident();
-    (0..500).for_each(|_| decode());
-    let grown = resident().saturating_sub(before);
-    assert!(grown < 40 << 10, "{grown} KiB more after 500 pictures");
-}

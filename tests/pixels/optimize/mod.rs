@@ -42,7 +42,7 @@ fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(directory.join(name)).expect(name)
 }
 
-fn files(directory: &str) -> Vec<PathBuf> {
+pub(crate) fn files(directory: &str) -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
     let entries = std::fs::read_dir(directory).expect("a readable directory");
     let mut paths: Vec<_> = entries

@@ -263,6 +263,22 @@ async fn deleting_survives_a_lost_answer() {
     assert!(left.len() == 1 && left[0].ends_with(".gone"), "{left:?}");
 }
 
+/// An answer to HEAD does not tell a missing object from a missing bucket, and the answer that would tell is lost.
+#[tokio::test]
+async fn an_absence_that_nothing_explains_is_none() {
+    let server = Faulty::start(|request, _| match request.is("HEAD") {
+        true => Some(Fault::error(404, "")),
+        false => Some(Fault::Silent),
+    })
+    .await;
+    let store = open(config(&server).with_deadline(Duration::from_secs(1)));
+    let key = key("components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg");
+    let error = within(2, store.exists(&key))
+        .await
+        .expect_err("nobody knows");
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+}
+
 #[tokio::test]
 async fn more_than_a_caller_can_use_is_not_read() {
     let server = Faulty::start(|_, _| None).await;
