@@ -8,8 +8,8 @@ use crate::kind::ErrorKind;
 
 /// The operation that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-// Local files alone are swept.
-#[cfg_attr(not(feature = "local"), allow(dead_code))]
+// Local files alone are swept, and S3 alone has versions.
+#[cfg_attr(not(all(feature = "local", feature = "s3")), allow(dead_code))]
 pub(crate) enum Operation {
     Open,
     Put,
