@@ -249,7 +249,7 @@ PACKAGES[corpus]="python3-venv chromium"
 STAGES+=(corpus)
 stage_corpus() {
     [ -z "$full" ] || export LABLINK_TEST_FULL=1
-    cargo test --locked --release --test pixels -- --show-output corpus:: jpeg_decoder::
+    cargo test --locked --release --all-features --test pixels -- --show-output corpus:: jpeg_decoder::
     tests/corpus_quality
     cargo build --locked --release --features cli
     tests/beside_chromium/run --full --binary "$target/release/lablink-storage"

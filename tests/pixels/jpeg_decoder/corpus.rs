@@ -28,6 +28,9 @@ fn real_files(corpus: &Path) -> impl Iterator<Item = PathBuf> {
     folders
         .into_iter()
         .flat_map(move |name| jpeg_files(&corpus.join(name)))
+        // Damaged a third of the way down, where no two decoders do the same: Chromium's picture is the measure
+        // (tests/beside_chromium).
+        .filter(|path| !path.ends_with("valid/Pillow__hopper_bad_exif.jpg"))
 }
 
 /// The samples in the file's own colours, interleaved, and how many there are for each pixel.
@@ -73,12 +76,11 @@ fn full_size_is_within_one_of_zune_jpeg() {
         let data = read(&path);
         let planes = match full_size(&data) {
             Ok(planes) => planes,
-            // What this decoder hands over. Of the damaged files that others repair there is one.
+            // What this decoder hands over.
             Err(error) => {
                 println!("{}: {error}", path.display());
-                let repaired = path.ends_with("valid/Pillow__hopper_bad_exif.jpg");
                 assert!(
-                    repaired || matches!(error, Error::Unsupported(_)),
+                    matches!(error, Error::Unsupported(_)),
                     "{}: {error}",
                     path.display()
                 );
