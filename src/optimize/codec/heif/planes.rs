@@ -84,25 +84,29 @@ impl Canvas {
             let (across, down) = sampling_of(self.sampling, index);
             let chroma = index > 0 && points.matrix != IDENTITY;
             let table = to_bytes(plane.depth, points.full_range, chroma);
+            // Phones write such samples, which need no table.
+            let as_they_are = plane.depth == 8 && points.full_range;
             let (left, top) = ((left / across) as usize, (top / down) as usize);
             let left = left.min(raster.width);
             let width = (plane.width as usize).min(raster.width - left);
             let rows = raster.data.chunks_exact_mut(raster.width).skip(top);
+            let rows = rows.map(|row| &mut row[left..left + width]);
             let stride = plane.width as usize;
             match &plane.samples {
                 Samples::Bytes(samples) => {
                     for (row, samples) in rows.zip(samples.chunks_exact(stride)) {
-                        for (byte, sample) in row[left..left + width].iter_mut().zip(samples) {
-                            *byte = table[usize::from(*sample)];
-                        }
+                        translate(row, samples, |sample| table[usize::from(sample)]);
+                    }
+                }
+                Samples::Words(samples) if as_they_are => {
+                    for (row, samples) in rows.zip(samples.chunks_exact(stride)) {
+                        translate(row, samples, |sample| sample.min(255) as u8);
                     }
                 }
                 Samples::Words(samples) => {
                     let last = table.len() - 1;
                     for (row, samples) in rows.zip(samples.chunks_exact(stride)) {
-                        for (byte, sample) in row[left..left + width].iter_mut().zip(samples) {
-                            *byte = table[usize::from(*sample).min(last)];
-                        }
+                        translate(row, samples, |sample| table[usize::from(sample).min(last)]);
                     }
                 }
             }
@@ -144,6 +148,12 @@ impl Canvas {
             }
         });
         components.collect()
+    }
+}
+
+fn translate<T: Copy>(row: &mut [u8], samples: &[T], to_byte: impl Fn(T) -> u8) {
+    for (byte, &sample) in row.iter_mut().zip(samples) {
+        *byte = to_byte(sample);
     }
 }
 
