@@ -187,8 +187,8 @@ stage_test() {
     # What a test left out, it says.
     if cargo nextest --version >/dev/null 2>&1; then
         local status=0
-        # It runs each test as a program, whose own sum is not to be added as well.
-        cargo nextest run --locked --workspace --all-features --no-fail-fast --success-output immediate --no-output-indent 2>&1 |
+        # It runs each test as a program, whose own sum is not to be added as well. Many wait more than they compute.
+        cargo nextest run --locked --workspace --all-features --no-fail-fast --test-threads $(($(nproc) * 2)) --success-output immediate --no-output-indent 2>&1 |
             sed -u '/^ *test result: /d' || status=$?
         cargo test --locked --workspace --all-features --no-fail-fast --doc || status=$?
         return $status
@@ -251,7 +251,7 @@ stage_corpus() {
     [ -z "$full" ] || export LABLINK_TEST_FULL=1
     cargo test --locked --release --all-features --test pixels -- --show-output corpus:: jpeg_decoder::
     tests/corpus_quality
-    cargo build --locked --release --features cli
+    cargo build --locked --release --all-features
     tests/beside_chromium/run --full --binary "$target/release/lablink-storage"
     # Each benchmark of the optimizer once: that it runs, not how fast.
     cargo bench --locked --bench optimize -- --test

@@ -26,7 +26,8 @@ async fn the_script_makes_a_healthy_bucket_and_can_run_again() {
         ])
         .ok();
     shell.write("setup.sh", script.out.as_bytes());
-    for round in 1..=2 {
+    // The second time is tried before an account that only answers, too, and costs half a minute here.
+    for round in 1..=if crate::common::full() { 2 } else { 1 } {
         let mut bash = shell.command("bash");
         bash.arg("setup.sh");
         let done = finish(bash, b"");

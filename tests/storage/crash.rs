@@ -166,7 +166,7 @@ async fn what_is_listed_after_a_kill_is_whole() {
     let mut done = HashSet::new();
     let mut half_written = 0;
     let full = crate::common::full();
-    for round in 0..if full { 100 } else { 15 } {
+    for round in 0..if full { 100 } else { 8 } {
         let kept = run_and_kill(directory.path(), 1 + round % 3, main.len() as u64);
         done.extend(kept);
         let files = files(directory.path());
@@ -176,7 +176,7 @@ async fn what_is_listed_after_a_kill_is_whole() {
             is_staging(file) && is_main && size < main.len() as u64
         };
         half_written = files.iter().filter(torn).count();
-        if half_written >= 5 && !full {
+        if half_written >= 3 && !full {
             break;
         }
     }

@@ -278,7 +278,7 @@ async fn on_an_s3_server_that_is_not_there() {
     let builder = ImageStore::builder()
         .s3("lab")
         .with_endpoint_url("http://127.0.0.1:1")
-        .with_deadline(Duration::from_secs(2))
+        .with_deadline(Duration::from_millis(700))
         .with_credentials("AKIAIOSFODNN7EXAMPLE", SECRET_KEY, Some(TOKEN))
         .with_fetch_hosts(["photos.example.org"]);
     seen.show(&builder);
