@@ -23,10 +23,10 @@ use crate::kind::ErrorKind;
 /// }
 /// ```
 #[derive(Debug)]
-pub struct ErrorResponse(Failure);
+pub struct ErrorResponse(Refusal);
 
 #[derive(Debug)]
-enum Failure {
+enum Refusal {
     Store(Error),
     Request(ErrorKind, String, Option<String>),
 }
@@ -34,13 +34,13 @@ enum Failure {
 impl ErrorResponse {
     /// A request that is refused before the store sees it.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Failure::Request(kind, message.into(), None))
+        Self(Refusal::Request(kind, message.into(), None))
     }
 
     /// Says what to do about it.
     #[must_use]
     pub fn with_hint(mut self, words: impl Into<String>) -> Self {
-        if let Failure::Request(_, _, hint) = &mut self.0 {
+        if let Refusal::Request(_, _, hint) = &mut self.0 {
             *hint = Some(words.into());
         }
         self
@@ -49,15 +49,15 @@ impl ErrorResponse {
 
 impl From<Error> for ErrorResponse {
     fn from(error: Error) -> Self {
-        Self(Failure::Store(error))
+        Self(Refusal::Store(error))
     }
 }
 
 impl IntoResponse for ErrorResponse {
     fn into_response(self) -> Response {
         let (kind, message, hint, retryable) = match self.0 {
-            Failure::Request(kind, message, hint) => (kind, message, hint, false),
-            Failure::Store(error) => (
+            Refusal::Request(kind, message, hint) => (kind, message, hint, false),
+            Refusal::Store(error) => (
                 error.kind(),
                 error.to_string(),
                 error.hint(),

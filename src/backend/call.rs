@@ -30,12 +30,12 @@ pub(super) struct Call {
     /// Status of the last success.
     status: AtomicU16,
     /// Failures of the last request and of the one before it.
-    failures: Mutex<(Option<Failure>, Option<Failure>)>,
+    failures: Mutex<(Option<CallFailure>, Option<CallFailure>)>,
 }
 
 /// The failure of a request.
 #[derive(Debug, Clone)]
-pub(super) enum Failure {
+pub(super) enum CallFailure {
     /// The server answered, with an error.
     Answer(Answer),
     /// No whole answer came.
@@ -174,7 +174,7 @@ impl Call {
 
     /// Notes damaged bytes, and tells how often there were some.
     pub(super) fn damaged(&self) -> u32 {
-        self.failed(Failure::Damaged);
+        self.failed(CallFailure::Damaged);
         self.damaged.fetch_add(1, Ordering::Relaxed) + 1
     }
 
@@ -194,20 +194,20 @@ impl Call {
         }
     }
 
-    pub(super) fn failed(&self, failure: Failure) {
+    pub(super) fn failed(&self, failure: CallFailure) {
         self.failures().0 = Some(failure);
     }
 
-    fn failures(&self) -> MutexGuard<'_, (Option<Failure>, Option<Failure>)> {
+    fn failures(&self) -> MutexGuard<'_, (Option<CallFailure>, Option<CallFailure>)> {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn failure(&self) -> Option<Failure> {
+    pub(super) fn failure(&self) -> Option<CallFailure> {
         self.failures().0.clone()
     }
 
     /// The failure of the request that is under way, or else of the one before it.
-    pub(super) fn last_failure(&self) -> Option<Failure> {
+    pub(super) fn last_failure(&self) -> Option<CallFailure> {
         let failures = self.failures();
         failures.0.clone().or_else(|| failures.1.clone())
     }
@@ -215,7 +215,7 @@ impl Call {
     /// Returns whether S3 found another write of the same key in flight, and wants this one repeated.
     pub(super) fn is_write_conflict(&self) -> bool {
         let conflict = Some("ConditionalRequestConflict");
-        matches!(self.failure(), Some(Failure::Answer(answer)) if answer.code.as_deref() == conflict)
+        matches!(self.failure(), Some(CallFailure::Answer(answer)) if answer.code.as_deref() == conflict)
     }
 
     pub(super) fn tries(&self) -> u32 {

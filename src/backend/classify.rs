@@ -8,7 +8,7 @@ use object_store::Error;
 use object_store::client::{HttpError, HttpErrorKind};
 
 use super::Backend;
-use super::call::{Answer, Broken, Call, Failure, Problem};
+use super::call::{Answer, Broken, Call, CallFailure, Problem};
 use super::error::{Operation, StorageError};
 use super::hint;
 use crate::causes;
@@ -31,11 +31,11 @@ impl Context<'_> {
     pub(super) fn timed_out(&self, call: &Call) -> StorageError {
         match call.last_failure() {
             // It was being repeated: what kept happening tells more than that time ran out.
-            Some(Failure::Answer(answer)) => self.answered(call, &answer),
-            Some(Failure::Transport { how, problem }) if how != Broken::Silent => {
+            Some(CallFailure::Answer(answer)) => self.answered(call, &answer),
+            Some(CallFailure::Transport { how, problem }) if how != Broken::Silent => {
                 self.transport(how, problem, call)
             }
-            Some(Failure::Damaged) => self.damaged(call),
+            Some(CallFailure::Damaged) => self.damaged(call),
             _ => {
                 let problem = format!("not done within {:?}", call.deadline().allowed());
                 let error = self.error(ErrorKind::Timeout, problem, call);
@@ -57,10 +57,10 @@ impl Context<'_> {
                 .with_hint(failure.hint());
         }
         match call.failure() {
-            Some(Failure::Answer(answer)) => self.answered(call, &answer),
-            Some(Failure::Transport { how, problem }) => self.transport(how, problem, call),
-            Some(Failure::Foreign) => self.foreign(call),
-            Some(Failure::Damaged) => self.damaged(call),
+            Some(CallFailure::Answer(answer)) => self.answered(call, &answer),
+            Some(CallFailure::Transport { how, problem }) => self.transport(how, problem, call),
+            Some(CallFailure::Foreign) => self.foreign(call),
+            Some(CallFailure::Damaged) => self.damaged(call),
             None => self.untold(call, error),
         }
     }

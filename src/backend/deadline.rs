@@ -12,7 +12,7 @@ use super::classify::Context;
 use super::error::{Operation, StorageError};
 use crate::key::ObjectKey;
 
-pub(super) type Outcome<T> = Result<T, StorageError>;
+pub(super) type StorageResult<T> = Result<T, StorageError>;
 
 /// The end of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl Backend {
         call: &Arc<Call>,
         context: Context<'_>,
         operation: impl Future<Output = Result<T, Error>>,
-    ) -> Outcome<T> {
+    ) -> StorageResult<T> {
         let started = Instant::now();
         let outcome =
             tokio::time::timeout(call.deadline().remaining(), call.scope(operation)).await;

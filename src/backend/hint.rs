@@ -186,7 +186,7 @@ pub(super) fn of_files(
     io_kind: Option<io::ErrorKind>,
 ) -> Option<String> {
     #[cfg(feature = "local")]
-    if let super::Kind::Local(files) = &backend.inner.kind {
+    if let super::Medium::Local(files) = &backend.inner.kind {
         let root = files.root();
         return match (kind, io_kind) {
             (ErrorKind::AccessDenied, Some(io::ErrorKind::ReadOnlyFilesystem)) => {

@@ -1,9 +1,9 @@
 //! Paths that a CDN in front of the backend is to forget.
 
 use super::Backend;
-use super::deadline::Outcome;
+use super::deadline::StorageResult;
 #[cfg(feature = "s3")]
-use super::{Kind, Operation};
+use super::{Medium, Operation};
 use crate::config::Distribution;
 
 /// Paths in one invalidation: as many may be under way at once
@@ -23,9 +23,9 @@ impl Backend {
         distribution: &Distribution,
         paths: &[String],
         reference: &str,
-    ) -> Outcome<()> {
+    ) -> StorageResult<()> {
         #[cfg(feature = "s3")]
-        if let Kind::S3(s3) = &self.inner.kind {
+        if let Medium::S3(s3) = &self.inner.kind {
             let call = self.call();
             let context = self.context(Operation::Invalidate, None);
             let send = || s3.invalidate(distribution, paths, reference);

@@ -12,8 +12,8 @@ use object_store::path::Path;
 
 use super::Backend;
 #[cfg(feature = "s3")]
-use super::Kind;
-use super::deadline::Outcome;
+use super::Medium;
+use super::deadline::StorageResult;
 use super::error::Operation;
 #[cfg(feature = "s3")]
 use super::error::StorageError;
@@ -27,7 +27,7 @@ impl Backend {
     /// no particular order. Lazy: a page, or a batch of directory entries, is read when it is asked for,
     /// each within the deadline. What cannot be a key of this crate is passed over. The stream ends
     /// after its first error.
-    pub(crate) fn list(&self, prefix: &str) -> BoxStream<'static, Outcome<ObjectInfo>> {
+    pub(crate) fn list(&self, prefix: &str) -> BoxStream<'static, StorageResult<ObjectInfo>> {
         let path = match Path::parse(prefix) {
             Ok(path) => path,
             Err(error) => {
@@ -66,9 +66,9 @@ impl Backend {
         prefix: String,
         path: Path,
         passed_over: Arc<AtomicU64>,
-    ) -> BoxStream<'static, Outcome<ObjectMeta>> {
+    ) -> BoxStream<'static, StorageResult<ObjectMeta>> {
         #[cfg(feature = "s3")]
-        if let Kind::S3(_) = &self.inner.kind {
+        if let Medium::S3(_) = &self.inner.kind {
             return self.pages(prefix, passed_over);
         }
         let _ = (prefix, passed_over);
@@ -96,7 +96,7 @@ impl Backend {
         &self,
         prefix: String,
         passed_over: Arc<AtomicU64>,
-    ) -> BoxStream<'static, Outcome<ObjectMeta>> {
+    ) -> BoxStream<'static, StorageResult<ObjectMeta>> {
         let backend = self.clone();
         // A server that sends us in a circle would list for ever.
         let begun: HashSet<String> = HashSet::new();
@@ -105,7 +105,7 @@ impl Backend {
                 (backend.clone(), prefix.clone(), passed_over.clone());
             async move {
                 let (from, mut begun) = from?;
-                let Kind::S3(s3) = &backend.inner.kind else {
+                let Medium::S3(s3) = &backend.inner.kind else {
                     return None;
                 };
                 let call = backend.call();
@@ -116,7 +116,7 @@ impl Backend {
                     Err(error) => return Some((vec![Err(error)], None)),
                 };
                 passed_over.fetch_add(page.passed_over, Ordering::Relaxed);
-                let mut objects: Vec<Outcome<ObjectMeta>> =
+                let mut objects: Vec<StorageResult<ObjectMeta>> =
                     page.objects.into_iter().map(Ok).collect();
                 let next = match page.next {
                     Some(next) if !begun.insert(next.clone()) => {

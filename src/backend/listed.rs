@@ -4,7 +4,7 @@ use bytes::Bytes;
 use md5::{Digest, Md5};
 
 use super::Backend;
-use super::deadline::Outcome;
+use super::deadline::StorageResult;
 use super::error::{Operation, StorageError};
 use super::object::ObjectInfo;
 use crate::kind::ErrorKind;
@@ -25,7 +25,11 @@ impl Backend {
     /// # Errors
     ///
     /// `Internal` for an answer that is not the object; else as [`get`](Self::get).
-    pub(crate) async fn get_listed(&self, listed: &ObjectInfo, max_bytes: u64) -> Outcome<Listed> {
+    pub(crate) async fn get_listed(
+        &self,
+        listed: &ObjectInfo,
+        max_bytes: u64,
+    ) -> StorageResult<Listed> {
         match self.compared(listed, max_bytes).await {
             Err(error) if error.kind() == ErrorKind::Internal => {
                 self.compared(listed, max_bytes).await
@@ -34,7 +38,7 @@ impl Backend {
         }
     }
 
-    async fn compared(&self, listed: &ObjectInfo, max_bytes: u64) -> Outcome<Listed> {
+    async fn compared(&self, listed: &ObjectInfo, max_bytes: u64) -> StorageResult<Listed> {
         let (info, bytes) = self.get(&listed.key, max_bytes).await?;
         let differs = |problem: String| {
             StorageError::new(ErrorKind::Internal, Operation::Get, problem)

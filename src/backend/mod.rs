@@ -70,7 +70,7 @@ pub(crate) struct Backend {
 #[derive(Debug)]
 struct Inner {
     store: Arc<dyn ObjectStore>,
-    kind: Kind,
+    kind: Medium,
     deadline: Duration,
     cache_control: String,
     /// Some operation got its answer: the bucket is there, and the credentials are good.
@@ -79,7 +79,7 @@ struct Inner {
 
 /// State that only one of the backends has.
 #[derive(Debug)]
-enum Kind {
+enum Medium {
     #[cfg(feature = "s3")]
     S3(Box<s3::S3>),
     #[cfg(feature = "local")]
@@ -102,7 +102,11 @@ impl Backend {
             #[cfg(feature = "s3")]
             BackendConfig::S3(bucket) => {
                 let s3 = s3::S3::open(bucket, config)?;
-                Ok(Self::new(s3.object_store(), Kind::S3(Box::new(s3)), config))
+                Ok(Self::new(
+                    s3.object_store(),
+                    Medium::S3(Box::new(s3)),
+                    config,
+                ))
             }
             #[cfg(feature = "local")]
             BackendConfig::Local(directory) => {
@@ -117,10 +121,10 @@ impl Backend {
                     .with_source(error)
                 })?;
                 let store = Arc::new(files.clone());
-                Ok(Self::new(store, Kind::Local(files), config))
+                Ok(Self::new(store, Medium::Local(files), config))
             }
             BackendConfig::Memory { .. } => {
-                Ok(Self::new(Arc::new(InMemory::new()), Kind::Memory, config))
+                Ok(Self::new(Arc::new(InMemory::new()), Medium::Memory, config))
             }
             BackendConfig::Custom => Err(StorageError::new(
                 ErrorKind::Configuration,
@@ -140,13 +144,13 @@ impl Backend {
 
     /// Uses an object store that the caller brings.
     pub(crate) fn custom(store: Arc<dyn ObjectStore>, config: &Config) -> Self {
-        let kind = Kind::Custom {
+        let kind = Medium::Custom {
             without_attributes: AtomicBool::new(false),
         };
         Self::new(store, kind, config)
     }
 
-    fn new(store: Arc<dyn ObjectStore>, kind: Kind, config: &Config) -> Self {
+    fn new(store: Arc<dyn ObjectStore>, kind: Medium, config: &Config) -> Self {
         Self {
             inner: Arc::new(Inner {
                 store,
@@ -163,18 +167,18 @@ impl Backend {
     pub(crate) fn name(&self) -> &'static str {
         match self.inner.kind {
             #[cfg(feature = "s3")]
-            Kind::S3(_) => "s3",
+            Medium::S3(_) => "s3",
             #[cfg(feature = "local")]
-            Kind::Local(_) => "local",
-            Kind::Memory => "memory",
-            Kind::Custom { .. } => "custom",
+            Medium::Local(_) => "local",
+            Medium::Memory => "memory",
+            Medium::Custom { .. } => "custom",
         }
     }
 
     fn bucket(&self) -> Option<&str> {
         match &self.inner.kind {
             #[cfg(feature = "s3")]
-            Kind::S3(s3) => Some(s3.bucket()),
+            Medium::S3(s3) => Some(s3.bucket()),
             _ => None,
         }
     }
@@ -183,7 +187,7 @@ impl Backend {
     fn endpoint(&self) -> Option<&str> {
         match &self.inner.kind {
             #[cfg(feature = "s3")]
-            Kind::S3(s3) => s3.endpoint(),
+            Medium::S3(s3) => s3.endpoint(),
             _ => None,
         }
     }
@@ -192,7 +196,7 @@ impl Backend {
     fn may_accelerate(&self) -> bool {
         match &self.inner.kind {
             #[cfg(feature = "s3")]
-            Kind::S3(s3) => s3.may_accelerate(),
+            Medium::S3(s3) => s3.may_accelerate(),
             _ => false,
         }
     }
@@ -200,7 +204,7 @@ impl Backend {
     fn bucket_and_region(&self) -> Option<(&str, &str)> {
         match &self.inner.kind {
             #[cfg(feature = "s3")]
-            Kind::S3(s3) => Some((s3.bucket(), s3.region())),
+            Medium::S3(s3) => Some((s3.bucket(), s3.region())),
             _ => None,
         }
     }

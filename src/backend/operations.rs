@@ -10,12 +10,12 @@ use futures_util::TryStreamExt;
 use object_store::path::Path;
 use object_store::{Attribute, Error, GetOptions, GetRange, GetResult, ObjectMeta, ObjectStoreExt};
 
-use super::call::{Call, Failure, Problem};
+use super::call::{Call, CallFailure, Problem};
 use super::classify::Context;
-use super::deadline::Outcome;
+use super::deadline::StorageResult;
 use super::error::{Operation, StorageError};
 use super::object::{ObjectInfo, bare_e_tag};
-use super::{Backend, HEALTH_DEADLINE, Kind};
+use super::{Backend, HEALTH_DEADLINE, Medium};
 use crate::format::ImageFormat;
 use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
@@ -38,7 +38,7 @@ impl Backend {
         &self,
         key: &ObjectKey,
         max_bytes: u64,
-    ) -> Outcome<(ObjectInfo, Bytes)> {
+    ) -> StorageResult<(ObjectInfo, Bytes)> {
         self.read(key, None, self.call().reading(max_bytes)).await
     }
 
@@ -51,7 +51,7 @@ impl Backend {
         &self,
         key: &ObjectKey,
         range: Range<u64>,
-    ) -> Outcome<(ObjectInfo, Bytes)> {
+    ) -> StorageResult<(ObjectInfo, Bytes)> {
         if range.is_empty() {
             return Err(self.bad_range(key));
         }
@@ -64,7 +64,7 @@ impl Backend {
         key: &ObjectKey,
         range: Option<Range<u64>>,
         call: Arc<Call>,
-    ) -> Outcome<(ObjectInfo, Bytes)> {
+    ) -> StorageResult<(ObjectInfo, Bytes)> {
         self.read_version(key, None, range, call).await
     }
 
@@ -75,7 +75,7 @@ impl Backend {
         version: Option<&str>,
         range: Option<Range<u64>>,
         call: Arc<Call>,
-    ) -> Outcome<(ObjectInfo, Bytes)> {
+    ) -> StorageResult<(ObjectInfo, Bytes)> {
         let max_bytes = call.most();
         let operation = match version {
             Some(_) => Operation::GetVersion,
@@ -141,7 +141,7 @@ impl Backend {
     /// # Errors
     ///
     /// `NotFound`, and the kinds of the backend.
-    pub(crate) async fn head(&self, key: &ObjectKey) -> Outcome<ObjectInfo> {
+    pub(crate) async fn head(&self, key: &ObjectKey) -> StorageResult<ObjectInfo> {
         let call = self.call();
         let context = self.context(Operation::Head, Some(key));
         let head = || async {
@@ -176,7 +176,7 @@ impl Backend {
     /// Returns whether an answer to HEAD, which has no body, does not show what went wrong: a missing object or
     /// a missing bucket, a missing permission or a wrong secret.
     fn leaves_open(&self, call: &Call) -> bool {
-        let Some(Failure::Answer(answer)) = call.failure() else {
+        let Some(CallFailure::Answer(answer)) = call.failure() else {
             return false;
         };
         answer.code.is_none()
@@ -189,7 +189,7 @@ impl Backend {
     }
 
     /// Asks again for the first byte: that answer has words.
-    async fn asked_for(&self, key: &ObjectKey) -> Outcome<ObjectInfo> {
+    async fn asked_for(&self, key: &ObjectKey) -> StorageResult<ObjectInfo> {
         let call = self.call();
         let context = self.context(Operation::Head, Some(key));
         let read = || async {
@@ -207,7 +207,7 @@ impl Backend {
     /// # Errors
     ///
     /// The kinds of the backend, `NotFound` never.
-    pub(crate) async fn delete(&self, key: &ObjectKey) -> Outcome<()> {
+    pub(crate) async fn delete(&self, key: &ObjectKey) -> StorageResult<()> {
         let call = self.call();
         let context = self.context(Operation::Delete, Some(key));
         let delete = || async { self.inner.store.delete(&stored_path(key)?).await };
@@ -221,7 +221,7 @@ impl Backend {
         }
     }
 
-    async fn gone(&self, key: &ObjectKey) -> Outcome<()> {
+    async fn gone(&self, key: &ObjectKey) -> StorageResult<()> {
         match self.head(key).await {
             Ok(_) => Err(StorageError::new(
                 ErrorKind::Unavailable,
@@ -246,10 +246,10 @@ impl Backend {
         call: &Arc<Call>,
         context: Context<'_>,
         operation: impl Fn() -> F,
-    ) -> Outcome<T> {
+    ) -> StorageResult<T> {
         let outcome = self.bounded(call, context, operation()).await;
         #[cfg(feature = "s3")]
-        if let (Err(error), Kind::S3(s3)) = (&outcome, &self.inner.kind)
+        if let (Err(error), Medium::S3(s3)) = (&outcome, &self.inner.kind)
             && matches!(
                 error.code(),
                 Some("ExpiredToken" | "InvalidToken" | "TokenRefreshRequired")
@@ -266,7 +266,7 @@ impl Backend {
     /// # Errors
     ///
     /// The kinds of the backend, after 5 s at most.
-    pub(crate) async fn health(&self, prefix: &str) -> Outcome<()> {
+    pub(crate) async fn health(&self, prefix: &str) -> StorageResult<()> {
         let call = Arc::new(Call::new(self.deadline().at_most(HEALTH_DEADLINE)));
         let context = self.context(Operation::Health, None);
         self.renewing(&call, context, || self.look(prefix)).await
@@ -275,14 +275,14 @@ impl Backend {
     async fn look(&self, prefix: &str) -> Result<(), Error> {
         match &self.inner.kind {
             #[cfg(feature = "s3")]
-            Kind::S3(s3) => s3.look(prefix).await,
+            Medium::S3(s3) => s3.look(prefix).await,
             #[cfg(feature = "local")]
-            Kind::Local(files) => {
+            Medium::Local(files) => {
                 let files = files.clone();
                 super::local::blocking(move || files.check().map_err(super::local::generic)).await
             }
-            Kind::Memory => Ok(()),
-            Kind::Custom { .. } => {
+            Medium::Memory => Ok(()),
+            Medium::Custom { .. } => {
                 let path = Path::parse(prefix)?;
                 self.inner.store.list(Some(&path)).try_next().await?;
                 Ok(())
@@ -302,9 +302,9 @@ impl Backend {
         older_than: Duration,
         dry_run: bool,
         found: &mut usize,
-    ) -> Outcome<()> {
+    ) -> StorageResult<()> {
         #[cfg(feature = "local")]
-        if let Kind::Local(files) = &self.inner.kind {
+        if let Medium::Local(files) = &self.inner.kind {
             let mut walk = Some(super::walk::Walk::new(files.root().to_owned()));
             while let Some(rest) = walk.take() {
                 let (batch, rest) = self.off_thread(move || rest.staging(older_than)).await?;
@@ -327,7 +327,7 @@ impl Backend {
     async fn off_thread<T: Send + 'static>(
         &self,
         step: impl FnOnce() -> std::io::Result<T> + Send + 'static,
-    ) -> Outcome<T> {
+    ) -> StorageResult<T> {
         let call = self.call();
         let context = self.context(Operation::Sweep, None);
         let step = super::local::blocking(move || step().map_err(super::local::generic));
@@ -358,9 +358,9 @@ impl Backend {
     ) -> ObjectInfo {
         let from_name = match &self.inner.kind {
             #[cfg(feature = "local")]
-            Kind::Local(_) => true,
+            Medium::Local(_) => true,
             // One that answered without any has none, whether it said so when it was written to or not.
-            Kind::Custom { without_attributes } => {
+            Medium::Custom { without_attributes } => {
                 untold || without_attributes.load(Ordering::Relaxed)
             }
             _ => false,

@@ -30,7 +30,7 @@ impl Presigner for Backend {
     async fn signer(&self) -> Result<Arc<SigV4>, StorageError> {
         match &self.inner.kind {
             #[cfg(feature = "s3")]
-            super::Kind::S3(s3) => s3.signer().await.map_err(|failure| {
+            super::Medium::S3(s3) => s3.signer().await.map_err(|failure| {
                 StorageError::from_credentials(failure, Operation::Sign)
                     .with_bucket(Some(s3.bucket()))
             }),
@@ -57,7 +57,7 @@ impl Backend {
         &self,
     ) -> Result<(&'static str, Option<std::time::SystemTime>), StorageError> {
         match &self.inner.kind {
-            super::Kind::S3(s3) => s3.credentials_origin().await.map_err(|failure| {
+            super::Medium::S3(s3) => s3.credentials_origin().await.map_err(|failure| {
                 StorageError::from_credentials(failure, Operation::Sign)
                     .with_bucket(Some(s3.bucket()))
             }),

@@ -7,11 +7,11 @@ use bytes::Bytes;
 use object_store::{Attribute, Attributes, Error, PutMode, PutPayload, PutResult};
 
 use super::call::Call;
-use super::deadline::Outcome;
+use super::deadline::StorageResult;
 use super::error::{Operation, StorageError};
 use super::object::{PutOptions, PutOutcome, bare_e_tag};
 use super::operations::stored_path;
-use super::{Backend, Kind};
+use super::{Backend, Medium};
 use crate::key::ObjectKey;
 use crate::kind::ErrorKind;
 
@@ -30,7 +30,7 @@ impl Backend {
         key: &ObjectKey,
         bytes: Bytes,
         options: &PutOptions,
-    ) -> Outcome<PutOutcome> {
+    ) -> StorageResult<PutOutcome> {
         let same = self.until(self.deadline());
         same.put_and_look(key, bytes, options).await
     }
@@ -40,7 +40,7 @@ impl Backend {
         key: &ObjectKey,
         bytes: Bytes,
         options: &PutOptions,
-    ) -> Outcome<PutOutcome> {
+    ) -> StorageResult<PutOutcome> {
         let call = self.call();
         call.moves(bytes.len());
         let context = self.context(Operation::Put, Some(key));
@@ -69,7 +69,7 @@ impl Backend {
     }
 
     /// Looks at what was written, where the server's answer does not vouch for it.
-    async fn confirmed(&self, key: &ObjectKey, bytes: &Bytes) -> Outcome<PutOutcome> {
+    async fn confirmed(&self, key: &ObjectKey, bytes: &Bytes) -> StorageResult<PutOutcome> {
         let lost = || {
             StorageError::new(
                 ErrorKind::Unavailable,
@@ -139,8 +139,8 @@ impl Backend {
         let takes_any = match &self.inner.kind {
             // Both follow from the key and the configuration when it is read.
             #[cfg(feature = "local")]
-            Kind::Local(_) => false,
-            Kind::Custom { without_attributes } => !without_attributes.load(Ordering::Relaxed),
+            Medium::Local(_) => false,
+            Medium::Custom { without_attributes } => !without_attributes.load(Ordering::Relaxed),
             _ => true,
         };
         if !takes_any {
@@ -155,7 +155,7 @@ impl Backend {
             options.cache_control.clone().into(),
         );
         #[cfg(feature = "s3")]
-        if let Kind::S3(s3) = &self.inner.kind
+        if let Medium::S3(s3) = &self.inner.kind
             && let Some(class) = s3.storage_class()
         {
             attributes.insert(Attribute::StorageClass, class.to_owned().into());
@@ -166,7 +166,7 @@ impl Backend {
     /// Decides to write without attributes from now on, to a store that takes none.
     fn forgo_attributes(&self) -> bool {
         match &self.inner.kind {
-            Kind::Custom { without_attributes } => {
+            Medium::Custom { without_attributes } => {
                 !without_attributes.swap(true, Ordering::Relaxed)
             }
             _ => false,

@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::Backend;
 #[cfg(feature = "s3")]
-use super::Kind;
-use super::deadline::Outcome;
+use super::Medium;
+use super::deadline::StorageResult;
 use super::error::{Operation, StorageError};
 use super::object::ObjectInfo;
 use crate::key::ObjectKey;
@@ -49,9 +49,9 @@ impl Backend {
     /// # Errors
     ///
     /// `NotSupported` on other backends than S3, and where versioning was never turned on.
-    pub(crate) async fn check_versions(&self) -> Outcome<()> {
+    pub(crate) async fn check_versions(&self) -> StorageResult<()> {
         #[cfg(feature = "s3")]
-        if let Kind::S3(s3) = &self.inner.kind {
+        if let Medium::S3(s3) = &self.inner.kind {
             let call = self.call();
             let context = self.context(Operation::Versions, None);
             let keeps = self
@@ -76,10 +76,10 @@ impl Backend {
         &self,
         prefix: &str,
         wanted: impl Fn(&ObjectKey) -> bool,
-    ) -> Outcome<Vec<(ObjectKey, ObjectVersion)>> {
+    ) -> StorageResult<Vec<(ObjectKey, ObjectVersion)>> {
         let mut found = Vec::new();
         #[cfg(feature = "s3")]
-        if let Kind::S3(s3) = &self.inner.kind {
+        if let Medium::S3(s3) = &self.inner.kind {
             let mut from = None;
             loop {
                 let call = self.call();
@@ -104,16 +104,16 @@ impl Backend {
         key: &ObjectKey,
         version: &str,
         most: u64,
-    ) -> Outcome<(ObjectInfo, Bytes)> {
+    ) -> StorageResult<(ObjectInfo, Bytes)> {
         let call = self.call().reading(most);
         self.read_version(key, Some(version), None, call).await
     }
 
     /// Removes a version for good.
     #[cfg_attr(not(feature = "s3"), allow(unused_variables))]
-    pub(crate) async fn delete_version(&self, key: &ObjectKey, version: &str) -> Outcome<()> {
+    pub(crate) async fn delete_version(&self, key: &ObjectKey, version: &str) -> StorageResult<()> {
         #[cfg(feature = "s3")]
-        if let Kind::S3(s3) = &self.inner.kind {
+        if let Medium::S3(s3) = &self.inner.kind {
             let call = self.call();
             let context = self.context(Operation::DeleteVersion, Some(key));
             return self

@@ -1,7 +1,7 @@
 //! From variables to a builder, and from a builder to a checked configuration.
 
 use super::Config;
-use super::builder::{ConfigBuilder, Kind};
+use super::builder::{BackendChoice, ConfigBuilder};
 use super::credentials::CredentialsChain;
 use super::env::Vars;
 use super::error::ConfigError;
@@ -67,7 +67,8 @@ impl ConfigBuilder {
     /// [`ConfigError`] for the first setting that is wrong. The private key's file is read here, and no
     /// other.
     pub fn build(mut self) -> Result<Config, ConfigError> {
-        let on_s3 = matches!(&self.kind, Some(given) if matches!(given.value, Kind::S3(_)));
+        let on_s3 =
+            matches!(&self.kind, Some(given) if matches!(given.value, BackendChoice::S3(_)));
         if on_s3 && self.chain.is_none() {
             let mut machine = Self::default();
             Vars::of_process()?.machine_into(&mut machine)?;

@@ -29,7 +29,7 @@ impl<T> Given<T> {
 
 /// Which backend, with what it cannot be without.
 #[derive(Debug, Clone)]
-pub(super) enum Kind {
+pub(super) enum BackendChoice {
     S3(String),
     Local,
     Memory,
@@ -56,7 +56,7 @@ pub(super) enum Kind {
 #[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct ConfigBuilder {
-    pub(super) kind: Option<Given<Kind>>,
+    pub(super) kind: Option<Given<BackendChoice>>,
     pub(super) directory: Option<Given<String>>,
     pub(super) base_url: Option<Given<String>>,
     pub(super) former_urls: Option<Given<Vec<String>>>,
@@ -110,13 +110,13 @@ fn given<T>(name: &'static str, value: impl Into<T>) -> Option<Given<T>> {
 impl ConfigBuilder {
     /// Stores in an S3 bucket.
     pub fn s3(mut self, bucket: impl Into<String>) -> Self {
-        self.kind = given("bucket", Kind::S3(bucket.into()));
+        self.kind = given("bucket", BackendChoice::S3(bucket.into()));
         self
     }
 
     /// Stores in a directory, which is made when the first object is written.
     pub fn local(mut self, directory: impl AsRef<Path>) -> Self {
-        self.kind = given("directory", Kind::Local);
+        self.kind = given("directory", BackendChoice::Local);
         // Keys are UTF-8 and so is every path made from them.
         self.directory = given("directory", directory.as_ref().to_string_lossy());
         self
@@ -124,13 +124,13 @@ impl ConfigBuilder {
 
     /// Stores in memory, for tests and trials: gone with the store.
     pub fn memory(mut self) -> Self {
-        self.kind = given("memory", Kind::Memory);
+        self.kind = given("memory", BackendChoice::Memory);
         self
     }
 
     /// Stores in an object store that the caller brings.
     pub fn custom(mut self) -> Self {
-        self.kind = given("object_store", Kind::Custom);
+        self.kind = given("object_store", BackendChoice::Custom);
         self
     }
 

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::builder::{ConfigBuilder, Given, Kind};
+use super::builder::{BackendChoice, ConfigBuilder, Given};
 use super::error::ConfigError;
 use super::{DirectUpload, RetryPreset, options};
 use crate::secret::Secret;
@@ -136,7 +136,7 @@ const RETRIES: [RetryPreset; 2] = [RetryPreset::WebRequest, RetryPreset::Batch];
 
 /// Every setting, in the order of the documentation. Where two rows set the same thing, the later counts.
 pub(super) const SETTINGS: &[Setting] = &[
-    row(&["AWS_S3_BUCKET"], "turns S3 on: the bucket's name", Takes::Text(|builder, given| builder.kind = Some(given.map(Kind::S3))))
+    row(&["AWS_S3_BUCKET"], "turns S3 on: the bucket's name", Takes::Text(|builder, given| builder.kind = Some(given.map(BackendChoice::S3))))
         .code("s3", "bucket", &[]).or("local files"),
     row(&["AWS_REGION", "AWS_DEFAULT_REGION"], "the bucket's region", Takes::Text(|builder, given| builder.region = Some(given)))
         .code("with_region", "region", S3).or("`us-east-1`"),
@@ -205,7 +205,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         .code("with_secret", "secret", SIGNED).secret().or("not supported"),
     row(&["LABLINK_STORAGE_FSYNC"], "local writes are flushed to the disk before they count as done", Takes::Flag(|builder, given| builder.fsync = given.value))
         .code("with_fsync", "fsync", LOCAL).or("`false`"),
-    row(&["LABLINK_STORAGE_MEMORY"], "`true`: the memory backend, for tests of whole applications; its images are served as local files are", Takes::Flag(|builder, given| if given.value { builder.kind = Some(given.map(|_| Kind::Memory)) }))
+    row(&["LABLINK_STORAGE_MEMORY"], "`true`: the memory backend, for tests of whole applications; its images are served as local files are", Takes::Flag(|builder, given| if given.value { builder.kind = Some(given.map(|_| BackendChoice::Memory)) }))
         .code("memory", "", &[]).or("`false`"),
     row(&["LABLINK_STORAGE_REQUIRE_S3"], "fail without `AWS_S3_BUCKET`", Takes::Flag(|builder, given| builder.require_s3 = given.value))
         .code("with_require_s3", "", &[]).or("`false`: use local files, and warn unless `LABLINK_STORAGE_DIR` is set"),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::address::{address_error, location};
 use super::bounds::{concurrency, deadline, images, max_upload_bytes};
-use super::builder::{ConfigBuilder, Given, Kind};
+use super::builder::{BackendChoice, ConfigBuilder, Given};
 use super::cloudfront::cloudfront;
 use super::credentials::{CredentialsChain, CredentialsSource, StaticCredentials};
 use super::error::ConfigError;
@@ -108,13 +108,13 @@ fn inspector(given: Option<&Given<String>>) -> Result<Option<String>, ConfigErro
 fn backend(builder: &ConfigBuilder) -> Result<BackendConfig, ConfigError> {
     let secret = secret(builder.secret.as_ref())?;
     Ok(match builder.kind.as_ref().map(|given| &given.value) {
-        Some(Kind::S3(bucket)) => BackendConfig::S3(s3(builder, bucket)?),
-        Some(Kind::Memory) => BackendConfig::Memory {
+        Some(BackendChoice::S3(bucket)) => BackendConfig::S3(s3(builder, bucket)?),
+        Some(BackendChoice::Memory) => BackendConfig::Memory {
             secret,
             base_url: memory_base_url(builder),
         },
-        Some(Kind::Custom) => BackendConfig::Custom,
-        Some(Kind::Local) | None => BackendConfig::Local(local(builder, secret)?),
+        Some(BackendChoice::Custom) => BackendConfig::Custom,
+        Some(BackendChoice::Local) | None => BackendConfig::Local(local(builder, secret)?),
     })
 }
 

@@ -27,11 +27,11 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 /// Most failures that are remembered.
 const REMEMBERED: usize = 1024;
 
-type Outcome = Result<StoredVariant, Arc<Error>>;
+type Ensured = Result<StoredVariant, Arc<Error>>;
 
 /// The variants that are being made, and those that could not be.
 pub(super) struct Ensuring {
-    making: Mutex<HashMap<ObjectKey, Shared<BoxFuture<'static, Outcome>>>>,
+    making: Mutex<HashMap<ObjectKey, Shared<BoxFuture<'static, Ensured>>>>,
     failures: Mutex<HashMap<ObjectKey, (Instant, Arc<Error>)>>,
     /// Turns for whoever asks over a route: at most half of what decodes at once.
     turns: Semaphore,
@@ -233,7 +233,7 @@ impl ImageStore {
         variant: Variant,
         at: ObjectKey,
         is_limited: bool,
-    ) -> Outcome {
+    ) -> Ensured {
         let outcome = self.made_variant(key, variant, &at, is_limited).await;
         let outcome = outcome.map_err(Arc::new);
         let ensuring = &self.inner.ensuring;

@@ -41,7 +41,7 @@ impl PurgeFailure {
     }
 }
 
-type Outcome = Result<(), PurgeFailure>;
+type Purged = Result<(), PurgeFailure>;
 
 /// The line before the CDN. Orders that come while one is on its way go together in the next.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ pub(super) struct Purger {
 #[derive(Debug)]
 struct Order {
     paths: Vec<String>,
-    done: oneshot::Sender<Outcome>,
+    done: oneshot::Sender<Purged>,
 }
 
 /// Orders that are on their way. If whoever sends them is cancelled, somebody else has to.
@@ -100,7 +100,7 @@ impl Purger {
         (backend, distribution): (&Backend, &Distribution),
         longest: Duration,
         paths: Vec<String>,
-    ) -> Outcome {
+    ) -> Purged {
         let (done, mut outcome) = oneshot::channel();
         self.waiting().push(Order { paths, done });
         let turn = tokio::time::timeout(longest, self.sending.lock()).await;

@@ -17,7 +17,7 @@ use object_store::client::{
 use super::listing;
 use super::xml::Unreadable;
 use super::{answer, headers};
-use crate::backend::call::{Broken, Call, Failure, Problem};
+use crate::backend::call::{Broken, Call, CallFailure, Problem};
 use crate::backend::error::{Operation, StorageError};
 use crate::config::CaBundle;
 use crate::kind::ErrorKind;
@@ -152,7 +152,7 @@ impl HttpService for Noting {
             let problem = Problem::of(error);
             Call::note(|call| match call.failure() {
                 Some(_) => {}
-                None => call.failed(Failure::Transport { how, problem }),
+                None => call.failed(CallFailure::Transport { how, problem }),
             });
         })
     }
@@ -277,7 +277,7 @@ fn broken(problem: &'static str) -> HttpError {
 
 /// Nothing that waiting would change.
 fn foreign() -> HttpError {
-    Call::note(|call| call.failed(Failure::Foreign));
+    Call::note(|call| call.failed(CallFailure::Foreign));
     error_of(
         HttpErrorKind::Decode,
         Problem::new("the answer is not that of an S3 server"),
@@ -322,7 +322,7 @@ async fn noted(response: HttpResponse, secrets: &[&str]) -> HttpResponse {
     if answer.code.as_deref() == Some("RequestTimeout") {
         parts.status = StatusCode::REQUEST_TIMEOUT;
     }
-    Call::note(|call| call.failed(Failure::Answer(answer)));
+    Call::note(|call| call.failed(CallFailure::Answer(answer)));
     HttpResponse::from_parts(parts, HttpResponseBody::from(body))
 }
 

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use object_store::Error;
 
 use super::{S3, answer};
-use crate::backend::call::{Answer, Broken, Call, Failure, Problem};
+use crate::backend::call::{Answer, Broken, Call, CallFailure, Problem};
 use crate::sign::Request;
 
 /// Largest answer that is read.
@@ -77,7 +77,7 @@ impl S3 {
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
             if body.len() + chunk.len() > MAX_ANSWER {
-                Call::note(|call| call.failed(Failure::Foreign));
+                Call::note(|call| call.failed(CallFailure::Foreign));
                 return Err(false);
             }
             body.extend_from_slice(&chunk);
@@ -96,7 +96,7 @@ impl S3 {
         let again = status.is_server_error()
             || matches!(status.as_u16(), 408 | 429)
             || answer.code.as_deref().is_some_and(is_throttled);
-        Call::note(|call| call.failed(Failure::Answer(answer)));
+        Call::note(|call| call.failed(CallFailure::Answer(answer)));
         Err(again)
     }
 }
@@ -117,7 +117,7 @@ fn broken(error: &reqwest::Error) -> bool {
     };
     // The URL is signed in its headers alone; its query has keys.
     let problem = Problem::of(error);
-    Call::note(|call| call.failed(Failure::Transport { how, problem }));
+    Call::note(|call| call.failed(CallFailure::Transport { how, problem }));
     true
 }
 

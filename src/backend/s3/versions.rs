@@ -6,7 +6,7 @@ use object_store::Error;
 use super::S3;
 use super::headers::date;
 use super::xml::walk;
-use crate::backend::call::{Call, Failure, Problem};
+use crate::backend::call::{Call, CallFailure, Problem};
 use crate::backend::versions::ObjectVersion;
 use crate::key::{ObjectKey, percent_encode_path};
 
@@ -106,7 +106,7 @@ fn read(xml: &[u8]) -> Result<VersionPage, Error> {
 }
 
 fn foreign() -> Error {
-    Call::note(|call| call.failed(Failure::Foreign));
+    Call::note(|call| call.failed(CallFailure::Foreign));
     Error::Generic {
         store: "S3",
         source: Box::new(Problem::new("the answer is not that of an S3 server")),

@@ -5,7 +5,7 @@
 
 use super::http::{Answer, Http, connection_hint};
 use super::objects::PROBE;
-use super::{Examination, STEP, Trouble, too_slow};
+use super::{Examination, Finding, STEP, too_slow};
 use crate::key::ObjectKey;
 use crate::store::SignedUrlOptions;
 
@@ -22,7 +22,7 @@ impl Examination<'_> {
             Err(problem) => self.unreachable(problem),
             Ok(answer) if is_probe(&answer) && signs => self.findings.warning(
                 "cloudfront",
-                Trouble::new(
+                Finding::new(
                     "anyone can read images through CloudFront, although there is a key to sign URLs with",
                     "restrict viewer access of the distribution's behaviour to the key group of CLOUDFRONT_KEY_PAIR_ID, or unset it",
                 ),
@@ -53,7 +53,7 @@ impl Examination<'_> {
                     .ok("cloudfront", "CloudFront serves images to signed URLs only");
                 return;
             }
-            Ok(answer) if answer.code() == Some("InvalidKey") => Trouble::new(
+            Ok(answer) if answer.code() == Some("InvalidKey") => Finding::new(
                 "CloudFront does not know the key pair id of signed URLs (403 InvalidKey)",
                 "set CLOUDFRONT_KEY_PAIR_ID to the id of a public key in the distribution's key group, or add it there",
             ),
@@ -61,7 +61,7 @@ impl Examination<'_> {
             Ok(answer)
                 if wants_signature(unsigned) && answer.status == 403 && !is_from_s3(&answer) =>
             {
-                Trouble::new(
+                Finding::new(
                     format!("CloudFront refuses a signed URL: {}", answer.summary()),
                     "the private key is not that of CLOUDFRONT_KEY_PAIR_ID, or this machine's clock is off",
                 )
@@ -83,7 +83,7 @@ impl Examination<'_> {
                 .ok("purge", "CloudFront forgets what is deleted"),
             Ok(Some(failure)) => {
                 let hint = failure.hint.unwrap_or_default();
-                let trouble = Trouble::new(failure.message, hint);
+                let trouble = Finding::new(failure.message, hint);
                 self.findings.failure("purge", trouble);
             }
             Err(_) => self.findings.failure("purge", too_slow()),
@@ -97,10 +97,10 @@ impl Examination<'_> {
             connection_hint(&problem, "CLOUDFRONT_DOMAIN")
         };
         self.findings
-            .failure("cloudfront", Trouble::new(problem, hint));
+            .failure("cloudfront", Finding::new(problem, hint));
     }
 
-    fn refusal(&self, answer: &Answer) -> Trouble {
+    fn refusal(&self, answer: &Answer) -> Finding {
         let message = format!(
             "CloudFront answers {} for an image that is in the bucket",
             answer.summary()
@@ -112,7 +112,7 @@ impl Examination<'_> {
         );
         let hint = match answer.status {
             200..=299 => {
-                return Trouble::new(
+                return Finding::new(
                     "CloudFront does not answer with the image",
                     format!("{origin}; look for custom error pages and functions, too"),
                 );
@@ -133,7 +133,7 @@ impl Examination<'_> {
             502..=504 => format!("CloudFront does not reach its origin: {origin}"),
             _ => format!("look at the distribution's behaviour for images; {origin}"),
         };
-        Trouble::new(message, hint)
+        Finding::new(message, hint)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::http::Http;
 use super::objects::NAMES;
-use super::{Examination, Trouble};
+use super::{Examination, Finding};
 
 /// With less room than this, uploads fail.
 const TOO_LITTLE: u64 = 64 << 20;
@@ -33,7 +33,7 @@ impl Examination<'_> {
             Ok(http) => self.originals_private(&http).await,
             Err(problem) => self
                 .findings
-                .warning("originals_private", Trouble::new(problem, "try again")),
+                .warning("originals_private", Finding::new(problem, "try again")),
         }
         self.remove_probes().await;
         self.leftovers().await;
@@ -53,7 +53,7 @@ impl Examination<'_> {
             Ok(_) => {
                 self.findings.failure(
                     "directory",
-                    Trouble::new(
+                    Finding::new(
                         format!("{shown} is not a directory"),
                         "set LABLINK_STORAGE_DIR to a directory",
                     ),
@@ -68,7 +68,7 @@ impl Examination<'_> {
                 true
             }
             Err(error) => {
-                self.findings.failure("directory", Trouble::new(
+                self.findings.failure("directory", Finding::new(
                     format!("{shown}: {error}"),
                     "let the application's user read the directory and those above it, or set LABLINK_STORAGE_DIR",
                 ));
@@ -88,12 +88,12 @@ impl Examination<'_> {
         if free < TOO_LITTLE {
             self.findings.failure(
                 "space",
-                Trouble::new(format!("the disk is full: {message}"), hint),
+                Finding::new(format!("the disk is full: {message}"), hint),
             );
             return false;
         }
         if free < LITTLE {
-            self.findings.warning("space", Trouble::new(message, hint));
+            self.findings.warning("space", Finding::new(message, hint));
         } else {
             self.findings.ok("space", message);
         }
@@ -109,7 +109,7 @@ impl Examination<'_> {
             Ok(0) => self.findings.ok("leftovers", "no unfinished writes"),
             Ok(count) => self.findings.warning(
                 "leftovers",
-                Trouble::new(
+                Finding::new(
                     format!("{count} unfinished writes of processes that are gone"),
                     "remove them: lablink-storage sweep --delete",
                 ),

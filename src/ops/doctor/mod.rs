@@ -17,7 +17,7 @@ use crate::backend::Backend;
 use crate::error::Error;
 use crate::key::ObjectKey;
 use crate::store::ImageStore;
-use report::{Findings, Trouble};
+use report::{Finding, Findings};
 
 /// Longest that one step takes.
 const STEP: Duration = Duration::from_secs(4);
@@ -99,7 +99,7 @@ impl<'a> Examination<'a> {
             let hint =
                 "set AWS_S3_BUCKET to use S3, or LABLINK_STORAGE_DIR to choose the directory";
             self.findings
-                .warning("configuration", Trouble::new(warning, hint));
+                .warning("configuration", Finding::new(warning, hint));
             return;
         }
         let message = if let Some(s3) = config.s3() {
@@ -126,7 +126,7 @@ impl<'a> Examination<'a> {
     }
 
     /// Runs one step within its deadline.
-    async fn within<T, E>(&self, step: impl Future<Output = Result<T, E>>) -> Result<T, Trouble>
+    async fn within<T, E>(&self, step: impl Future<Output = Result<T, E>>) -> Result<T, Finding>
     where
         Error: From<E>,
     {
@@ -138,8 +138,8 @@ impl<'a> Examination<'a> {
     }
 }
 
-fn too_slow() -> Trouble {
-    Trouble::new(
+fn too_slow() -> Finding {
+    Finding::new(
         format!("it took longer than {} s", STEP.as_secs()),
         "the server is slow or throttles, or something between drops packets: try again, and look at its load",
     )

@@ -79,7 +79,7 @@ impl Examination<'_> {
         match self.within(self.backend().head(key)).await {
             Ok(info) if info.size != PROBE.len() as u64 => self.findings.failure(
                 "head",
-                super::Trouble::new(
+                super::Finding::new(
                     format!(
                         "{} bytes were written, but the server says {}",
                         PROBE.len(),
@@ -90,7 +90,7 @@ impl Examination<'_> {
             ),
             Ok(info) if info.content_type.as_deref() != Some("image/png") => self.findings.warning(
                 "head",
-                super::Trouble::new(
+                super::Finding::new(
                     format!(
                         "the content type is {:?} instead of image/png",
                         info.content_type
@@ -112,7 +112,7 @@ impl Examination<'_> {
             }
             Ok(_) => self.findings.failure(
                 "get",
-                super::Trouble::new(
+                super::Finding::new(
                     "the bytes that come back differ from those written",
                     "look for a proxy or an antivirus between here and the server",
                 ),
@@ -144,7 +144,7 @@ impl Examination<'_> {
             }
             Ok(_) => self.findings.warning(
                 "list",
-                super::Trouble::new(
+                super::Finding::new(
                     "the listing does not have what was just written",
                     "this server lists late: sweep and migrate may miss new objects",
                 ),
@@ -168,7 +168,7 @@ impl Examination<'_> {
                 .ok("create_only", "a second write to the same key is refused"),
             Ok(Ok(_)) => self.findings.failure(
                 "create_only",
-                super::Trouble::new(
+                super::Finding::new(
                     "a second write to the same key was taken: If-None-Match is not honoured",
                     "Ceph ignores it in versioned buckets: suspend versioning there, use a server that honours it, or turn create-only off",
                 ),

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::http::Http;
-use super::{Examination, Trouble};
+use super::{Examination, Finding};
 use crate::error::Error;
 use crate::format::ImageFormat;
 use crate::key::ObjectKey;
@@ -42,7 +42,7 @@ impl Examination<'_> {
         for place in &places {
             match http.get(place).await {
                 Ok(answer) if (200..300).contains(&answer.status) => {
-                    let trouble = Trouble::new(
+                    let trouble = Finding::new(
                         format!("anyone can read originals, positions and all, at {place}"),
                         self.policy_hint("open the prefix of the images only"),
                     );
@@ -51,7 +51,7 @@ impl Examination<'_> {
                 Ok(_) => {}
                 Err(problem) => {
                     let trouble =
-                        Trouble::new(problem, "see that the address answers, and try again");
+                        Finding::new(problem, "see that the address answers, and try again");
                     return self.findings.warning(NAME, trouble);
                 }
             }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::http::{Answer, Http, multipart};
 use super::objects::PROBE;
-use super::{Examination, Trouble};
+use super::{Examination, Finding};
 use crate::config::{DirectUpload, S3Config};
 use crate::error::Error;
 use crate::format::ImageFormat;
@@ -46,7 +46,7 @@ impl Examination<'_> {
         match http.get(&url).await {
             Ok(answer) if answer.status == 200 => self.findings.failure(
                 "pending_private",
-                Trouble::new(
+                Finding::new(
                     "anyone can read pending uploads, which nobody has verified",
                     self.policy_hint("open the prefix of the images only"),
                 ),
@@ -57,7 +57,7 @@ impl Examination<'_> {
             ),
             Err(problem) => self
                 .findings
-                .warning("pending_private", Trouble::new(problem, "try again")),
+                .warning("pending_private", Finding::new(problem, "try again")),
         }
     }
 
@@ -93,14 +93,14 @@ impl Examination<'_> {
             }
             Ok(answer) if answer.status == 200 => self.findings.failure(
                 "public_url",
-                Trouble::new(
+                Finding::new(
                     "the answer is not the image",
                     "look for a proxy or a website configuration in front of the bucket",
                 ),
             ),
             Ok(answer) if matches!(answer.status, 401 | 403) => self.findings.failure(
                 "public_url",
-                Trouble::new(
+                Finding::new(
                     format!(
                         "the public URL answers {}: images are private",
                         answer.summary()
@@ -112,14 +112,14 @@ impl Examination<'_> {
             ),
             Ok(answer) => self.findings.failure(
                 "public_url",
-                Trouble::new(
+                Finding::new(
                     format!("the public URL answers {}", answer.summary()),
                     "check AWS_REGION, AWS_S3_ADDRESSING_STYLE and the bucket's website settings",
                 ),
             ),
             Err(problem) => self.findings.failure(
                 "public_url",
-                Trouble::new(
+                Finding::new(
                     problem,
                     "the host of public URLs does not answer: check its name in DNS",
                 ),
@@ -132,7 +132,7 @@ impl Examination<'_> {
         match direct {
             Ok(answer) if answer.status == 200 => self.findings.warning(
                 "public_url",
-                Trouble::new(
+                Finding::new(
                     "images can be read from the bucket itself, past CloudFront",
                     self.policy_hint("let CloudFront alone read"),
                 ),
@@ -159,9 +159,9 @@ impl Examination<'_> {
         }
     }
 
-    async fn preflights(&self, http: &Http, origin: &str) -> Result<(), Trouble> {
+    async fn preflights(&self, http: &Http, origin: &str) -> Result<(), Finding> {
         check_origin(origin).map_err(|error| {
-            Trouble::new(
+            Finding::new(
                 error.to_string(),
                 "give the origin as browsers send it: scheme, host and port, no path",
             )
@@ -184,7 +184,7 @@ impl Examination<'_> {
             let answer = http
                 .send(Method::OPTIONS, &url, &headers, Bytes::new())
                 .await
-                .map_err(|problem| Trouble::new(problem, "try again"))?;
+                .map_err(|problem| Finding::new(problem, "try again"))?;
             let allowed = answer.header("access-control-allow-origin");
             let methods = answer
                 .header("access-control-allow-methods")
@@ -196,7 +196,7 @@ impl Examination<'_> {
                 || !named
                 || !allowed.is_some_and(|who| who == "*" || who == origin)
             {
-                return Err(Trouble::new(
+                return Err(Finding::new(
                     format!(
                         "a browser on {origin} may not {method} with the headers {sent}: the preflight answers {}",
                         answer.summary()
@@ -286,7 +286,7 @@ impl Examination<'_> {
             Ok(answer) if (200..300).contains(&answer.status) => {
                 self.findings.ok(check, format!("a browser's {what} is taken"));
             }
-            Ok(answer) => self.findings.failure(check, Trouble::new(
+            Ok(answer) => self.findings.failure(check, Finding::new(
                 format!("a browser's {what} is answered with {}", answer.summary()),
                 match answer.code() {
                     Some("AccessDenied") => "the signer needs s3:PutObject on the pending prefix; on other servers than AWS the secret may be wrong",
@@ -295,7 +295,7 @@ impl Examination<'_> {
                     _ => "the server's code says which condition of the upload it refuses",
                 },
             )),
-            Err(problem) => self.findings.failure(check, Trouble::new(
+            Err(problem) => self.findings.failure(check, Finding::new(
                 problem,
                 "the upload host does not answer browsers: check its name in DNS",
             )),

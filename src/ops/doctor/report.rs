@@ -59,7 +59,7 @@ impl Diagnosis {
     /// Returns the diagnosis where the configuration does not even make a store.
     pub fn of_error(error: &Error) -> Self {
         let mut findings = Findings::default();
-        findings.failure("configuration", Trouble::from(error));
+        findings.failure("configuration", Finding::from(error));
         findings.finish()
     }
 
@@ -73,12 +73,12 @@ impl Diagnosis {
 
 /// A problem that a check found, with its remedy.
 #[derive(Debug, Clone)]
-pub(super) struct Trouble {
+pub(super) struct Finding {
     pub(super) message: String,
     pub(super) hint: Option<String>,
 }
 
-impl Trouble {
+impl Finding {
     pub(super) fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -87,7 +87,7 @@ impl Trouble {
     }
 }
 
-impl From<&Error> for Trouble {
+impl From<&Error> for Finding {
     fn from(error: &Error) -> Self {
         Self {
             message: error.to_string(),
@@ -123,11 +123,11 @@ impl Findings {
         self.add(name, CheckStatus::Ok, message.into(), None);
     }
 
-    pub(super) fn warning(&mut self, name: &'static str, trouble: Trouble) {
+    pub(super) fn warning(&mut self, name: &'static str, trouble: Finding) {
         self.add(name, CheckStatus::Warning, trouble.message, trouble.hint);
     }
 
-    pub(super) fn failure(&mut self, name: &'static str, trouble: Trouble) {
+    pub(super) fn failure(&mut self, name: &'static str, trouble: Finding) {
         self.add(name, CheckStatus::Failure, trouble.message, trouble.hint);
     }
 

@@ -8,7 +8,7 @@ use http::Method;
 
 use super::http::{Answer, Http, connection_hint};
 use super::objects::NAMES;
-use super::{Examination, STEP, Trouble};
+use super::{Examination, Finding, STEP};
 use crate::backend::Presigner;
 use crate::kind::ErrorKind;
 use crate::sign::Presign;
@@ -39,7 +39,7 @@ impl Examination<'_> {
             Err(problem) => {
                 self.findings.failure(
                     "endpoint",
-                    Trouble::new(
+                    Finding::new(
                         format!("no HTTPS client: {problem}"),
                         "install the system's CA certificates (Debian: ca-certificates)",
                     ),
@@ -77,7 +77,7 @@ impl Examination<'_> {
                         let end = DateTime::<Utc>::from(end).format("%Y-%m-%d %H:%M:%S UTC");
                         let message = format!("from {source}, until {end}");
                         if left < SOON {
-                            self.findings.warning("credentials", Trouble::new(
+                            self.findings.warning("credentials", Finding::new(
                                 message,
                                 "signed URLs expire with them: let the role renew them, or get new ones",
                             ));
@@ -108,7 +108,7 @@ impl Examination<'_> {
             Ok(answer) => {
                 self.clock(&answer, before);
                 if url.starts_with("http://") && !is_loopback(&host) {
-                    self.findings.warning("endpoint", Trouble::new(
+                    self.findings.warning("endpoint", Finding::new(
                         format!("{host} answers, unencrypted"),
                         "use an https:// endpoint: images and signed URLs can be read on the way",
                     ));
@@ -131,7 +131,7 @@ impl Examination<'_> {
                     custom.map_or("AWS_REGION and the network", |_| "AWS_ENDPOINT_URL_S3"),
                 );
                 self.findings
-                    .failure("endpoint", Trouble::new(format!("{host}: {problem}"), hint));
+                    .failure("endpoint", Finding::new(format!("{host}: {problem}"), hint));
                 None
             }
         }
@@ -152,13 +152,13 @@ impl Examination<'_> {
         if off >= MAX_SKEW {
             self.findings.failure(
                 "clock",
-                Trouble::new(
+                Finding::new(
                     format!("{message}; from {MAX_SKEW} s on, S3 refuses every signature"),
                     hint,
                 ),
             );
         } else if off >= NOTABLE_SKEW {
-            self.findings.warning("clock", Trouble::new(message, hint));
+            self.findings.warning("clock", Finding::new(message, hint));
         } else {
             self.findings
                 .ok("clock", format!("within {} s of the server's", off.max(1)));
@@ -189,11 +189,11 @@ impl Examination<'_> {
                 if error.kind() == ErrorKind::AccessDenied
                     && self.refused_everywhere(http).await =>
             {
-                let trouble: Trouble = (&error).into();
+                let trouble: Finding = (&error).into();
                 let hint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to a key that this server knows and its secret";
                 self.findings.failure(
                     "signature",
-                    Trouble::new(
+                    Finding::new(
                         "the server refuses every request of this key: it is unknown, or the secret is wrong",
                         match trouble.hint {
                             Some(rights) => {
@@ -262,7 +262,7 @@ impl Examination<'_> {
             Some(region) if region != s3.region() && s3.endpoint().is_none() => {
                 self.findings.failure(
                     "bucket",
-                    Trouble::new(
+                    Finding::new(
                         format!("{} is in {region}, not in {}", s3.bucket(), s3.region()),
                         format!("set AWS_REGION={region}"),
                     ),

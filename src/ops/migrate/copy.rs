@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use super::kind::{Kind, is_called_an_image, unproven};
+use super::content::{Content, is_called_an_image, unproven};
 use super::obstacle::{self, SourceFolders};
 use super::old_urls::OldUrls;
 use super::optimize::is_made_here;
@@ -40,14 +40,14 @@ pub(super) struct Copier {
 }
 
 /// The reason why an object could not be moved.
-pub(super) enum Trouble {
+pub(super) enum CopyError {
     /// This one; others may go.
     Object(Error),
     /// None can be: the target takes no objects as it is.
     Target(Error),
 }
 
-impl<E> From<E> for Trouble
+impl<E> From<E> for CopyError
 where
     Error: From<E>,
 {
@@ -56,11 +56,11 @@ where
     }
 }
 
-pub(super) fn at_target(error: StorageError) -> Trouble {
+pub(super) fn at_target(error: StorageError) -> CopyError {
     if error.concerns_every_object() {
-        Trouble::Target(error.into())
+        CopyError::Target(error.into())
     } else {
-        Trouble::Object(error.into())
+        CopyError::Object(error.into())
     }
 }
 
@@ -103,7 +103,7 @@ impl Copier {
         let _share = memory.acquire_many(share).await;
         let is_original = key.is_original();
         let outcome = if info.size > MAX_OBJECT {
-            Err(Trouble::Object(Error::InvalidArgument {
+            Err(CopyError::Object(Error::InvalidArgument {
                 name: "object",
                 reason: format!(
                     "{} bytes are more than the {MAX_OBJECT} that are moved",
@@ -119,8 +119,8 @@ impl Copier {
         };
         match outcome {
             Ok(migrated) => Ok(migrated),
-            Err(Trouble::Object(error)) => Ok(Migrated::Failed(MigrateFailure::new(key, &error))),
-            Err(Trouble::Target(error)) => Err(error),
+            Err(CopyError::Object(error)) => Ok(Migrated::Failed(MigrateFailure::new(key, &error))),
+            Err(CopyError::Target(error)) => Err(error),
         }
     }
 
@@ -167,16 +167,16 @@ impl Copier {
         }
     }
 
-    async fn copy(&self, info: ObjectInfo) -> Result<Migrated, Trouble> {
+    async fn copy(&self, info: ObjectInfo) -> Result<Migrated, CopyError> {
         if self.options.dry_run || self.options.quick {
-            let kind = Kind::of(&self.beginning(&info).await?);
+            let kind = Content::of(&self.beginning(&info).await?);
             if let Some(migrated) = self.compared(&info, kind).await? {
                 return Ok(migrated);
             }
         }
         let read = self.source.store().backend();
         let read = read.get_listed(&info, MAX_OBJECT).await?;
-        let kind = Kind::of(&read.bytes);
+        let kind = Content::of(&read.bytes);
         if let Some(left_out) = self.no_image(&info, kind) {
             if !read.proven && is_called_an_image(&read.info) {
                 return Err(unproven(kind).into());
@@ -196,7 +196,7 @@ impl Copier {
     }
 
     /// Copies an original to where the target keeps those of its images: never under a public prefix.
-    async fn copy_original(&self, mut info: ObjectInfo) -> Result<Migrated, Trouble> {
+    async fn copy_original(&self, mut info: ObjectInfo) -> Result<Migrated, CopyError> {
         let key = info.key.clone();
         let target_key = self
             .target
@@ -212,7 +212,7 @@ impl Copier {
         } else {
             let read = self.source.store().backend();
             let read = read.get_listed(&info, MAX_OBJECT).await?;
-            let kind = Kind::of(&read.bytes);
+            let kind = Content::of(&read.bytes);
             info.cache_control = Some(ORIGINAL_CACHE_CONTROL.to_owned());
             info.content_type = None;
             self.put(&target_key, read.bytes, &info, kind).await?
@@ -222,7 +222,11 @@ impl Copier {
 
     /// Returns the outcome where it is clear without reading all of the object, which it always is in a dry
     /// run.
-    async fn compared(&self, info: &ObjectInfo, kind: Kind) -> Result<Option<Migrated>, Trouble> {
+    async fn compared(
+        &self,
+        info: &ObjectInfo,
+        kind: Content,
+    ) -> Result<Option<Migrated>, CopyError> {
         if let Some(left_out) = self.no_image(info, kind) {
             return Ok(Some(left_out));
         }
@@ -246,7 +250,7 @@ impl Copier {
         }))
     }
 
-    fn no_image(&self, info: &ObjectInfo, kind: Kind) -> Option<Migrated> {
+    fn no_image(&self, info: &ObjectInfo, kind: Content) -> Option<Migrated> {
         if self.options.all_files {
             return None;
         }
@@ -257,7 +261,7 @@ impl Copier {
 
     /// The key at the target; in files, which have the type that their names say, with the extension that
     /// the bytes want.
-    fn target_key(&self, key: &ObjectKey, kind: Kind) -> Result<ObjectKey, Trouble> {
+    fn target_key(&self, key: &ObjectKey, kind: Content) -> Result<ObjectKey, CopyError> {
         let key = self.target.key(self.source.relative(key))?;
         Ok(match self.target.directory_root() {
             Some(_) => kind.named(key)?,
@@ -265,7 +269,7 @@ impl Copier {
         })
     }
 
-    async fn beginning(&self, info: &ObjectInfo) -> Result<Bytes, Trouble> {
+    async fn beginning(&self, info: &ObjectInfo) -> Result<Bytes, CopyError> {
         if info.size == 0 {
             return Ok(Bytes::new());
         }
@@ -274,7 +278,11 @@ impl Copier {
         Ok(bytes)
     }
 
-    async fn look_for_obstacles(&self, key: &ObjectKey, target: &ObjectKey) -> Result<(), Trouble> {
+    async fn look_for_obstacles(
+        &self,
+        key: &ObjectKey,
+        target: &ObjectKey,
+    ) -> Result<(), CopyError> {
         let Some(root) = self.target.directory_root() else {
             return Ok(());
         };
@@ -290,7 +298,7 @@ impl Copier {
         Ok(())
     }
 
-    pub(super) async fn there(&self, key: &ObjectKey) -> Result<Option<ObjectInfo>, Trouble> {
+    pub(super) async fn there(&self, key: &ObjectKey) -> Result<Option<ObjectInfo>, CopyError> {
         match self.target.store().backend().head(key).await {
             Ok(info) => Ok(Some(info)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -304,8 +312,8 @@ impl Copier {
         key: &ObjectKey,
         bytes: Bytes,
         found: &ObjectInfo,
-        kind: Kind,
-    ) -> Result<bool, Trouble> {
+        kind: Content,
+    ) -> Result<bool, CopyError> {
         let store = self.target.store();
         let there = self.there(key).await?;
         let mut is_new = there.is_none();
@@ -339,7 +347,7 @@ impl Copier {
             Err(error) => return Err(at_target(error)),
         };
         if back.len() != bytes.len() || sha256_hex(&back) != sha256_hex(&bytes) {
-            return Err(Trouble::Object(if is_new {
+            return Err(CopyError::Object(if is_new {
                 self.take_back(key).await
             } else {
                 other_object(key)

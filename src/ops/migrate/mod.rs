@@ -1,8 +1,8 @@
 //! Images from one place to another, without loss.
 
+mod content;
 mod copy;
 mod from_urls;
-mod kind;
 mod obstacle;
 mod old_urls;
 mod optimize;

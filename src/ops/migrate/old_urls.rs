@@ -1,6 +1,6 @@
 //! The URLs that an object had, for the map.
 
-use super::copy::{Copier, Trouble};
+use super::copy::{Copier, CopyError};
 use super::report::Migrated;
 use super::spellings;
 use crate::key::{ObjectKey, percent_encode_path};
@@ -13,7 +13,7 @@ pub(super) struct OldUrls {
 
 impl OldUrls {
     /// Without a map, the first URL is enough.
-    pub(super) async fn of(copier: &Copier, key: &ObjectKey) -> Result<Self, Trouble> {
+    pub(super) async fn of(copier: &Copier, key: &ObjectKey) -> Result<Self, CopyError> {
         let (bases, path) = match &copier.options.old_base_url {
             Some(base) => {
                 let base = base.trim_end_matches('/').to_owned();
@@ -66,7 +66,7 @@ async fn is_anothers(
     key: &ObjectKey,
     folder: &str,
     spelling: &str,
-) -> Result<bool, Trouble> {
+) -> Result<bool, CopyError> {
     for reading in spellings::readings(spelling) {
         let Ok(other) = ObjectKey::parse(format!("{folder}{reading}")) else {
             continue;

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::copy::{Copier, MAX_OBJECT, Trouble, at_target};
-use super::kind::{Kind, is_called_an_image, unproven};
+use super::content::{Content, is_called_an_image, unproven};
+use super::copy::{Copier, CopyError, MAX_OBJECT, at_target};
 use super::old_urls::OldUrls;
 use super::report::Migrated;
 use crate::backend::ObjectInfo;
@@ -15,11 +15,11 @@ use crate::optimize::OutputFormat;
 use crate::sign::sha256_hex;
 
 impl Copier {
-    pub(super) async fn optimize(&self, info: ObjectInfo) -> Result<Migrated, Trouble> {
+    pub(super) async fn optimize(&self, info: ObjectInfo) -> Result<Migrated, CopyError> {
         let key = info.key.clone();
         let read = self.source.store().backend();
         let read = read.get_listed(&info, MAX_OBJECT).await?;
-        let kind = Kind::of(&read.bytes);
+        let kind = Content::of(&read.bytes);
         if let Some(reason) = kind.reason() {
             if !read.proven && is_called_an_image(&read.info) {
                 return Err(unproven(kind).into());
@@ -47,7 +47,7 @@ impl Copier {
         let uploaded = uploaded.await;
         let uploaded = uploaded.map_err(|error| match error {
             Error::Storage(error) => at_target(error),
-            other => Trouble::Object(other),
+            other => CopyError::Object(other),
         })?;
         let Some(image) = uploaded else {
             let same = store.public_url(&key);
@@ -63,7 +63,7 @@ impl Copier {
     }
 
     /// Reads the original of an image, where one was kept: what is made of it is better, and it goes along.
-    async fn original_of(&self, key: &ObjectKey) -> Result<Option<Bytes>, Trouble> {
+    async fn original_of(&self, key: &ObjectKey) -> Result<Option<Bytes>, CopyError> {
         let Some(original) = key.original() else {
             return Ok(None);
         };

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use chrono::DateTime;
 use serde::Deserialize;
 
-use super::Trouble;
+use super::SourceFailure;
 use crate::causes;
 use crate::secret::Secret;
 use crate::sign::Credentials;
@@ -20,7 +20,7 @@ const PAUSES: [u64; 4] = [100, 200, 400, 800];
 
 /// Sends a request and reads the answer of a success. What passes (too many requests, an error of the
 /// server's, a connection that breaks off) is tried again a few times; the search has a deadline.
-pub(super) async fn fetch(request: reqwest::RequestBuilder) -> Result<BytesMut, Trouble> {
+pub(super) async fn fetch(request: reqwest::RequestBuilder) -> Result<BytesMut, SourceFailure> {
     for pause in PAUSES {
         let Some(again) = request.try_clone() else {
             break;
@@ -35,8 +35,8 @@ pub(super) async fn fetch(request: reqwest::RequestBuilder) -> Result<BytesMut, 
     fetch_once(request).await
 }
 
-async fn fetch_once(request: reqwest::RequestBuilder) -> Result<BytesMut, Trouble> {
-    let failed = |error: reqwest::Error| Trouble {
+async fn fetch_once(request: reqwest::RequestBuilder) -> Result<BytesMut, SourceFailure> {
+    let failed = |error: reqwest::Error| SourceFailure {
         // Nobody listens where nothing is set up, and what was silent once stays so.
         passing: !error.is_connect() && !error.is_timeout() && !error.is_builder(),
         problem: causes::words(&error.without_url()),
@@ -59,7 +59,7 @@ async fn fetch_once(request: reqwest::RequestBuilder) -> Result<BytesMut, Troubl
     let throttled = code
         .as_deref()
         .is_some_and(|code| code.starts_with("Throttl"));
-    Err(Trouble {
+    Err(SourceFailure {
         passing: status.is_server_error() || status.as_u16() == 429 || throttled,
         problem: match code {
             Some(code) => format!("it answered {}, {code}", status.as_u16()),

@@ -75,11 +75,11 @@ impl fmt::Display for CredentialsFailure {
 impl Error for CredentialsFailure {}
 
 /// The answer of a source: keys, nothing because it is not set up, or a failure.
-type Found = Result<Option<Credentials>, Trouble>;
+type Found = Result<Option<Credentials>, SourceFailure>;
 
 /// The failure of a source that is set up.
 #[derive(Debug)]
-struct Trouble {
+struct SourceFailure {
     problem: String,
     /// It may have some later.
     passing: bool,
@@ -87,7 +87,7 @@ struct Trouble {
     unnamed: bool,
 }
 
-impl<T: Into<String>> From<T> for Trouble {
+impl<T: Into<String>> From<T> for SourceFailure {
     fn from(problem: T) -> Self {
         Self {
             problem: problem.into(),
@@ -254,7 +254,7 @@ impl Provider {
         };
         trail.begin(PROVIDER);
         let found = provider.provide().await.map(Some);
-        let found = found.map_err(|error| Trouble {
+        let found = found.map_err(|error| SourceFailure {
             problem: words(&*error),
             passing: true,
             unnamed: false,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::fetch::{keys, text_file};
-use super::{Found, Trouble, process};
+use super::{Found, SourceFailure, process};
 use crate::config::CredentialsChain;
 use crate::secret::Secret;
 use crate::sign::Credentials;
@@ -16,11 +16,11 @@ use crate::sign::Credentials;
 /// one that has no keys or cannot be read is passed over, as the AWS SDKs do.
 pub(super) async fn find(chain: &CredentialsChain, limit: Duration) -> Found {
     let outcome = look(chain, limit).await;
-    outcome.map_err(|problem| Trouble {
+    outcome.map_err(|problem| SourceFailure {
         unnamed: chain.profile.is_none()
             && chain.credentials_file.is_none()
             && chain.config_file.is_none(),
-        ..Trouble::from(problem)
+        ..SourceFailure::from(problem)
     })
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Entropy<'a, 't> {
 
 /// How a run of blocks came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+enum Progress {
     Done,
     /// The window has too few bytes.
     Dry,
@@ -136,8 +136,8 @@ impl<'a, 't> Entropy<'a, 't> {
         loop {
             let outcome = walk.run(pairs, blocks, source.window(), to);
             source.bits = walk.bits;
-            if outcome != Outcome::Dry {
-                return outcome == Outcome::Done;
+            if outcome != Progress::Dry {
+                return outcome == Progress::Done;
             }
             source.refill();
             walk.bits = source.bits;
@@ -205,10 +205,16 @@ struct Walk {
 impl Walk {
     /// Decodes up to the block `to`, or until the window has too few bytes.
     #[inline(always)]
-    fn run(&mut self, pairs: &Pairs<'_>, blocks: &mut Blocks, window: &[u8], to: usize) -> Outcome {
+    fn run(
+        &mut self,
+        pairs: &Pairs<'_>,
+        blocks: &mut Blocks,
+        window: &[u8],
+        to: usize,
+    ) -> Progress {
         while self.block < to {
             if !self.bits.refill(window) {
-                return Outcome::Dry;
+                return Progress::Dry;
             }
             // A look ends at most one block.
             let looks = if self.block + LOOKS <= to { LOOKS } else { 1 };
@@ -219,10 +225,10 @@ impl Walk {
             if let Some(look) = missed
                 && !self.single(look, pairs, blocks)
             {
-                return Outcome::Bad;
+                return Progress::Bad;
             }
         }
-        Outcome::Done
+        Progress::Done
     }
 
     /// Takes one look, or, where that is not enough, returns it and takes nothing.

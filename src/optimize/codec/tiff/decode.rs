@@ -11,7 +11,7 @@ use crate::optimize::codec::{Decoded, be_u16, byte_count};
 use crate::optimize::raster::{Layout, Raster};
 use crate::optimize::ycbcr::to_rgb;
 
-use super::samples::{Kind, to_bytes};
+use super::samples::{SampleType, to_bytes};
 use super::{Reader, TiffFile, error, reader};
 
 /// What the samples of a pixel are, in the order of the file.
@@ -19,7 +19,7 @@ struct Form {
     layout: Layout,
     /// Samples of a pixel that are read, more than the layout has where some are left out.
     samples: usize,
-    kind: Kind,
+    kind: SampleType,
     is_ycbcr: bool,
     /// Whether the colours are multiplied by alpha.
     premultiplied: bool,
@@ -72,15 +72,17 @@ impl Form {
             .is_some_and(|kind| kind.first() == Some(&PLANAR));
         let bits = color.bit_depth();
         let kind = match (SampleFormat::from_u16_exhaustive(format), bits) {
-            (SampleFormat::Uint | SampleFormat::Void, 1..=8) if is_palette => Kind::Index(bits),
+            (SampleFormat::Uint | SampleFormat::Void, 1..=8) if is_palette => {
+                SampleType::Index(bits)
+            }
             // Packed samples of another byte order would have been turned around.
-            (SampleFormat::Uint | SampleFormat::Void, 1..=8 | 16 | 32) => Kind::Bits(bits),
+            (SampleFormat::Uint | SampleFormat::Void, 1..=8 | 16 | 32) => SampleType::Bits(bits),
             (SampleFormat::Uint, 9..=15)
                 if reader.byte_order() == tiff::tags::ByteOrder::native() =>
             {
-                Kind::Bits(bits)
+                SampleType::Bits(bits)
             }
-            (SampleFormat::IEEEFP, 32) => Kind::Float,
+            (SampleFormat::IEEEFP, 32) => SampleType::Float,
             _ => return Err(rare()),
         };
         let has_alpha = matches!(extra, ASSOCIATED | UNASSOCIATED);

@@ -10,13 +10,13 @@ use crate::optimize::OptimizeError;
 
 /// The kind of an object's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum Content {
     Image(ImageFormat),
     /// Something else, by its name where it is known.
     Other(Option<&'static str>),
 }
 
-impl Kind {
+impl Content {
     /// `bytes` are the object's, or begin it.
     pub(super) fn of(bytes: &[u8]) -> Self {
         match ImageFormat::sniff(bytes) {
@@ -72,9 +72,9 @@ pub(super) fn is_called_an_image(info: &ObjectInfo) -> bool {
 }
 
 /// It is called an image and is not one, and nothing proves that these are its bytes.
-pub(super) fn unproven(kind: Kind) -> Error {
+pub(super) fn unproven(kind: Content) -> Error {
     let what = match kind {
-        Kind::Other(Some(name)) => name,
+        Content::Other(Some(name)) => name,
         _ => "something else",
     };
     OptimizeError::InvalidImage {
@@ -97,7 +97,7 @@ mod tests {
             ("IMG 1.2024", "IMG 1.2024.jpg"),
         ] {
             let key = ObjectKey::parse(name).expect("a key");
-            let named = Kind::Image(ImageFormat::Jpeg).named(key).expect("a key");
+            let named = Content::Image(ImageFormat::Jpeg).named(key).expect("a key");
             assert_eq!(named.as_str(), expected);
         }
     }
@@ -106,7 +106,7 @@ mod tests {
     fn nothing_gets_a_type_that_runs() {
         for name in ["HTML", "SVG", "PDF"] {
             assert_eq!(
-                Kind::Other(Some(name)).content_type(),
+                Content::Other(Some(name)).content_type(),
                 "application/octet-stream"
             );
         }
