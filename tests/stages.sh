@@ -11,7 +11,8 @@
 # shellcheck disable=SC2034,SC2154  # the one file reads what the other sets
 
 LEFT_OUT=77
-STAGES=(toolchain packages ceph build format lint docs features test licences)
+# Of two that may start the first one does; the longest come early.
+STAGES=(toolchain packages ceph pypi build format lint python test docs signing features licences corpus actix fuzz speed oldest)
 NEED_CEPH="test"
 LIGHT="packages ceph format pypi"
 declare -A ABOUT PACKAGES MINUTES AFTER
@@ -221,8 +222,6 @@ stage_licences() {
 # ---- what other directories bring, each with its own script: it takes --full, and the S3 server's environment
 
 script() { # stage, script, what it is
-    [ -x "$root/$2" ] || return 0
-    STAGES+=("$1")
     ABOUT[$1]=$3
     eval "stage_$1() { ! declare -F before_$1 >/dev/null || before_$1; $2 \${full:+--full}; }"
 }
@@ -231,7 +230,6 @@ script() { # stage, script, what it is
 ABOUT[pypi]="what the Python tests need from PyPI"
 AFTER[pypi]="packages"
 PACKAGES[pypi]="python3-venv"
-STAGES+=(pypi)
 stage_pypi() { python/tests/run --install; }
 
 AFTER[python]="build ceph packages pypi"
@@ -246,7 +244,6 @@ PACKAGES[signing]="python3-venv"
 
 ABOUT[corpus]="every file of the image corpus, in release, how true each picture is, and beside Chromium; each benchmark once (--full)"
 PACKAGES[corpus]="python3-venv chromium"
-STAGES+=(corpus)
 stage_corpus() {
     [ -z "$full" ] || export LABLINK_TEST_FULL=1
     cargo test --locked --release --all-features --test pixels -- --show-output corpus:: jpeg_decoder::
@@ -258,7 +255,6 @@ stage_corpus() {
 }
 
 ABOUT[actix]="the example on actix-web, a crate of its own (--full)"
-STAGES+=(actix)
 stage_actix() {
     CARGO_TARGET_DIR=$target/actix cargo test --locked --manifest-path examples/actix_service/Cargo.toml
 }
@@ -274,7 +270,6 @@ command -v npm >/dev/null || PACKAGES[speed]="nodejs npm "
 PACKAGES[speed]+="python3-venv python3-dev gcc libjpeg62-turbo-dev zlib1g-dev liblcms2-dev libwebp-dev"
 NEED_CEPH+=" speed"
 AFTER[speed]="packages ceph build format lint docs features test licences pypi python signing corpus fuzz actix"
-STAGES+=(speed)
 stage_speed() {
     [ -n "${LABLINK_CORPUS:-}" ] || left_out "no image corpus to measure on"
     local job passed=0 failed=0
@@ -291,7 +286,6 @@ stage_speed() {
 }
 
 ABOUT[oldest]="the oldest Rust that Cargo.toml names (--full)"
-STAGES+=(oldest)
 FULL_ONLY="actix corpus features fuzz licences oldest speed"
 stage_oldest() {
     local version
