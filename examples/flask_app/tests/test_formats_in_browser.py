@@ -56,6 +56,7 @@ async ([source, kept]) => {
 def app(tmp_path: Path) -> Flask:
     """Files at /file/<name>, and the page that ``app.config["PAGE"]`` is."""
     variants: Any = {f"card-{kind}": {"max_width": 400, "format": kind} for kind in ("avif", "webp")}
+    variants["poster"] = {"max_width": 120, "lazy": True}
     app = make_app(tmp_path, LABLINK_STORAGE_VARIANTS=variants, LABLINK_STORAGE_LIMITS={}, FILES={}, PAGE="")
 
     @app.get("/")
@@ -102,6 +103,19 @@ def test_the_avif_source_of_a_picture_is_fetched_and_shown(app: Flask, address: 
     )
     images = [answer for answer in fetched if "image/" in answer and "favicon" not in answer]
     assert images == [f"200 {address.rstrip('/')}{variant.url} image/avif"]
+
+
+def test_a_lazy_variant_is_made_when_a_page_asks_for_it(app: Flask, address: str, page: Page) -> None:
+    store: ImageStore = store_of(app)
+    image = store.upload((ROOT / "examples/photo.jpg").read_bytes())
+    poster = store.key_from_url(store.variant_url(image.key, "poster"))
+    assert not store.exists(poster)
+    app.config["PAGE"] = f'<img src="/api/s3/variant/poster/{image.key}" alt="The bench">'
+    page.goto(address)
+    shown = page.locator("img")
+    shown.evaluate("image => image.decode()")
+    assert shown.evaluate("image => image.naturalWidth") == 120
+    assert store.exists(poster)
 
 
 def _drawn(kind: str, **options: Any) -> bytes:
