@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, sync_playwright
+from playwright.sync_api import BrowserContext, expect, sync_playwright
 
 from lab import EMAIL, PASSWORD, Lab, Serving
 from support import Server, free_port
@@ -26,7 +26,12 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
+# Other tests are at work meanwhile, and a log-in costs processor time on purpose.
+expect.set_options(timeout=20_000)
+
+
+# No longer than a file: Playwright's loop, which is in this thread, is in the way of tests with loops of their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[BrowserContext]:
     with tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
