@@ -253,7 +253,9 @@ impl Output {
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
         if !self.quiet && io::stderr().is_terminal() {
             let template = match total {
-                Some(_) => format!("{{bar:30}} {{pos}}/{{len}} {unit} {{eta}} {{wide_msg}}"),
+                Some(_) => {
+                    format!("{{bar:30}} {{pos}}/{{len}} {unit} {{per_sec}} {{eta}} {{wide_msg}}")
+                }
                 None if unit.is_empty() => "{spinner} {elapsed} {wide_msg}".to_owned(),
                 None => format!("{{spinner}} {{pos}} {unit} {{elapsed}} {{wide_msg}}"),
             };

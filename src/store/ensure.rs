@@ -191,7 +191,6 @@ impl ImageStore {
         .await
     }
 
-    /// Joins whoever makes the variant already, or begins.
     async fn ensured(
         &self,
         key: &ObjectKey,
@@ -199,32 +198,43 @@ impl ImageStore {
         at: ObjectKey,
         is_limited: bool,
     ) -> Result<StoredVariant> {
-        let making = {
-            let mut making = lock(&self.inner.ensuring.making);
-            match making.get(&at) {
-                Some(made) => made.clone(),
-                None => {
-                    let work = self.clone().make_variant(
-                        key.clone(),
-                        variant.clone(),
-                        at.clone(),
-                        is_limited,
-                    );
-                    // A task of its own: whoever began may go away, and the others still wait.
-                    let task = tokio::spawn(work.in_current_span());
-                    let made = async {
-                        task.await.unwrap_or_else(|_| {
-                            let reason = "the making of a variant ended without an answer";
-                            Err(Arc::new(Error::internal(reason)))
-                        })
-                    };
-                    let made = made.boxed().shared();
-                    making.insert(at, made.clone());
-                    made
-                }
+        let (making, began) = self.making(key, variant, &at, is_limited);
+        let made = match making.await {
+            // A page began, for which there was no turn; an application waits for its own.
+            Err(error) if !began && !is_limited && matches!(*error, Error::Busy { .. }) => {
+                self.making(key, variant, &at, is_limited).0.await
             }
+            made => made,
         };
-        making.await.map_err(Error::Shared)
+        made.map_err(Error::Shared)
+    }
+
+    /// Joins whoever makes the variant already, or begins, and returns whether it was this call that did.
+    fn making(
+        &self,
+        key: &ObjectKey,
+        variant: &Variant,
+        at: &ObjectKey,
+        is_limited: bool,
+    ) -> (Shared<BoxFuture<'static, Ensured>>, bool) {
+        let mut making = lock(&self.inner.ensuring.making);
+        if let Some(made) = making.get(at) {
+            return (made.clone(), false);
+        }
+        let work = self
+            .clone()
+            .make_variant(key.clone(), variant.clone(), at.clone(), is_limited);
+        // A task of its own: whoever began may go away, and the others still wait.
+        let task = tokio::spawn(work.in_current_span());
+        let made = async {
+            task.await.unwrap_or_else(|_| {
+                let reason = "the making of a variant ended without an answer";
+                Err(Arc::new(Error::internal(reason)))
+            })
+        };
+        let made = made.boxed().shared();
+        making.insert(at.clone(), made.clone());
+        (made, true)
     }
 
     async fn make_variant(

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures_util::future::join;
+use futures_util::future::{join, try_join_all};
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use tracing::Instrument;
 
@@ -446,16 +446,15 @@ pub(super) async fn others_of_id(backend: &Backend, key: &ObjectKey) -> Result<V
         .into_iter()
         .collect::<Result<Vec<_>, _>>()?;
     let others: Vec<_> = others.into_iter().filter(|other| other != key).collect();
-    // A question to local files takes a thread, and no time.
-    let at_once = if backend.name() == "local" {
-        1
+    let mut there = Vec::new();
+    if backend.name() == "local" {
+        // Each question takes a thread, and no time.
+        for other in &others {
+            there.push(is_there(backend, other).await?);
+        }
     } else {
-        others.len()
-    };
-    let there: Vec<bool> = stream::iter(others.iter().map(|other| is_there(backend, other)))
-        .buffered(at_once)
-        .try_collect()
-        .await?;
+        there = try_join_all(others.iter().map(|other| is_there(backend, other))).await?;
+    }
     let found = others.into_iter().zip(there);
     Ok(found
         .filter(|&(_, is_there)| is_there)

@@ -1,6 +1,7 @@
 //! Versions of images, in a bucket that keeps them: what was deleted comes back, or goes for good.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
@@ -14,6 +15,10 @@ use crate::error::{Error, Result};
 use crate::key::{ObjectKey, TOMBSTONE};
 use crate::kind::ErrorKind;
 use crate::variant::{variant_name, variants_of};
+
+/// By how much what went with an image may seem to have gone before it: a server's clocks differ, and whole seconds
+/// are told.
+const WITH_IT: Duration = Duration::from_secs(2);
 
 /// All versions of each key, the newest first.
 type Versions = BTreeMap<ObjectKey, Vec<ObjectVersion>>;
@@ -99,7 +104,14 @@ impl ImageStore {
             let chosen = chosen.ok_or_else(none)?;
             // As a deletion takes them along, they come back first: variants count beside a main object alone.
             let mut parts = self.parts(&backend, &key).await?;
-            parts.retain(|_, versions| versions.first().is_some_and(|latest| latest.is_deleted));
+            let deleted = own.first().filter(|latest| latest.is_deleted);
+            parts.retain(|_, versions| {
+                let latest = versions.first().filter(|latest| latest.is_deleted);
+                let pair = latest.zip(deleted);
+                pair.is_some_and(|(part, image)| {
+                    part.last_modified + WITH_IT >= image.last_modified
+                })
+            });
             let lost = parts.iter().filter_map(|(part, versions)| {
                 let last = versions.iter().find(|version| !version.is_deleted)?;
                 Some(self.copy_over(&backend, part, &last.version, true))

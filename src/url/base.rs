@@ -140,6 +140,17 @@ impl Base {
         &self.path
     }
 
+    /// As URLs have it, under each scheme that it may have.
+    #[cfg(feature = "ops")]
+    pub(super) fn spelled_out(&self) -> Vec<String> {
+        let schemes = match self.scheme {
+            Scheme::AnyHttp => vec![Scheme::Https, Scheme::Http],
+            other => vec![other],
+        };
+        let spelled = |scheme| self.clone().with_scheme(scheme).to_string();
+        schemes.into_iter().map(spelled).collect()
+    }
+
     pub(super) fn with_scheme(mut self, scheme: Scheme) -> Self {
         self.scheme = scheme;
         self

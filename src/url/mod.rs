@@ -54,6 +54,9 @@ pub struct Urls {
     server: Base,
     /// Every base of this store, those three included, and then those that it once had.
     known: Vec<Base>,
+    /// Those that it once had.
+    #[cfg_attr(not(feature = "ops"), allow(dead_code))]
+    former: Vec<Base>,
     path_style: bool,
 }
 
@@ -126,6 +129,7 @@ impl Urls {
             object,
             server,
             known,
+            former: Vec::new(),
             path_style,
         };
         urls.check_length()?;
@@ -157,10 +161,17 @@ impl Urls {
             let base = Base::parse_former(base.as_ref())
                 .map_err(|reason| InvalidAddress::new(AddressSetting::FormerUrls, reason))?;
             if !self.known.contains(&base) {
-                self.known.push(base);
+                self.known.push(base.clone());
+                self.former.push(base);
             }
         }
         Ok(self)
+    }
+
+    /// The bases that the store once had, those with a host under both schemes.
+    #[cfg(feature = "ops")]
+    pub(crate) fn former_bases(&self) -> impl Iterator<Item = String> {
+        self.former.iter().flat_map(Base::spelled_out)
     }
 
     fn check_length(&self) -> Result<(), InvalidAddress> {

@@ -485,3 +485,32 @@ print(json.dumps([row[0] for row in db.execute("SELECT image_url FROM components
         assert_eq!(new, format!("/uploads/{}", encoded(name)), "{old}");
     }
 }
+
+/// A store that moved has rows with the addresses that it had before.
+#[test]
+fn rows_with_former_addresses_follow() {
+    let shell = Shell::new().with(
+        "LABLINK_STORAGE_FORMER_URLS",
+        "https://d111111abcdef8.cloudfront.net,/old",
+    );
+    shell.write("uploads/components/plain.jpg", &images::jpeg(16, 12));
+    let map = [
+        "migrate",
+        "uploads/components",
+        "new",
+        "--url-map",
+        "map.csv",
+    ];
+    shell.run(&map).ok();
+    let map = std::fs::read_to_string(shell.path("map.csv")).expect("a map");
+    for base in [
+        "/uploads",
+        "/old",
+        "https://d111111abcdef8.cloudfront.net",
+        "http://d111111abcdef8.cloudfront.net",
+    ] {
+        let old = format!("{base}/components/plain.jpg,");
+        let rows = map.lines().filter(|line| line.starts_with(&old));
+        assert_eq!(rows.count(), 1, "{old}\n{map}");
+    }
+}

@@ -93,6 +93,27 @@ async fn a_deleted_image_comes_back_with_its_variants() {
     assert!(!keys.iter().any(|key| key.ends_with(".gone")), "{keys:?}");
 }
 
+/// What was pruned before the image was deleted stays pruned.
+#[tokio::test]
+async fn what_was_removed_earlier_does_not_come_back() {
+    let Some(server) = Server::from_env() else {
+        return;
+    };
+    let bucket = versioned(&server).await;
+    let store = with_thumb(bucket.store());
+    let image = store.upload(images::jpeg(120, 90), ()).await;
+    let image = image.expect("stored");
+    let thumb = image.variants["thumb"].key.clone();
+    let path = format!("/{thumb}");
+    bucket.send("DELETE", &path, "").await.ok();
+    // The server's clock is what tells them apart.
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    store.delete(&image.key).await.expect("removed");
+    store.restore(&image.key, None).await.expect("restored");
+    assert!(store.exists(&image.key).await.expect("asked"));
+    assert!(!store.exists(&thumb).await.expect("asked"), "{thumb}");
+}
+
 /// An earlier version is put in the place of the present one, and can be undone in the same way.
 #[tokio::test]
 async fn an_earlier_version_is_copied_over() {

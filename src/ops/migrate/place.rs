@@ -183,13 +183,14 @@ impl Place {
         Some(local.directory().to_owned())
     }
 
-    /// Returns the bases of this place's URLs: the public one, and the bucket's own behind a CDN.
+    /// Returns the bases of this place's URLs: the public one, the bucket's own behind a CDN, and former ones.
     pub(super) fn old_bases(&self) -> Vec<String> {
         let urls = self.store.config().urls();
         let mut bases = vec![urls.public_base()];
         if urls.bucket_url() != bases[0] {
             bases.push(urls.bucket_url());
         }
+        bases.extend(urls.former_bases());
         bases
     }
 
