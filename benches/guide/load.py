@@ -6,15 +6,16 @@ import time
 import uuid
 
 
-def upload_request(image):
+def upload_request(image, path="/api/upload", field="image", headers=None):
     """A multipart upload as a browser sends it."""
     mark = uuid.uuid4().hex
     head = (
-        f'--{mark}\r\nContent-Disposition: form-data; name="image"; filename="{image.name}"\r\n'
+        f'--{mark}\r\nContent-Disposition: form-data; name="{field}"; filename="{image.name}"\r\n'
         "Content-Type: image/jpeg\r\n\r\n"
     )
     body = head.encode() + image.read_bytes() + f"\r\n--{mark}--\r\n".encode()
-    return ("POST", "/api/upload", body, {"Content-Type": f"multipart/form-data; boundary={mark}"}, 201)
+    headers = {"Content-Type": f"multipart/form-data; boundary={mark}", **(headers or {})}
+    return ("POST", path, body, headers, 201)
 
 
 def presign_request():
