@@ -79,3 +79,67 @@ fn check_text(text: &str) -> Result<(), FetchError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn any_host() -> FetchHosts {
+        let config = Config::builder().memory().with_fetch_hosts(["*"]).build();
+        config.expect("valid").fetch_hosts.clone()
+    }
+
+    #[test]
+    fn no_redirect_leads_from_https_to_http() {
+        let hosts = any_host();
+        let secure = Target::parse("https://a.example/photo.jpg", &hosts).expect("allowed");
+        for to in [
+            "http://a.example/",
+            "HTTP://a.example/photo.jpg",
+            // On the very port of https.
+            "http://a.example:443/photo.jpg",
+            "http://b.example/photo.jpg",
+        ] {
+            // Without the redirect it may be asked.
+            Target::parse(to, &hosts).expect("allowed");
+            let refused = secure.redirected(to, &hosts);
+            assert!(
+                matches!(refused, Err(FetchError::NotAllowed)),
+                "{to}: {refused:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn redirects_keep_https_or_come_to_it() {
+        let hosts = any_host();
+        for (from, to, expected) in [
+            (
+                "https://a.example/x/y",
+                "https://b.example/z",
+                "https://b.example/z",
+            ),
+            ("https://a.example/x/y", "/z", "https://a.example/z"),
+            (
+                "https://a.example/x/y",
+                "//b.example/z",
+                "https://b.example/z",
+            ),
+            (
+                "http://a.example/x",
+                "https://a.example/x",
+                "https://a.example/x",
+            ),
+            (
+                "http://a.example/x",
+                "http://b.example/z",
+                "http://b.example/z",
+            ),
+        ] {
+            let first = Target::parse(from, &hosts).expect("allowed");
+            let next = first.redirected(to, &hosts).expect("followed");
+            assert_eq!(next.url().as_str(), expected, "{from} to {to}");
+        }
+    }
+}
