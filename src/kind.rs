@@ -145,4 +145,33 @@ mod tests {
             assert_eq!(serde_json::json!(kind), code);
         }
     }
+
+    /// What services answer with is promised to their clients: another status is a break.
+    #[test]
+    fn every_kind_has_the_status_that_is_promised() {
+        let promised = [
+            (ErrorKind::Configuration, 500),
+            (ErrorKind::InvalidArgument, 400),
+            (ErrorKind::InvalidKey, 400),
+            (ErrorKind::ForeignUrl, 400),
+            (ErrorKind::InvalidImage, 400),
+            (ErrorKind::LimitExceeded, 413),
+            (ErrorKind::UnsupportedFormat, 415),
+            (ErrorKind::PolicyViolation, 403),
+            (ErrorKind::Rejected, 422),
+            (ErrorKind::NotFound, 404),
+            (ErrorKind::AlreadyExists, 409),
+            (ErrorKind::NotSupported, 501),
+            (ErrorKind::Credentials, 502),
+            (ErrorKind::AccessDenied, 502),
+            (ErrorKind::NoSuchBucket, 502),
+            (ErrorKind::Unavailable, 503),
+            (ErrorKind::Timeout, 504),
+            (ErrorKind::Internal, 502),
+        ];
+        assert_eq!(promised.map(|(kind, _)| kind), ErrorKind::ALL);
+        for (kind, status) in promised {
+            assert_eq!(kind.http_status(), status, "{kind}");
+        }
+    }
 }
