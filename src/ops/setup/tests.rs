@@ -155,6 +155,104 @@ fn pending_uploads_expire_and_images_move_on_request() {
 }
 
 #[test]
+fn originals_move_to_glacier_by_themselves() {
+    let archive = Archive::GlacierInstant(90);
+    let documents = setup(|options| options.with_archive_originals(archive)).documents();
+    let rules = documents["lifecycle"]["Rules"].as_array().expect("rules");
+    let moving: Vec<_> = rules
+        .iter()
+        .filter(|rule| !rule["Transitions"].is_null())
+        .collect();
+    let [rule] = moving[..] else {
+        panic!("images stay where they are: {rules:?}");
+    };
+    assert_eq!(rule["Filter"]["Prefix"], "originals/components/");
+    assert_eq!(rule["Status"], "Enabled");
+    assert_eq!(
+        rule["Transitions"],
+        serde_json::json!([{"Days": 90, "StorageClass": "GLACIER_IR"}])
+    );
+}
+
+#[test]
+fn old_versions_go_after_thirty_days() {
+    let expiring = |documents: &BTreeMap<&str, Value>| {
+        let rules = documents["lifecycle"]["Rules"].as_array().expect("rules");
+        let old = |rule: &&Value| !rule["NoncurrentVersionExpiration"].is_null();
+        rules.iter().filter(old).cloned().collect::<Vec<_>>()
+    };
+    let documents = setup(|options| options).documents();
+    assert!(expiring(&documents).is_empty() && !documents.contains_key("versioning"));
+    let kept = setup(|options| options.with_versioning(true)).documents();
+    let copied = setup(|options| options.with_replica("lab-copy", "eu-west-1")).documents();
+    for documents in [kept, copied] {
+        assert_eq!(documents["versioning"]["Status"], "Enabled");
+        let rules = expiring(&documents);
+        let [rule] = &rules[..] else {
+            panic!("one rule: {rules:?}");
+        };
+        assert_eq!(rule["NoncurrentVersionExpiration"]["NoncurrentDays"], 30);
+        // Of everything, originals and pending uploads too; the markers that are left go with them.
+        assert_eq!(rule["Filter"]["Prefix"], "");
+        assert_eq!(rule["Status"], "Enabled");
+        assert_eq!(rule["Expiration"]["ExpiredObjectDeleteMarker"], true);
+    }
+}
+
+/// The resources that the application may do this to.
+fn may(documents: &BTreeMap<&str, Value>, action: &str) -> Vec<String> {
+    let listed = |value: &Value| match value {
+        Value::Array(list) => list.clone(),
+        one => vec![one.clone()],
+    };
+    let statements = documents["iam_policy"]["Statement"].as_array();
+    let statements = statements.expect("statements").iter();
+    let allowing = statements.filter(|one| {
+        one["Effect"] == "Allow" && listed(&one["Action"]).contains(&Value::from(action))
+    });
+    let resources = allowing.flat_map(|one| listed(&one["Resource"]));
+    let mut resources: Vec<String> = resources
+        .map(|resource| resource.as_str().expect("an ARN").to_owned())
+        .collect();
+    resources.sort();
+    resources
+}
+
+#[test]
+fn the_application_has_rights_on_originals_and_their_versions() {
+    let bucket = "arn:aws:s3:::lab-images";
+    let objects = |prefix: &str| {
+        ["", "originals/", "pending/"].map(|area| format!("{bucket}/{area}{prefix}/*"))
+    };
+    let of_objects = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"];
+    let of_versions = ["s3:GetObjectVersion", "s3:DeleteObjectVersion"];
+    let of_the_bucket = ["s3:GetBucketVersioning", "s3:ListBucketVersions"];
+
+    // "boards" sorts before the areas' names, as "components" does.
+    for prefix in ["components", "boards"] {
+        let plain = setup(|options| options.with_prefix(prefix)).documents();
+        let versioned = setup(|options| options.with_prefix(prefix).with_versioning(true));
+        let versioned = versioned.documents();
+        for action in of_objects {
+            assert_eq!(may(&plain, action), objects(prefix), "{action}");
+            assert_eq!(may(&versioned, action), objects(prefix), "{action}");
+        }
+        for action in of_versions {
+            assert_eq!(may(&plain, action), [""; 0], "{action}");
+            assert_eq!(may(&versioned, action), objects(prefix), "{action}");
+        }
+        for action in of_the_bucket {
+            assert_eq!(may(&plain, action), [""; 0], "{action}");
+            assert_eq!(may(&versioned, action), [bucket], "{action}");
+        }
+    }
+    // Nobody else may read an original.
+    let public = setup(|options| options.with_versioning(true)).documents();
+    let public = public["bucket_policy"].to_string();
+    assert!(!public.contains("originals"), "{public}");
+}
+
+#[test]
 fn notifications_are_for_pending_uploads_only() {
     for (arn, list) in [
         (
