@@ -199,6 +199,54 @@ async fn thirty_two_callers_make_one_variant_with_one_decode() {
     assert_eq!(noted.calls_of("put"), [""; 0]);
 }
 
+/// Neither store sees the other's variant before it has made its own: the first write wins, and both answer
+/// with it. The sizes tell whose it is.
+#[tokio::test]
+async fn of_two_stores_that_write_at_once_the_first_wins() {
+    let noted = Noted::new();
+    let stores = [40, 48].map(|side| {
+        let poster = variant("poster", side).with_lazy(true);
+        builder(&noted).with_variant(poster).build().expect("valid")
+    });
+    let image = stores[0]
+        .upload(images::jpeg(300, 200), ())
+        .await
+        .expect("stored");
+    noted.calls();
+    let both = Arc::new(Barrier::new(2));
+    noted.before(move |call, location| {
+        let both = Arc::clone(&both);
+        let poster = call == "put" && location.as_ref().ends_with("poster.jpg");
+        async move {
+            if poster {
+                let met = tokio::time::timeout(Duration::from_secs(20), both.wait());
+                met.await.expect("both are about to write");
+            }
+        }
+        .boxed()
+    });
+    let calls = stores
+        .iter()
+        .map(|store| store.ensure_variant(&image.key, "poster"));
+    let made: Vec<_> = join_all(calls)
+        .await
+        .into_iter()
+        .map(|one| one.expect("made"))
+        .collect();
+    assert_eq!(made[0], made[1]);
+    assert_eq!(noted.calls_of("put"), [made[0].key.as_str(); 2]);
+    let there = stores[0].get(&made[0].key).await.expect("there");
+    assert_eq!(
+        (there.info.e_tag, there.info.size),
+        (made[0].e_tag.clone(), made[0].size)
+    );
+    let whole = optimize(&there.bytes, &OptimizeOptions::default()).expect("whole");
+    assert_eq!((whole.width, whole.height), (made[0].width, made[0].height));
+    assert!([(40, 27), (48, 32)].contains(&(whole.width, whole.height)));
+    let listed = stores[0].list_all(None).await.expect("listed");
+    assert_eq!(listed.len(), 2, "{listed:?}");
+}
+
 #[tokio::test]
 async fn a_variant_of_an_image_that_is_deleted_meanwhile_does_not_stay() {
     let noted = Noted::new();

@@ -4,6 +4,7 @@
 
 mod direct;
 mod keys;
+mod lazy;
 mod listing;
 mod objects;
 mod originals;
@@ -74,6 +75,7 @@ on_every_backend! {
             go_with_their_image
             come_with_what_is_promoted
             are_taken_back_with_a_failed_upload;
+        lazy: many_callers_make_one_variant;
         keys:
             that_would_be_folders_or_lie_below_files_are_not_found
             that_some_backend_could_not_hold_are_refused;
@@ -90,6 +92,7 @@ on_every_backend! {
         direct:
             status_writes_nothing
             a_form_used_again_brings_nothing_back;
+        lazy: two_stores_at_once_answer_with_the_first;
         keys: of_any_characters_go_there_and_back;
     }
 }
