@@ -23,11 +23,11 @@ fn on_ceph(bucket: &Bucket, prefix: &str) -> ImageStore {
     keeping(bucket.store(), prefix)
 }
 
-/// Three images of photographs that differ, as uploads leave them.
+/// Three images of photographs that differ and tell where they were taken, as uploads leave them.
 async fn fill(store: &ImageStore) -> Vec<(StoredImage, Vec<u8>)> {
     let mut stored = Vec::new();
     for width in [90, 120, 150] {
-        let photo = images::jpeg(width, 80);
+        let photo = images::jpeg_with_exif(width, 80, Some(1));
         let image = store.upload(photo.clone(), ()).await.expect("stored");
         stored.push((image, photo));
     }
@@ -56,8 +56,10 @@ async fn arrives(source: &ImageStore, target: &ImageStore, prefix: &str) {
         let key = under(prefix, &image.key);
         let copy = target.get(&key).await.expect("there");
         assert_eq!(copy.bytes.len() as u64, image.size);
+        assert!(!images::contains(&copy.bytes, b"Exif"));
         let original = target.original(&key).await.expect("kept");
         assert_eq!(original.bytes, *photo);
+        assert!(images::tells_position(&original.bytes));
         assert_eq!(original.info.content_type.as_deref(), Some("image/jpeg"));
         assert_eq!(
             original.info.cache_control.as_deref(),
@@ -131,7 +133,9 @@ async fn they_are_private_where_images_are_public() {
     let key = under("boards", &image.key);
     target.original(&key).await.expect("kept");
     let url = target.public_url(&key);
-    assert_eq!(server.anonymous("GET", &url).await.status, 200);
+    let public = server.anonymous("GET", &url).await;
+    assert_eq!(public.status, 200);
+    assert!(!images::contains(&public.body, b"Exif"));
     let original = image.original.expect("kept");
     let name = original.as_str().rsplit_once('/').expect("a prefix").1;
     let (root, _) = url.split_once("/boards/").expect("the prefix");
@@ -166,7 +170,9 @@ async fn optimizing_takes_the_original() {
             .find(|(_, photo)| *photo == original)
             .expect("one of them");
         let made = lablink_storage::optimize(photo, &OptimizeOptions::default()).expect("an image");
-        assert_eq!(target.get(&info.key).await.expect("there").bytes, made.data);
+        let published = target.get(&info.key).await.expect("there").bytes;
+        assert_eq!(published, made.data);
+        assert!(images::tells_position(&original) && !images::contains(&published, b"Exif"));
         sizes.push(made.width);
     }
     sizes.sort_unstable();
