@@ -167,6 +167,37 @@ async fn pending_uploads_that_anyone_can_read() {
     first_failure(&doctor(&shell), "pending_private", "AnyoneReadsImages");
 }
 
+/// A policy that opens the originals beside the images: each has the position where it was taken.
+#[tokio::test]
+async fn originals_that_anyone_can_read() {
+    let Some((server, bucket)) = bucket().await else {
+        return;
+    };
+    bucket.send("PUT", "?cors", cors()).await.ok();
+    bucket.publish("components").await;
+    let plain = Shell::s3(&server, &bucket.name, &server.keys);
+    let keeping = Shell::s3(&server, &bucket.name, &server.keys)
+        .with("LABLINK_STORAGE_KEEP_ORIGINAL", "true");
+    let healthy = doctor(&keeping);
+    assert_eq!(healthy.code, 0, "{}", healthy.out);
+
+    let policy = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":"*","Action":["s3:GetObject"],
+        "Resource":["arn:aws:s3:::{0}/components/*","arn:aws:s3:::{0}/originals/*"]}}]}}"#,
+        bucket.name
+    );
+    bucket.send("PUT", "?policy", policy).await.ok();
+    let open = doctor(&keeping);
+    first_failure(&open, "originals_private", "AnyoneReadsImages");
+    let report = open.json();
+    let failures = report["checks"].as_array().expect("checks").iter();
+    let failures = failures.filter(|check| check["status"] == "failure");
+    assert_eq!(failures.count(), 1, "nothing else is wrong: {report:#}");
+    let without = doctor(&plain);
+    assert_eq!(without.code, 0, "no originals are kept: {}", without.out);
+    assert!(bucket.keys().await.is_empty(), "the probes are removed");
+}
+
 #[tokio::test]
 async fn cors_missing() {
     let Some((server, bucket)) = bucket().await else {

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use crate::common::images;
 use crate::common::s3::Server;
 use crate::shell::{Shell, finish, remove};
 
@@ -78,6 +79,25 @@ async fn the_script_makes_a_healthy_bucket_and_can_run_again() {
         serde_json::json!([]),
         "probes are removed"
     );
+
+    // And so is that of a photo.
+    let photo = images::jpeg_with_exif(120, 80, Some(6));
+    shell.write("photo.jpg", &photo);
+    let put = shell.run(&["put", "--json", "photo.jpg"]).ok().json();
+    let image = &put["images"][0];
+    let [key, url, original] =
+        ["key", "url", "original"].map(|name| image[name].as_str().expect("told"));
+    let hidden = url.replace(key, original);
+    assert!(hidden != url && hidden.ends_with(original), "{hidden}");
+    let target = hidden
+        .strip_prefix(&server.endpoint)
+        .expect("of the server");
+    let kept = server.send(&server.keys, "GET", target, &[], "").await.ok();
+    assert_eq!(kept.body, photo, "it is there, for its owner");
+    assert_eq!(server.anonymous("GET", &hidden).await.status, 403);
+    let public = server.anonymous("GET", url).await;
+    assert_eq!(public.status, 200);
+    assert!(!images::tells_position(&public.body));
     remove(&server, &bucket).await;
 }
 
@@ -182,6 +202,33 @@ fn every_call_for_aws_is_one_that_the_aws_cli_takes() {
         assert!(!creates, "made a second time: {call}");
     }
     assert!(second.contains("put-bucket-policy"), "{second}");
+}
+
+#[test]
+fn flags_about_originals_and_versions_come_through() {
+    let setup = [
+        "setup",
+        "--json",
+        "--archive-originals",
+        "glacier-ir",
+        "--archive-after",
+        "90",
+        "--versioning",
+    ];
+    let documents = aws("eu-central-1").run(&setup).ok().json();
+    let rules = documents["lifecycle"]["Rules"].as_array().expect("rules");
+    let moving: Vec<_> = rules
+        .iter()
+        .filter(|rule| !rule["Transitions"].is_null())
+        .map(|rule| (&rule["Filter"]["Prefix"], &rule["Transitions"][0]))
+        .collect();
+    let prefix = serde_json::json!("originals/components/");
+    let class = serde_json::json!({"Days": 90, "StorageClass": "GLACIER_IR"});
+    assert_eq!(moving, [(&prefix, &class)]);
+    let expires = |rule: &serde_json::Value| {
+        rule["NoncurrentVersionExpiration"]["NoncurrentDays"].as_u64() == Some(30)
+    };
+    assert!(rules.iter().any(expires), "{rules:#?}");
 }
 
 #[test]
