@@ -122,12 +122,13 @@ async fn a_listing_alone_says_what_is_missing() {
     );
 }
 
-/// SSIMULACRA2 against the photograph, scaled to the same size.
+/// SSIMULACRA2 against the photograph, scaled to the same size: a variant hardly smaller than the main image of
+/// the defaults.
 #[tokio::test]
 async fn variants_of_an_original_are_better_than_of_the_main_image() {
     let photo = std::fs::read("examples/photo.jpg").expect("the example photo");
-    let main = patient().with_max_size(600, 600);
-    let card = patient().with_max_size(500, 500).with_quality(95);
+    let main = patient();
+    let card = patient().with_max_size(1000, 1000).with_quality(95);
     let reference = optimize(&photo, &card.clone().with_format(OutputFormat::Png)).expect("whole");
     let mut scores = Vec::new();
     for keep in [true, false] {
@@ -141,6 +142,7 @@ async fn variants_of_an_original_are_better_than_of_the_main_image() {
             .upload(photo.clone(), ())
             .await
             .expect("stored");
+        assert_eq!((image.width, image.height), (1200, 900));
         let card = Variant::new("card", card.clone()).expect("a name");
         let store = builder(&noted)
             .with_optimize(main.clone())
