@@ -7,6 +7,8 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use futures_util::StreamExt;
+
 use crate::common::images;
 use crate::common::s3::Server;
 use crate::shell::{BINARY, Done, Shell, finish, on_a_small_disk};
@@ -325,4 +327,67 @@ async fn ctrl_c_leaves_nothing_half_done() {
     let sum = |name: &str| again[name].as_u64().unwrap_or(0);
     assert_eq!(sum("copied") + sum("present"), 300, "{again:#}");
     assert!(sum("present") >= 5, "{again:#}");
+}
+
+/// New sizes for many images: those under way are finished, and the next run makes the rest.
+#[tokio::test]
+async fn ctrl_c_ends_a_regeneration_between_two_images() {
+    const COUNT: usize = 300;
+    let Some(server) = Server::from_env() else {
+        return;
+    };
+    let bucket = server.bucket().await;
+    let puts = (1..=COUNT as u128).map(|number| {
+        let key = format!("/components/{}.jpg", uuid::Uuid::from_u128(number));
+        let bucket = &bucket;
+        async move {
+            bucket.send("PUT", &key, images::jpeg(64, 64)).await.ok();
+        }
+    });
+    futures_util::stream::iter(puts)
+        .for_each_concurrent(16, |put| put)
+        .await;
+    assert_eq!(bucket.keys().await.len(), COUNT);
+
+    let thumb = r#"{"thumb": {"max_width": 16, "max_height": 16}}"#;
+    // Few at once, or a large machine is done before anybody can press a key.
+    let shell = Shell::s3(&server, &bucket.name, &server.keys)
+        .with("LABLINK_STORAGE_VARIANTS", thumb)
+        .with("LABLINK_STORAGE_MAX_DECODES", "2");
+    let args = ["regenerate", "--json"];
+    let mut regenerate = shell.command(BINARY);
+    regenerate.args(args);
+    let begun = async || bucket.keys().await.len() >= COUNT + 5;
+    let done = interrupted(regenerate, begun).await;
+    assert_eq!(done.code, 130, "{}\n{}", done.out, done.err);
+    let report = done.json();
+    let told = |report: &serde_json::Value, name: &str| {
+        let count = report[name].as_u64().expect("a number");
+        usize::try_from(count).expect("it fits")
+    };
+    // What it tells is what is there.
+    let made = told(&report, "made");
+    assert_eq!(bucket.keys().await.len(), COUNT + made);
+    assert!((5..COUNT).contains(&made), "{report:#}");
+    assert_eq!(
+        (told(&report, "images"), told(&report, "failed")),
+        (made, 0),
+        "{report:#}"
+    );
+    assert_eq!(report["stopped"], "it was told to stop");
+    for words in [
+        "finishing the images under way",
+        "it goes on where it stopped",
+    ] {
+        assert!(done.err.contains(words), "{}", done.err);
+    }
+
+    let again = shell.run(&args).ok().json();
+    assert_eq!(
+        (told(&again, "complete"), told(&again, "made")),
+        (made, COUNT - made),
+        "{again:#}"
+    );
+    assert!(again["stopped"].is_null(), "{again:#}");
+    assert_eq!(bucket.keys().await.len(), 2 * COUNT);
 }
