@@ -102,21 +102,27 @@ async fn killed_three_times_and_nothing_is_lost_or_made_twice() {
     assert_eq!(thumbs(&mains), all);
 }
 
-#[test]
-fn three_shards_at_once_make_each_image_once() {
-    let shell = Shell::new().with("LABLINK_STORAGE_VARIANTS", THUMB);
-    let mains = fill(&shell, 300);
-    let shards: Vec<_> = (1..=3)
+/// What each of so many shards tells that run at once.
+fn shards(shell: &Shell, count: usize) -> Vec<serde_json::Value> {
+    let shards: Vec<_> = (1..=count)
         .map(|index| {
             let mut command = shell.command(BINARY);
-            command.args(["regenerate", "--json", "--shard", &format!("{index}/3")]);
+            let shard = format!("{index}/{count}");
+            command.args(["regenerate", "--json", "--shard", &shard]);
             std::thread::spawn(move || finish(command, b""))
         })
         .collect();
     let shards = shards
         .into_iter()
         .map(|shard| shard.join().expect("ran").ok().json());
-    let shards: Vec<_> = shards.collect();
+    shards.collect()
+}
+
+#[test]
+fn three_shards_at_once_make_each_image_once() {
+    let shell = Shell::new().with("LABLINK_STORAGE_VARIANTS", THUMB);
+    let mains = fill(&shell, 300);
+    let shards = shards(&shell, 3);
     let sum = |name: &str| -> u64 { shards.iter().filter_map(|one| one[name].as_u64()).sum() };
     assert_eq!((sum("images"), sum("made"), sum("present")), (300, 300, 0));
     assert!(shards.iter().all(|shard| shard["made"].as_u64() > Some(50)));
@@ -366,7 +372,8 @@ fn all_and_main_keep_keys_and_say_what_to_invalidate() {
     }
 }
 
-/// The same before a server: one listing tells what is missing, and what is there is not asked for.
+/// The same before a server: one listing tells what is missing, what is there is not asked for, shards share the
+/// work, and a damaged object does not stop the rest.
 #[tokio::test]
 async fn before_a_real_server_too() {
     let Some(server) = Server::from_env() else {
@@ -404,6 +411,42 @@ async fn before_a_real_server_too() {
         (&again["complete"], &again["made"]),
         (&30.into(), &0.into())
     );
+
+    // A second variant, by three machines at once.
+    let two = r#"{"thumb": {"max_width": 16, "max_height": 16}, "card": {"max_width": 20}}"#;
+    let shell = shell.with("LABLINK_STORAGE_VARIANTS", two);
+    let shards = shards(&shell, 3);
+    let sum = |name: &str| -> u64 { shards.iter().filter_map(|one| one[name].as_u64()).sum() };
+    assert_eq!((sum("images"), sum("made"), sum("present")), (30, 30, 0));
+    assert_eq!(bucket.keys().await.len(), keys.len() + 60);
+
+    // A third, with one image damaged: its original, which is read first, and the main object.
+    let damaged = mains[7]["key"].as_str().expect("a key");
+    let original = mains[7]["original"].as_str().expect("kept");
+    for key in [original, damaged] {
+        let half = &b"\xff\xd8\xff\xe0 half a picture"[..];
+        bucket.send("PUT", &format!("/{key}"), half).await.ok();
+    }
+    let three = r#"{"thumb": {"max_width": 16, "max_height": 16}, "card": {"max_width": 20}, "list": {"max_width": 24}}"#;
+    let shell = shell.with("LABLINK_STORAGE_VARIANTS", three);
+    let done = shell.run(&["regenerate", "--json"]);
+    let report = done.json();
+    assert_eq!(
+        (done.code, &report["made"], &report["failed"]),
+        (1, &29.into(), &1.into()),
+        "{report:#}"
+    );
+    let failure = &report["failures"][0];
+    assert_eq!(
+        (&failure["image"], &failure["kind"]),
+        (&mains[7]["key"], &"invalid_image".into())
+    );
+    assert!(report["stopped"].is_null(), "{report:#}");
+    assert!(done.err.contains(damaged), "{}", done.err);
+    let all = bucket.keys().await;
+    assert_eq!(all.len(), keys.len() + 60 + 29);
+    let folder = damaged.trim_end_matches(".jpg");
+    assert!(!all.contains(&format!("{folder}/list.jpg")));
 }
 
 /// Flat: ten times the images need no more memory.
