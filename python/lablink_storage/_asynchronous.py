@@ -58,8 +58,6 @@ class AsyncImageStore:
         'image/jpeg'
     """
 
-    __slots__ = ("_store", "_turns", "__weakref__")
-
     def __init__(self, store: ImageStore) -> None:
         self._store = store
         self._turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from unittest.mock import patch
 
 import pytest
 
-from lablink_storage import ImageStore, testing
+from lablink_storage import AsyncImageStore, ImageStore, testing
 
 from support import opened
 
@@ -63,3 +64,27 @@ def test_a_store_can_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not ImageStore.memory().exists("components/a.jpg")
     with patch.object(ImageStore, "exists", return_value=True):
         assert ImageStore.memory().exists("components/a.jpg")
+
+
+def test_an_asynchronous_store_can_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = AsyncImageStore.memory()
+
+    async def use() -> None:
+        with patch.object(store, "upload", return_value="stored") as upload:
+            assert await store.upload(b"photo") == "stored"  # type: ignore[comparison-overlap]
+            upload.assert_awaited_once_with(b"photo")
+        image = await store.upload(testing.images()["jpeg"])
+        assert await store.get(image.key), "the call is itself again"
+        with monkeypatch.context() as patched:
+
+            async def there(key: str) -> bool:
+                return True
+
+            patched.setattr(store, "exists", there)
+            assert await store.exists("components/a.jpg")
+            assert not await AsyncImageStore.memory().exists("components/a.jpg")
+        assert not await store.exists("components/a.jpg")
+        with patch.object(AsyncImageStore, "exists", return_value=True):
+            assert await AsyncImageStore.memory().exists("components/a.jpg")
+
+    asyncio.run(use())
