@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -57,6 +60,49 @@ def test_this_machine_is_never_asked() -> None:
             with pytest.raises(PolicyViolationError):
                 store.upload_from_url(f"http://{host}:{port}/a.jpg")
         assert not came.is_set()
+
+
+PROXIED = """
+import sys, urllib.request
+from lablink_storage import ImageStore, UnavailableError
+for scheme in ("http", "https"):
+    url = f"{scheme}://no-such-host.invalid/a.jpg"
+    try:
+        if sys.argv[1] == "store":
+            ImageStore.memory(fetch_hosts="*").upload_from_url(url)
+        else:
+            urllib.request.urlopen(url, timeout=20)
+    except (UnavailableError, OSError) as error:
+        continue
+    raise SystemExit("nothing has that name")
+"""
+
+
+@pytest.mark.parametrize("who, comes", [("store", 0), ("urllib", 2)])
+def test_the_environments_proxies_are_not_used(who: str, comes: int) -> None:
+    """A proxy would fetch for the sender what the service's own network has. ``urllib`` shows that these
+    variables lead to ours."""
+    came: list[bytes] = []
+
+    def accept(listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                came.append(connection.recv(1024))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accept, args=(listener,), daemon=True).start()
+        proxy = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        names = ("http_proxy", "https_proxy", "all_proxy")
+        variables = {name: value for name, value in os.environ.items() if name.lower() != "no_proxy"}
+        variables |= {name: proxy for name in (*names, *map(str.upper, names))}
+        command = [sys.executable, "-c", PROXIED, who]
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert len(came) == comes, came
 
 
 def test_a_name_without_an_address_is_the_other_side_s_fault() -> None:
