@@ -9,7 +9,6 @@ import io
 import logging
 import os
 import pickle
-import resource
 import signal
 import subprocess
 import sys
@@ -34,9 +33,10 @@ from lablink_storage import (
     asgi,
 )
 
-from support import SECRET, Server, photo
+from support import ROOT, SECRET, Server, photo
 
 SMALL = photo(200, 150)
+FULL = os.environ.get("LABLINK_TEST_FULL") == "1"
 
 
 class SlowS3(BaseHTTPRequestHandler):
@@ -173,15 +173,21 @@ def test_one_store_serves_any_number_of_loops(memory: ImageStore) -> None:
 
 
 def test_32_uploads_to_a_slow_server_at_once(slow: AsyncImageStore) -> None:
-    """One after the other they would take 32 times as long as one; a decode takes a few milliseconds."""
+    """32 photos of 0.3 MB, without variants, are there in less than two seconds, four times what one waits.
+
+    That is a promise of what users install, which a full run builds. The module of other runs is hardly
+    optimized: to decode one such photo takes it half a second, 32 more than the server's delay can tell from
+    one after the other. There the images are small, and the bound is relative to one."""
+    data = (ROOT / "examples" / "photo.jpg").read_bytes() if FULL else SMALL
+    assert not FULL or len(data) > 300_000
     threads = 0
 
     async def upload_all() -> tuple[float, float]:
         nonlocal threads
         started = time.monotonic()
-        await slow.upload(SMALL)
+        await slow.upload(data)
         first = time.monotonic()
-        uploads = asyncio.gather(*[slow.upload(SMALL) for _ in range(32)])
+        uploads = asyncio.gather(*[slow.upload(data) for _ in range(32)])
         await asyncio.sleep(0.3)
         threads = len(os.listdir("/proc/self/task"))
         await uploads
@@ -189,7 +195,7 @@ def test_32_uploads_to_a_slow_server_at_once(slow: AsyncImageStore) -> None:
 
     before = len(os.listdir("/proc/self/task"))
     one, all_of_them = asyncio.run(upload_all())
-    assert all_of_them < 8 * one
+    assert all_of_them < (2 if FULL else 8 * one)
     assert SlowS3.at_once[1] > 16, "they went one after the other"
     # Those of the test's own server are one a connection.
     assert threads - before < 32 + 12
@@ -352,24 +358,39 @@ def test_an_image_that_is_replaced_meanwhile(local: ImageStore, monkeypatch: pyt
 # --- nothing is hoarded
 
 
-def test_a_thousand_calls_leak_neither_tasks_nor_memory(memory: ImageStore) -> None:
-    store = AsyncImageStore(memory)
+def resident() -> int:
+    """KiB of memory that the process has now; the most it ever had says nothing after larger tests."""
+    gc.collect()
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+
+
+def test_a_thousand_calls_leak_neither_tasks_nor_memory(
+    local: ImageStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """On local files: a store in memory keeps a mark of every image that was deleted. Pytest keeps what is
+    logged."""
+    caplog.set_level(logging.CRITICAL, "lablink_storage")
+    store, tiny = AsyncImageStore(local), photo(64, 48)
 
     async def turn(count: int) -> tuple[int, int]:
-        for _ in range(count):
-            await store.exists("components/a.jpg")
+        for _ in range(count // 5):
+            assert not await store.exists("components/a.jpg")
             with pytest.raises(NotFoundError):
                 await store.get("components/a.jpg")
+            image = await store.upload(tiny)
+            assert len(await store.get(image.key)) == image.size
+            await store.delete(image.key)
         await asyncio.sleep(0)
         gc.collect()
         futures = sum(isinstance(found, asyncio.Future) for found in gc.get_objects())
         return len(asyncio.all_tasks()), futures
 
     async def turns() -> None:
-        first = await turn(200)
-        resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        first = await turn(500)
+        before = resident()
         assert await turn(1000) == first == (1, 1)
-        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - resident < 4096  # KiB
+        assert resident() - before < 512
 
     asyncio.run(turns())
 
