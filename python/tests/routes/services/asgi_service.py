@@ -1,4 +1,5 @@
-"""The routes in FastAPI, or with FRAMEWORK=asgi without a framework; GUARD says which guard."""
+"""The routes in FastAPI, or with FRAMEWORK=asgi without a framework; GUARD and VARIANT_GUARD say which
+guards."""
 
 from __future__ import annotations
 
@@ -28,9 +29,10 @@ GUARDS: dict[str, asgi.Guard] = {
 
 store = AsyncImageStore.from_env()
 guard = GUARDS[os.environ["GUARD"]]
+variant_guard = GUARDS[os.environ.get("VARIANT_GUARD", "open")]
 app: Any
 if os.environ.get("FRAMEWORK") == "asgi":
-    app = asgi.application(store, guard=guard)
+    app = asgi.application(store, guard=guard, variant_guard=variant_guard)
 else:
     app = FastAPI()
-    app.include_router(asgi.router(store, guard=guard))
+    app.include_router(asgi.router(store, guard=guard, variant_guard=variant_guard))

@@ -1,4 +1,5 @@
-//! The routes as an application on axum has them; GUARD says which guard, APPLICATION_ROOT where it is mounted.
+//! The routes as an application on axum has them; GUARD and VARIANT_GUARD say which guards,
+//! APPLICATION_ROOT where it is mounted.
 
 use std::env::{args, var};
 use std::error::Error;
@@ -27,6 +28,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "token" => options.with_guard(from_fn(token_required)),
         // Nothing is thrown here that a guard could catch.
         _ => options.open(),
+    };
+    let options = match var("VARIANT_GUARD").as_deref() {
+        Ok("token") => options.with_variant_guard(from_fn(token_required)),
+        _ => options,
     };
     let options = match var("BEHIND_PROXY") {
         Ok(_) => options.behind_proxy(),

@@ -1,4 +1,5 @@
-"""The routes in a Django project of one file; GUARD says which guard, APPLICATION_ROOT where it is."""
+"""The routes in a Django project of one file; GUARD and VARIANT_GUARD say which guards,
+APPLICATION_ROOT where it is."""
 
 from __future__ import annotations
 
@@ -67,4 +68,5 @@ GUARDS: dict[str, Guard] = {
     "catches": catches_everything,
 }
 
-urlpatterns = urls(guard=GUARDS[os.environ["GUARD"]])
+variant_guard = GUARDS[os.environ.get("VARIANT_GUARD", "open")]
+urlpatterns = urls(guard=GUARDS[os.environ["GUARD"]], variant_guard=variant_guard)

@@ -1,4 +1,5 @@
-"""The Flask extension in an application; GUARD says which guard, APPLICATION_ROOT where it is mounted."""
+"""The Flask extension in an application; GUARD and VARIANT_GUARD say which guards,
+APPLICATION_ROOT where it is mounted."""
 
 from __future__ import annotations
 
@@ -47,6 +48,7 @@ GUARDS: dict[str, Guard] = {
 
 app = Flask("lab")
 app.config["APPLICATION_ROOT"] = os.environ.get("APPLICATION_ROOT", "/")
-LablinkStorage(app, guard=GUARDS[os.environ["GUARD"]])
+variant_guard = token_required if os.environ.get("VARIANT_GUARD") == "token" else None
+LablinkStorage(app, guard=GUARDS[os.environ["GUARD"]], variant_guard=variant_guard)
 if os.environ.get("BEHIND_PROXY"):
     app.wsgi_app = ProxyFix(app.wsgi_app, x_proto=1, x_host=1, x_prefix=1)  # type: ignore[method-assign]
