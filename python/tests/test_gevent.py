@@ -18,9 +18,12 @@ from test_asynchronous import SlowS3, machine
 
 from support import photo
 
-START = """
+PATCH = """
 from gevent import monkey
 monkey.patch_all()
+"""
+
+START = """
 import sys, time
 import gevent
 from lablink_storage import ImageStore
@@ -50,7 +53,6 @@ told()
 
 MANY = """
 import os
-beating = gevent.spawn(beat)
 store = ImageStore.local(sys.argv[2])
 photo = open(sys.argv[1], "rb").read()
 def turn(_):
@@ -59,12 +61,19 @@ def turn(_):
     store.delete(image.key)
 from gevent.pool import Pool
 before = len(os.listdir("/proc/self/task"))
-Pool(20).map(turn, range(200))
+assert len(Pool(20).map(turn, range(200))) == 200
 # A thread for each file that is being written, 20 at most, and a few of the runtime's own; not one a call.
 started = len(os.listdir("/proc/self/task")) - before
 assert started <= 20 + 8, started
 assert list(store.list()) == []
-told()
+"""
+
+UNPATCHED = """
+from gevent import monkey
+assert not monkey.is_module_patched("threading")
+from gevent.threadpool import ThreadPool
+assert len(ThreadPool(20).map(turn, range(200))) == 200
+assert list(store.list()) == []
 """
 
 LISTS = """
@@ -102,7 +111,7 @@ class SlowListing(SlowS3):
 
 
 def run(program: str, *arguments: str) -> None:
-    command = [sys.executable, "-c", START + program, *arguments]
+    command = [sys.executable, "-c", PATCH + START + program, *arguments]
     with machine() as allowed:
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -113,10 +122,18 @@ def test_a_heartbeat_beside_uploads() -> None:
     run(DECODES, str(photographs()[-1]))
 
 
-def test_200_lives_of_images(tmp_path: Path) -> None:
+@pytest.mark.parametrize("patched", [True, False], ids=["patched", "plain"])
+def test_200_lives_of_images(tmp_path: Path, patched: bool) -> None:
+    """Without ``monkey.patch_all`` a call holds its thread as any blocking call does, but none fails."""
     path = tmp_path / "a.jpg"
     path.write_bytes(photo(100, 80))
-    run(MANY, str(path), str(tmp_path / "uploads"))
+    arguments = (str(path), str(tmp_path / "uploads"))
+    if patched:
+        run(f"beating = gevent.spawn(beat){MANY}told()", *arguments)
+        return
+    command = [sys.executable, "-c", START + MANY + UNPATCHED, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture
@@ -139,7 +156,7 @@ def test_a_slow_server_a_timeout_and_ctrl_c(tmp_path: Path, address: str) -> Non
     path = tmp_path / "a.jpg"
     path.write_bytes(photo(100, 80))
     process = subprocess.Popen(
-        [sys.executable, "-c", START + SLOW, str(path), address],
+        [sys.executable, "-c", PATCH + START + SLOW, str(path), address],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
