@@ -25,6 +25,7 @@ from lablink_storage import (
 from support import Server, make_app, opened, photo, store_of
 
 THUMB: Any = {"thumb": {"max_width": 32, "max_height": 32}}
+NARROW: Any = {"max_width": 48}
 POSTER: Any = {"poster": {"max_width": 64, "max_height": 64, "lazy": True}}
 
 
@@ -93,7 +94,7 @@ def test_no_route_serves_an_original(tmp_path: Path, picture: bytes) -> None:
 def test_new_sizes_for_old_images(tmp_path: Path, server: Server, bucket: str) -> None:
     for before, store in zip(
         _stores(tmp_path, server, bucket, keep_original=True),
-        _stores(tmp_path, server, bucket, keep_original=True, variants=THUMB),
+        _stores(tmp_path, server, bucket, keep_original=True, variants=THUMB, optimize=NARROW),
         strict=True,
     ):
         images = [before.upload(photo(60 + number, 40)) for number in range(5)]
@@ -113,6 +114,14 @@ def test_new_sizes_for_old_images(tmp_path: Path, server: Server, bucket: str) -
         anew = store.regenerate(all=True, main=True, keys=[images[0].url])
         assert (anew.images, anew.made, anew.mains) == (1, 1, 1)
         assert urlsplit(images[0].url).path in anew.invalidate
+        # The image is narrower now, under the key and the URL that pages have; caches see that it is another.
+        main = store.head(images[0].key)
+        assert (main.key, store.public_url(images[0].key)) == (images[0].key, images[0].url)
+        assert main.e_tag and main.e_tag != images[0].e_tag
+        assert opened(store.get(images[0].url)).size[0] == 48
+        assert [info.e_tag for info in map(store.head, (image.key for image in images[1:]))] == [
+            image.e_tag for image in images[1:]
+        ]
         assert pickle.loads(pickle.dumps(anew)) == anew
 
 
