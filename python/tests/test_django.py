@@ -11,6 +11,7 @@ from typing import Any
 
 import django
 import pytest
+import requests
 
 django.setup()
 
@@ -18,7 +19,7 @@ from django import forms  # noqa: E402 - the applications have to be there
 from django.core.checks import run_checks  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured, SuspiciousFileOperation, ValidationError  # noqa: E402
 from django.core.files.base import ContentFile  # noqa: E402
-from django.core.files.storage import default_storage, storages  # noqa: E402
+from django.core.files.storage import default_storage  # noqa: E402
 from django.core.files.uploadedfile import SimpleUploadedFile, TemporaryUploadedFile  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
@@ -30,8 +31,10 @@ from django.utils.datastructures import MultiValueDict  # noqa: E402
 
 from lablink_storage import (  # noqa: E402
     ImageStore,
+    Inspection,
     InvalidKeyError,
     NotFoundError,
+    RejectedError,
     UnavailableError,
     _views,
 )
@@ -216,6 +219,25 @@ def test_a_form_says_what_is_wrong_with_a_file(storage: Any) -> None:
     form = _form("board", photo(60, 45)[:900])
     assert not form.is_valid() and list(form.errors) == ["photo"]
     assert _stored(storage) == []
+
+
+@pytest.mark.usefixtures("database")
+def test_a_form_says_what_an_inspector_rejects(tmp_path: Path) -> None:
+    def inspect(image: Inspection) -> None:
+        raise RejectedError("no faces, please")
+
+    backend = {
+        "BACKEND": "lablink_storage.django.LablinkStorage",
+        "OPTIONS": {"directory": tmp_path, "inspector": inspect},
+    }
+    with override_settings(STORAGES={"default": backend}):
+        form = _form("board", photo(60, 45))
+        assert not form.is_valid() and list(form.errors) == ["photo"]
+        (error,) = form.errors.as_data()["photo"]
+        assert error.code == "rejected" and "no faces, please" in str(error.message)
+        with pytest.raises(ValidationError, match="no faces, please"):
+            default_storage.save("a.jpg", ContentFile(photo(60, 45)))
+        assert _stored(default_storage) == []
 
 
 @pytest.mark.usefixtures("database")
@@ -423,27 +445,32 @@ def test_a_defect_in_a_guarded_route_is_no_failed_login(monkeypatch: pytest.Monk
         assert Client(raise_request_exception=False).get("/api/s3/status").status_code == 500
 
 
-def test_the_routes_are_on_the_storage_of_the_test(tmp_path: Path) -> None:
-    backend = {
-        "BACKEND": "lablink_storage.django.LablinkStorage",
-        "OPTIONS": {"directory": tmp_path, "secret": SECRET},
-    }
-    with override_settings(
-        STORAGES={"default": backend}, ROOT_URLCONF=__name__, ALLOWED_HOSTS=["testserver"]
-    ):
-        key = storages["default"].save("a.jpg", ContentFile(photo(60, 45)))
+def test_the_routes_are_on_the_storage_of_the_test(storage: Any, tmp_path: Path) -> None:
+    """As a page uses them; on S3 it sends the form to the bucket."""
+    on_s3 = storage.store.backend == "s3"
+    data = photo(60, 45)
+    with override_settings(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["testserver"]):
+        key = storage.save("a.jpg", ContentFile(data))
         client = Client()
-        served: Any = client.get(f"/uploads/{key}")
-        assert served.status_code == 200 and served["ETag"]
-        assert b"".join(served.streaming_content) == (tmp_path / key).read_bytes()
+        assert client.get("/api/s3/status").json()["enabled"] is on_s3
+        if not on_s3:
+            served: Any = client.get(f"/uploads/{key}")
+            assert served.status_code == 200 and served["ETag"]
+            assert b"".join(served.streaming_content) == (tmp_path / "uploads" / key).read_bytes()
         form = client.post("/api/s3/upload-url", {"filename": "a.jpg"}, "application/json").json()
-        sent = client.post(
-            form["url"], {**form["fields"], "file": SimpleUploadedFile("a.jpg", photo(60, 45))}
-        )
-        assert sent.status_code == 201, sent.content
-        assert client.post("/api/s3/promote", {"key": form["key"]}, "application/json").json()["width"] == 60
-        signed = ImageStore.local(tmp_path, secret=SECRET).presigned_get(key, download_as="a.jpg").url
-        assert client.get(signed)["Content-Disposition"].startswith("attachment")
+        sent: Any
+        if on_s3:
+            sent = requests.post(form["url"], form["fields"], files={"file": data}, timeout=30)
+        else:
+            sent = client.post(form["url"], {**form["fields"], "file": SimpleUploadedFile("a.jpg", data)})
+        assert sent.status_code in (200, 201, 204), sent.content
+        promoted = client.post("/api/s3/promote", {"key": form["key"]}, "application/json").json()
+        assert (promoted["width"], promoted["url"]) == (60, form["file_url"])
+        assert sorted(_stored(storage)) == sorted([key, promoted["key"]])
+        assert opened(storage.store.get(promoted["url"])).size == (60, 45)
+        signed = storage.store.presigned_get(key, download_as="a.jpg").url
+        answer: Any = requests.get(signed, timeout=30) if on_s3 else client.get(signed)
+        assert answer.headers["Content-Disposition"].startswith("attachment")
 
 
 def test_an_image_that_is_replaced_while_it_is_sent(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from lablink_storage import (
     ForeignUrlError,
     InvalidImageError,
     NoSuchBucketError,
+    RejectedError,
     StorageError,
     UnavailableError,
     UnsupportedFormatError,
@@ -204,6 +205,24 @@ def test_why_a_call_answered_none(on_s3: str, monkeypatch: pytest.MonkeyPatch) -
     assert s3_utils.delete_image_from_s3(s3_utils.get_image_url("components/a.jpg")) is False
     broken = s3_utils.last_error()
     assert isinstance(broken, UnavailableError) and broken.retryable
+
+
+def test_what_an_inspector_rejects_is_told(
+    on_s3: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "faces.py").write_text(
+        "from lablink_storage import RejectedError\n"
+        "def inspect(image):\n"
+        "    raise RejectedError('no faces, please')\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("LABLINK_STORAGE_INSPECTOR", "faces:inspect")
+    before = server.keys(on_s3)
+    assert s3_utils.upload_image_to_s3(io.BytesIO(photo(60, 45)), "a.jpg") is None
+    rejected = s3_utils.last_error()
+    assert isinstance(rejected, RejectedError) and "no faces, please" in str(rejected)
+    assert rejected.http_status == 422
+    assert server.keys(on_s3) == before
 
 
 @pytest.mark.parametrize("level", [logging.WARNING, logging.ERROR])
