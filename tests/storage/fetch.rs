@@ -87,7 +87,7 @@ async fn an_image_behind_redirects_is_stored() {
         "/b" => answer("302 Found", "location: //other.example/c#here\r\n", b""),
         "/c" => answer("303 See Other", "location: d\r\n", b""),
         "/d" => answer("307 Again", "location: http://third.example/e\r\n", b""),
-        "/e" => answer("308 There", "location: ?f\r\n", b""),
+        "/e" => answer("308 There", "location: ?f\r\nset-cookie: a=b\r\n", b""),
         // The type is what the bytes say.
         "/e?f" => answer("200 OK", "content-type: text/html\r\n", &served),
         _ => answer("404 Not Found", "", b""),
