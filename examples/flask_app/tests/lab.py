@@ -1,4 +1,4 @@
-"""The example application under gunicorn."""
+"""The example application under its server."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,8 +59,12 @@ def photographs(count: int) -> list[Path]:
     return found[:: max(1, len(found) // count)][:count] or [ROOT / "examples" / "photo.jpg"]
 
 
+GUNICORN = ["gunicorn", "--workers", "4", "--preload", "--threads", "2", "--bind", "127.0.0.1:{port}"]
+UVICORN = ["uvicorn", "--workers", "2", "--no-access-log", "--port", "{port}"]
+
+
 class Serving:
-    """gunicorn with four workers, as in production."""
+    """gunicorn with four workers, as in production, or another server."""
 
     def __init__(
         self,
@@ -67,21 +72,13 @@ class Serving:
         port: int,
         path: str = "/",
         application: tuple[str, str] = ("flask_app", "app:create_app()"),
+        server: Sequence[str] = GUNICORN,
     ) -> None:
         folder, name = application
         self._address = f"http://127.0.0.1:{port}{path}"
-        command = [
-            sys.executable,
-            "-m",
-            "gunicorn",
-            "--workers",
-            "4",
-            "--preload",
-            "--threads",
-            "2",
-        ]
+        command = [sys.executable, "-m", *(word.format(port=port) for word in server)]
         self._process = subprocess.Popen(
-            [*command, "--bind", f"127.0.0.1:{port}", name],
+            [*command, name],
             cwd=ROOT / "examples" / folder,
             env=environment,
             stderr=subprocess.PIPE,
