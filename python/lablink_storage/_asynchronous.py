@@ -158,10 +158,7 @@ class AsyncImageStore:
         name = filename if filename is not None else _name_of(file)
         async with self._turn():
             data = await _bytes_of(file, most)
-            image: StoredImage = await _start(
-                self._store.upload, data, name, optimize=optimize, context=context
-            )
-            return image
+            return await self._stored(self._store.upload, data, name, optimize=optimize, context=context)
 
     async def upload_from_url(
         self,
@@ -173,10 +170,19 @@ class AsyncImageStore:
     ) -> StoredImage:
         """As ``ImageStore.upload_from_url``."""
         async with self._turn():
-            image: StoredImage = await _start(
+            return await self._stored(
                 self._store.upload_from_url, url, filename, optimize=optimize, context=context
             )
-            return image
+
+    async def _stored(self, upload: Callable[..., StoredImage], *arguments: Any, **keywords: Any) -> StoredImage:
+        storing: asyncio.Future[StoredImage] = _start(upload, *arguments, **keywords)
+        try:
+            return await storing
+        except asyncio.CancelledError:
+            # It was done, and its task cancelled before that went on: nobody learns of the image.
+            if storing.done() and not storing.cancelled() and storing.exception() is None:
+                self._store._take_back(storing.result().key)
+            raise
 
     async def get(self, key: str) -> bytes:
         """As ``ImageStore.get``."""

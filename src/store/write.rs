@@ -77,10 +77,13 @@ impl ImageStore {
     ) -> Result<StoredImage> {
         let writing = Writing::new(Arc::clone(&self.inner), key, prepared, existing)?;
         let (answer, answered) = oneshot::channel();
-        tokio::spawn(writing.run(deadline, answer).in_current_span());
-        answered
+        let (learn, learned) = oneshot::channel();
+        tokio::spawn(writing.run(deadline, answer, learned).in_current_span());
+        let answer = answered
             .await
-            .map_err(|_| Error::internal("the writing task ended without an answer"))?
+            .map_err(|_| Error::internal("the writing task ended without an answer"))?;
+        learn.send(()).ok();
+        answer
     }
 }
 
@@ -177,14 +180,21 @@ impl Writing {
         })
     }
 
-    async fn run(self, deadline: Deadline, answer: oneshot::Sender<Result<StoredImage>>) {
+    /// A caller may go away while the answer lies there: until it says that it has `learned`, it knows nothing.
+    async fn run(
+        self,
+        deadline: Deadline,
+        answer: oneshot::Sender<Result<StoredImage>>,
+        learned: oneshot::Receiver<()>,
+    ) {
         let mut rollback = Rollback::default();
         // The last of the deadline is for taking back what a write that fails has left.
         let backend = self.inner.backend.until(deadline.reserve());
         match self.write(&backend, &mut rollback, &answer).await {
             Ok(image) => {
+                let is_known = answer.send(Ok(image)).is_ok() && learned.await.is_ok();
                 // It is whole, but nobody will ever learn its key.
-                if answer.send(Ok(image)).is_err() && self.existing == Existing::Refuse {
+                if !is_known && self.existing == Existing::Refuse {
                     warn_of(&self.take_back(rollback).await);
                 }
             }

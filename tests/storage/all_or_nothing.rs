@@ -5,10 +5,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::future::poll_fn;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -23,6 +25,8 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use tokio::sync::{Barrier, Notify, Semaphore};
+
+use crate::common::images;
 
 const SECRET: &str = "a secret of at least thirty-two bytes";
 
@@ -438,5 +442,32 @@ async fn a_deletion_in_the_middle_of_a_promotion_leaves_nothing() {
         );
         let error = store.promote(&key).await.expect_err("deleted");
         assert_eq!(error.kind(), ErrorKind::NotFound);
+    }
+}
+
+/// The answer lies there, and whoever asked goes away before taking it.
+#[tokio::test]
+async fn an_image_of_which_nobody_learned_is_removed() {
+    let thumb = OptimizeOptions::default().with_max_size(40, 40);
+    let builder = ImageStore::builder().memory();
+    let builder = builder.with_variant(Variant::new("thumb", thumb).expect("a variant"));
+    let store = builder.build().expect("a store");
+    let begin = || Box::pin(store.upload(images::jpeg(120, 90), ()));
+    let mut upload = begin();
+    while store.list_all(None).await.expect("listed").len() < 2 {
+        let poll = poll_fn(|context| Poll::Ready(upload.as_mut().poll(context)));
+        if let Poll::Ready(image) = poll.await {
+            // It took the answer at once: again.
+            let image = image.expect("stored");
+            store.delete(&image.key).await.expect("removed");
+            upload = begin();
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    drop(upload);
+    let ends = Instant::now() + Duration::from_secs(10);
+    while !store.list_all(None).await.expect("listed").is_empty() {
+        assert!(Instant::now() < ends, "it is still there");
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -12,10 +12,12 @@ use crate::{input, results};
 
 /// Removes an image of which its caller never learned.
 fn undo_upload(store: core::ImageStore) -> impl FnOnce(core::StoredImage) + Send + 'static {
-    move |image| {
-        if let Ok(runtime) = runtime() {
-            runtime.spawn(async move { store.delete(&image.key).await });
-        }
+    move |image| take_back(store, image.key)
+}
+
+fn take_back(store: core::ImageStore, key: core::ObjectKey) {
+    if let Ok(runtime) = runtime() {
+        runtime.spawn(async move { store.delete(&key).await });
     }
 }
 
@@ -135,6 +137,14 @@ impl ImageStore {
                 |py, image| results::stored_image(py, &image),
                 undo,
             )
+        })
+    }
+
+    /// Removes an image whose caller was cancelled when it was there already. Nobody waits for it.
+    fn _take_back(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<()> {
+        guard(|| {
+            take_back(self.client(py)?.clone(), self.key(py, key)?);
+            Ok(())
         })
     }
 }
