@@ -172,6 +172,7 @@ def test_one_store_serves_any_number_of_loops(memory: ImageStore) -> None:
 # --- many at once
 
 
+@pytest.mark.alone
 def test_32_uploads_to_a_slow_server_at_once(slow: AsyncImageStore) -> None:
     """32 photos of 0.3 MB, without variants, are there in less than two seconds, four times what one waits.
 
@@ -241,6 +242,7 @@ def heartbeat(late: list[float]) -> Iterator[Any]:
     yield beat
 
 
+@pytest.mark.alone
 def test_the_loop_goes_on_while_images_are_decoded(memory: ImageStore) -> None:
     store = AsyncImageStore(memory)
     data = photographs()[-1].read_bytes()
@@ -383,6 +385,7 @@ def resident() -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
 
+@pytest.mark.alone
 def test_a_thousand_calls_leak_neither_tasks_nor_memory(
     local: ImageStore, caplog: pytest.LogCaptureFixture
 ) -> None:

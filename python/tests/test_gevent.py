@@ -23,6 +23,8 @@ from gevent import monkey
 monkey.patch_all()
 """
 
+pytestmark = pytest.mark.alone
+
 START = """
 import sys, time
 import gevent

@@ -21,6 +21,7 @@ from lablink_storage._lablink_storage import settings
 from support import ROOT, Server
 
 
+@pytest.mark.alone
 def test_import_takes_under_50_ms_and_never_imports_flask() -> None:
     program = (
         "import sys, time; start = time.perf_counter(); import lablink_storage; "

@@ -132,6 +132,7 @@ def test_paths_that_are_no_files(memory: ImageStore, tmp_path: Path) -> None:
         memory.upload(tmp_path / "pipe")
 
 
+@pytest.mark.alone
 def test_no_file_is_left_open(memory: ImageStore, picture: bytes, tmp_path: Path) -> None:
     path = tmp_path / "board.jpg"
     path.write_bytes(picture)
