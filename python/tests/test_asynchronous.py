@@ -265,58 +265,6 @@ def test_the_loop_goes_on_while_images_are_decoded(memory: ImageStore) -> None:
 # --- cancellation
 
 
-def test_a_cancelled_upload_leaves_no_object(store: ImageStore) -> None:
-    """Whenever it is cancelled: before, while and after it is written."""
-    asynchronous = AsyncImageStore(store)
-    cancelled = 0
-
-    async def cancel(after: float) -> None:
-        nonlocal cancelled
-        task = asyncio.create_task(asynchronous.upload(SMALL))
-        await asyncio.sleep(after)
-        task.cancel()
-        try:
-            image = await task
-        except asyncio.CancelledError:
-            cancelled += 1
-            return
-        await asynchronous.delete(image.key)
-
-    async def cancel_all() -> list[str]:
-        started = time.monotonic()
-        await asynchronous.delete((await asynchronous.upload(SMALL)).key)
-        takes = time.monotonic() - started
-        await asyncio.gather(*[cancel(takes * step / 20) for step in range(40)])
-        # What is undone is undone in its own time, which a store bounds by its deadline.
-        ends = time.monotonic() + 30
-        while (left := [info.key async for info in asynchronous.list()]) and time.monotonic() < ends:
-            await asyncio.sleep(0.05)
-        return left
-
-    assert asyncio.run(cancel_all()) == []
-    assert cancelled, "each was done before it could be cancelled"
-
-
-def test_a_cancellation_between_the_result_and_its_task(store: ImageStore) -> None:
-    """The future has its result, and the task that awaits it is cancelled before it goes on."""
-    asynchronous = AsyncImageStore(store)
-
-    async def cancel_in_between() -> list[str]:
-        task = asyncio.create_task(asynchronous.upload(SMALL))
-        while not ((awaited := getattr(task, "_fut_waiter", None)) and awaited.done()):
-            assert not task.done()
-            await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        ends = time.monotonic() + 30
-        while (left := [info.key async for info in asynchronous.list()]) and time.monotonic() < ends:
-            await asyncio.sleep(0.05)
-        return left
-
-    assert asyncio.run(cancel_in_between()) == []
-
-
 def test_a_loop_that_ends_before_its_upload(slow: AsyncImageStore) -> None:
     async def leave() -> None:
         uploading = asyncio.get_running_loop().create_task(slow.upload(SMALL))

@@ -39,7 +39,7 @@ impl<'a> Budget<'a> {
             return Ok(());
         }
         Err(OptimizeError::invalid(format!(
-            "damaged file: {:.1} % of the picture is lost, at most {:.1} % is accepted (max_damage)",
+            "damaged file: {:.1} % of the picture is lost, at most {:.1} % is accepted",
             damaged * 100.0,
             self.max_damage * 100.0
         )))

@@ -446,15 +446,8 @@ pub(super) async fn others_of_id(backend: &Backend, key: &ObjectKey) -> Result<V
         .into_iter()
         .collect::<Result<Vec<_>, _>>()?;
     let others: Vec<_> = others.into_iter().filter(|other| other != key).collect();
-    let mut there = Vec::new();
-    if backend.name() == "local" {
-        // Each question takes a thread, and no time.
-        for other in &others {
-            there.push(is_there(backend, other).await?);
-        }
-    } else {
-        there = try_join_all(others.iter().map(|other| is_there(backend, other))).await?;
-    }
+    let there = others.iter().map(|other| is_there(backend, other));
+    let there = try_join_all(there).await?;
     let found = others.into_iter().zip(there);
     Ok(found
         .filter(|&(_, is_there)| is_there)

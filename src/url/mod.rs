@@ -52,10 +52,9 @@ pub struct Urls {
     object: Base,
     /// The base of the store's own requests.
     server: Base,
-    /// Every base of this store, those three included, and then those that it once had.
+    /// Every base of this store, those three included.
     known: Vec<Base>,
     /// Those that it once had.
-    #[cfg_attr(not(feature = "ops"), allow(dead_code))]
     former: Vec<Base>,
     path_style: bool,
 }
@@ -160,8 +159,7 @@ impl Urls {
         for base in bases {
             let base = Base::parse_former(base.as_ref())
                 .map_err(|reason| InvalidAddress::new(AddressSetting::FormerUrls, reason))?;
-            if !self.known.contains(&base) {
-                self.known.push(base.clone());
+            if !self.known.contains(&base) && !self.former.contains(&base) {
                 self.former.push(base);
             }
         }
@@ -280,6 +278,7 @@ impl Urls {
         for (at, encoded) in self
             .known
             .iter()
+            .chain(&self.former)
             .filter_map(|base| base.strip(&parts))
             .enumerate()
         {

@@ -115,7 +115,7 @@ fn fields(line: &str) -> Vec<String> {
     fields
 }
 
-/// Whether all of it is wanted; of the tests' own build it takes half an hour.
+/// Whether all of it is wanted; the tests' own build takes ten times as long for it.
 fn whole() -> bool {
     full() && !cfg!(debug_assertions)
 }

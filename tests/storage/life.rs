@@ -277,6 +277,65 @@ async fn a_variant_of_an_image_that_is_deleted_meanwhile_does_not_stay() {
     assert!(left.is_empty(), "{left:?}");
 }
 
+/// While a page's call looks whether the variant is there, an application's joins it. The page then has no turn.
+#[tokio::test]
+async fn an_application_that_joined_a_page_waits_for_a_turn_of_its_own() {
+    let noted = Noted::new();
+    let poster = variant("poster", 40).with_lazy(true);
+    let store = builder(&noted).with_variant(poster).with_max_decodes(2);
+    let store = store.build().expect("valid");
+    let images = stored(&store, 2).await;
+    let [first, second] = [0, 1].map(|at| images[at].key.clone());
+    let poster = lablink_storage::variant_key(&second, "poster").expect("a key");
+
+    // The one turn of pages is taken by the first image, whose source is not handed out; and the second's variant
+    // is looked for until it is let go.
+    let (source, look) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let gates = [
+        (first.to_string(), Arc::clone(&source)),
+        (poster.to_string(), Arc::clone(&look)),
+    ];
+    noted.before(move |call, location| {
+        let held = gates
+            .iter()
+            .find(|(key, _)| call == "get" && location.as_ref() == key);
+        let gate = held.map(|(_, gate)| Arc::clone(gate));
+        async move {
+            if let Some(gate) = gate {
+                gate.acquire().await.expect("open").forget();
+            }
+        }
+        .boxed()
+    });
+    let page = |key: &ObjectKey| {
+        let (store, key) = (store.clone(), key.to_string());
+        tokio::spawn(async move { store.serve_variant(&key, "poster").await })
+    };
+    let asked_for = async |key: &ObjectKey| {
+        while !noted.calls().contains(&("get", key.to_string())) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let serving = page(&first);
+    asked_for(&first).await;
+    let refused = page(&second);
+    asked_for(&poster).await;
+    let joined = tokio::spawn({
+        let (store, second) = (store.clone(), second.clone());
+        async move { store.ensure_variant(&second, "poster").await }
+    });
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    look.add_permits(10);
+    let busy = refused.await.expect("no panic").expect_err("no turn");
+    assert_eq!(busy.kind(), ErrorKind::Unavailable);
+    let made = joined.await.expect("no panic").expect("a turn of its own");
+    assert_eq!(made.key, poster);
+    source.add_permits(10);
+    serving.await.expect("no panic").expect("served");
+}
+
 #[tokio::test]
 async fn what_pages_ask_for_is_bounded() {
     let noted = Noted::new();

@@ -134,7 +134,7 @@ pub fn mutate_data(data: &[u8], random: &mut Random) -> Vec<u8> {
 #[test]
 fn no_mutation_makes_it_panic() {
     let full = std::env::var_os("LABLINK_TEST_FULL").is_some_and(|value| value == "1");
-    // The most in release, where they take a minute.
+    // The most in release: the tests' own build takes a quarter of an hour for them.
     let rounds = match (full, cfg!(debug_assertions)) {
         (true, false) => 20_000,
         (false, false) | (true, true) => 1000,

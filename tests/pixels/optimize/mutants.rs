@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use lablink_storage::{ImageFormat, Limits, OptimizeOptions, OutputFormat, optimize};
+use lablink_storage::{Animation, ImageFormat, Limits, OptimizeOptions, OutputFormat, optimize};
 
 use super::files;
 
@@ -179,8 +179,15 @@ fn fault(file: &[u8], random: &mut Random, limits: &Limits) -> Option<String> {
         OutputFormat::Auto,
     ];
     let side = [48, 4096][random.below(2)];
+    let format = FORMATS[random.below(4)];
+    // Only these can be animated.
+    let animation = match format {
+        OutputFormat::WebP | OutputFormat::Auto if random.below(2) == 0 => Animation::Keep,
+        _ => Animation::FirstFrame,
+    };
     let options = OptimizeOptions::default()
-        .with_format(FORMATS[random.below(4)])
+        .with_format(format)
+        .with_animation(animation)
         .with_max_size(side, side)
         .with_accept_truncated(random.below(4) == 0)
         .with_limits(limits.clone());

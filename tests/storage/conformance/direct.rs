@@ -78,10 +78,11 @@ pub async fn promote_at_once_makes_one_image(place: &Place) {
     assert_eq!(listed(&store).await.len(), 10);
 }
 
-/// How often a promotion is raced by a deletion on each backend: `LABLINK_RACES`, or a few.
+/// How often a promotion is raced by a deletion on each backend: `LABLINK_RACES`, or a few, under `--full` many.
 fn races() -> usize {
     let set = std::env::var("LABLINK_RACES").ok();
-    set.map_or(25, |races| races.parse().expect("a number"))
+    let usual = if crate::common::full() { 500 } else { 25 };
+    set.map_or(usual, |races| races.parse().expect("a number"))
 }
 
 pub async fn promote_and_delete_at_once_leave_all_or_nothing(place: &Place) {

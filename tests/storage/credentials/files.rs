@@ -48,6 +48,11 @@ async fn files_that_nobody_named_do_not_end_the_search() {
     signer(&[("AWS_SHARED_CREDENTIALS_FILE", text(&file))])
         .await
         .expect_err("named");
+    let config = home.path().join(".aws/config");
+    let keys = "[default]\naws_access_key_id = AKIACONFIG\naws_secret_access_key = s\n";
+    std::fs::write(&config, keys).expect("written");
+    assert_eq!(signer(&[]).await.expect("in the other file"), "AKIACONFIG");
+    std::fs::remove_file(&config).expect("removed");
     std::fs::remove_dir(&file).expect("removed");
     signer(&[("AWS_SHARED_CREDENTIALS_FILE", text(&file))])
         .await

@@ -17,25 +17,37 @@ use crate::sign::Credentials;
 pub(super) async fn find(chain: &CredentialsChain, limit: Duration) -> Found {
     let outcome = look(chain, limit).await;
     outcome.map_err(|problem| SourceFailure {
-        unnamed: chain.profile.is_none()
-            && chain.credentials_file.is_none()
-            && chain.config_file.is_none(),
+        unnamed: is_unnamed(chain),
         ..SourceFailure::from(problem)
     })
 }
 
+/// Whether nobody named a profile or a file.
+fn is_unnamed(chain: &CredentialsChain) -> bool {
+    chain.profile.is_none() && chain.credentials_file.is_none() && chain.config_file.is_none()
+}
+
 async fn look(chain: &CredentialsChain, limit: Duration) -> Result<Option<Credentials>, String> {
     let wanted = chain.profile.as_deref().unwrap_or("default");
-    let credentials = read(&chain.credentials_file, chain, "credentials").await?;
+    let mut unread = None;
+    let credentials = match read(&chain.credentials_file, chain, "credentials").await {
+        // The keys may be in the other file.
+        Err(problem) if is_unnamed(chain) => {
+            unread = Some(problem);
+            None
+        }
+        text => text?,
+    };
     let config = read(&chain.config_file, chain, "config").await?;
     let found = [
         credentials.and_then(|text| Profile::parse(&text, wanted, false)),
         config.and_then(|text| Profile::parse(&text, wanted, true)),
     ];
     if found.iter().all(Option::is_none) {
-        return match &chain.profile {
-            Some(_) => Err(format!("there is no profile {wanted:?}")),
-            None => Ok(None),
+        return match (unread, &chain.profile) {
+            (Some(problem), _) => Err(problem),
+            (None, Some(_)) => Err(format!("there is no profile {wanted:?}")),
+            (None, None) => Ok(None),
         };
     }
     let [credentials, config] = found.map(Option::unwrap_or_default);
