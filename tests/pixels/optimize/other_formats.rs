@@ -191,3 +191,79 @@ fn without_its_feature_a_format_is_refused_by_name() {
         );
     }
 }
+
+/// A TIFF whose strips are JPEGs, each of 96 x 64 pixels in Y'CbCr (TIFF Technical Note 2).
+#[cfg(feature = "tiff")]
+fn tiff_of_jpegs(strips: &[Vec<u8>]) -> Vec<u8> {
+    const ENTRIES: u32 = 10;
+    let count = strips.len() as u32;
+    let lists = 8 + 2 + 12 * ENTRIES + 4;
+    let bits = lists + 8 * count;
+    let mut place = bits + 6;
+    let mut places = Vec::new();
+    for strip in strips {
+        places.push(place);
+        place += strip.len() as u32;
+    }
+    // A list of one number is that number.
+    let list = |at: u32, first: u32| if count == 1 { first } else { at };
+    let entries: [[u32; 4]; ENTRIES as usize] = [
+        [256, 4, 1, 96],
+        [257, 4, 1, 64 * count],
+        [258, 3, 3, bits],
+        [259, 3, 1, 7],
+        [262, 3, 1, 6],
+        [273, 4, count, list(lists, places[0])],
+        [277, 3, 1, 3],
+        [278, 4, 1, 64],
+        [279, 4, count, list(lists + 4 * count, strips[0].len() as u32)],
+        [284, 3, 1, 1],
+    ];
+    let mut file = [&b"II\x2a\0\x08\0\0\0"[..], &(ENTRIES as u16).to_le_bytes()].concat();
+    for [tag, kind, number, value] in entries {
+        file.extend((tag as u16).to_le_bytes());
+        file.extend((kind as u16).to_le_bytes());
+        file.extend(number.to_le_bytes());
+        file.extend(value.to_le_bytes());
+    }
+    file.extend([0; 4]);
+    let sizes = strips.iter().map(|strip| strip.len() as u32);
+    for number in places.into_iter().chain(sizes) {
+        file.extend(number.to_le_bytes());
+    }
+    file.extend([8, 0, 8, 0, 8, 0]);
+    file.extend(strips.concat());
+    file
+}
+
+/// The files and the shares are those of `odd_jpeg`.
+#[test]
+#[cfg(feature = "tiff")]
+fn damage_in_the_jpegs_of_a_tiff_is_told() {
+    let odd = |name: &str| fixture(&format!("jpeg_odd/{name}.jpg"));
+    let whole = odd("duplicate_ids");
+    for (damaged, share) in [
+        ("duplicate_ids", 0.0),
+        ("restart_bad_code", 1.0 / 96.0),
+        ("restart_empty", 1.0 / 16.0),
+    ] {
+        let file = tiff_of_jpegs(&[odd(damaged), whole.clone()]);
+        let image = run(&file, &lossless());
+        let found = image.source.damaged;
+        assert!((found - share / 2.0).abs() < 1e-9, "{damaged}: {found}");
+        let seen = seen(&image);
+        for top in [0, 64] {
+            seen.assert_near(20, top + 12, [228, 21, 19, 255], 6);
+            seen.assert_near(48, top + 59, [130, 238, 170, 255], 6);
+        }
+    }
+    let error = refused(&tiff_of_jpegs(&[odd("restart_empty")]), &lossless());
+    assert!(error.to_string().contains("6.2 %"), "{error}");
+    // Cut off at the end, where there is no end marker that could tell.
+    let file = tiff_of_jpegs(&[whole.clone(), whole]);
+    let cut = &file[..file.len() - 400];
+    let error = refused(cut, &lossless());
+    assert!(error.to_string().contains("truncated"), "{error}");
+    let taken = run(cut, &lossless().with_accept_truncated(true));
+    seen(&taken).assert_near(20, 12, [228, 21, 19, 255], 6);
+}

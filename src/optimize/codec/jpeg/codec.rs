@@ -11,6 +11,8 @@ use crate::optimize::{OptimizeError, OptimizeOptions, ycbcr};
 use super::encode::{EncodeOptions, Picture, Samples, encode as encode_picture};
 use super::index::{EXIF, Index, is_frame};
 use super::segments::{APP0, APP1, APP14, DHT, DQT, DRI, EOI, SOI, SOS, scan_end};
+#[cfg(feature = "tiff")]
+use super::Planes;
 use super::{Color, DecodeLimits, Error, Plane, decode_indexed};
 
 /// Samples decoded per pixel of the result, in each direction, beyond which the inverse DCT leaves out
@@ -69,13 +71,7 @@ impl File for Index<'_> {
 
     fn decode(&self, wanted: Wanted, budget: &Budget<'_>) -> Result<Decoded, OptimizeError> {
         let expired = || budget.check_time().is_err();
-        let mut limits = DecodeLimits::default();
-        limits.max_pixels = budget.limits.max_pixels;
-        limits.max_scans = budget.limits.max_scans;
-        limits.max_bytes = budget.limits.max_decode_bytes;
-        limits.accept_truncated = budget.accept_truncated;
-        limits.max_damage = budget.max_damage;
-        limits.expired = Some(&expired);
+        let limits = limits(budget, &expired);
         let (wanted_width, wanted_height) = (
             f64::from(self.header.width) / wanted.reduction * MARGIN,
             f64::from(self.header.height) / wanted.reduction * MARGIN,
@@ -153,6 +149,38 @@ fn segment(out: &mut Vec<u8>, marker: u8, payload: &[u8]) -> Option<()> {
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(payload);
     Some(())
+}
+
+/// Decodes a JPEG that is part of another file: its planes at full size, if it is at most `most` pixels wide and high.
+/// Where all of the file may be damaged by so much, a part of it may be entirely.
+#[cfg(feature = "tiff")]
+pub(in crate::optimize::codec) fn decode_part(
+    bytes: &[u8],
+    most: (u32, u32),
+    budget: &Budget<'_>,
+) -> Result<Planes, OptimizeError> {
+    let index = Index::new(bytes, budget.limits.max_scans).map_err(|error| refusal(error, budget))?;
+    let (width, height) = (index.header.width, index.header.height);
+    if width > most.0 || height > most.1 {
+        return Err(OptimizeError::invalid("damaged JPEG: larger than its part"));
+    }
+    let expired = || budget.check_time().is_err();
+    let mut limits = limits(budget, &expired);
+    if limits.max_damage > 0.0 {
+        limits.max_damage = 1.0;
+    }
+    decode_indexed(&index, &limits, &|_, _, _| 8).map_err(|error| refusal(error, budget))
+}
+
+fn limits<'a>(budget: &Budget<'_>, expired: &'a dyn Fn() -> bool) -> DecodeLimits<'a> {
+    let mut limits = DecodeLimits::default();
+    limits.max_pixels = budget.limits.max_pixels;
+    limits.max_scans = budget.limits.max_scans;
+    limits.max_bytes = budget.limits.max_decode_bytes;
+    limits.accept_truncated = budget.accept_truncated;
+    limits.max_damage = budget.max_damage;
+    limits.expired = Some(expired);
+    limits
 }
 
 fn refusal(error: Error, budget: &Budget<'_>) -> OptimizeError {

@@ -37,6 +37,8 @@ mod symbols;
 mod types;
 
 pub(super) use codec::CODEC;
+#[cfg(feature = "tiff")]
+pub(super) use codec::decode_part;
 pub use error::Error;
 pub use types::{Color, Component, DecodeLimits, Header, Plane, Planes, Process};
 

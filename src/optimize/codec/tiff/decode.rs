@@ -7,10 +7,11 @@ use tiff::tags::{SampleFormat, Tag};
 use crate::optimize::OptimizeError;
 use crate::optimize::alpha::divided;
 use crate::optimize::budget::Budget;
-use crate::optimize::codec::{Decoded, be_u16, byte_count};
+use crate::optimize::codec::{Decoded, byte_count};
 use crate::optimize::raster::{Layout, Raster};
 use crate::optimize::ycbcr::to_rgb;
 
+use super::jpegs::Jpegs;
 use super::samples::{SampleType, to_bytes};
 use super::{Reader, TiffFile, error, reader};
 
@@ -36,7 +37,8 @@ pub(super) fn decode(file: &TiffFile<'_>, budget: &Budget<'_>) -> Result<Decoded
         height,
         form.samples + form.layout.channels(),
     ))?;
-    let samples = read(file, &mut reader, &form, budget)?;
+    let mut jpegs = Jpegs::of(&file.bytes, &mut reader)?;
+    let samples = read(file, &mut reader, &form, jpegs.as_mut(), budget)?;
     budget.check_time()?;
     let data = form.pixels(samples, file.palette.as_deref());
     let profile = match reader.find_tag(Tag::IccProfile).map_err(error)? {
@@ -44,7 +46,13 @@ pub(super) fn decode(file: &TiffFile<'_>, budget: &Budget<'_>) -> Result<Decoded
         None => None,
     };
     let raster = Raster::new(form.layout, width as usize, height as usize, data);
-    Ok(Decoded::packed(raster, profile))
+    let mut decoded = Decoded::packed(raster, profile);
+    if let Some(jpegs) = jpegs {
+        decoded.truncated = jpegs.truncated;
+        let planes = if form.planar { form.samples } else { 1 };
+        decoded.damaged = jpegs.lost / byte_count(width, height, planes) as f64;
+    }
+    Ok(decoded)
 }
 
 fn rare() -> OptimizeError {
@@ -149,6 +157,7 @@ fn read(
     file: &TiffFile<'_>,
     reader: &mut Reader<'_>,
     form: &Form,
+    mut jpegs: Option<&mut Jpegs<'_>>,
     budget: &Budget<'_>,
 ) -> Result<Vec<u8>, OptimizeError> {
     let (width, height) = (file.facts.width, file.facts.height);
@@ -163,26 +172,31 @@ fn read(
     let planes = if form.planar { form.samples } else { 1 };
     let per_chunk = if form.planar { 1 } else { form.samples };
     let mut samples = vec![0; width as usize * height as usize * form.samples];
-    let jpegs = jpegs(reader)?;
     let (mut packed, mut bytes) = (Vec::new(), Vec::new());
     let mut index = 0;
     for plane in 0..planes {
         for chunk_index in 0..across * down {
             budget.check_time()?;
-            if let Some(places) = &jpegs {
-                check_jpeg(&file.bytes, places.get(index as usize), chunk)?;
-            }
             let layout = reader.image_chunk_buffer_layout(index).map_err(error)?;
             let stride = layout.row_stride.map_or(1, |stride| stride.get());
-            budget.check_memory(samples.len() as u64 + layout.len as u64)?;
+            // A JPEG's planes are there beside their samples.
+            let copies = if jpegs.is_some() { 3 } else { 1 };
+            budget.check_memory(samples.len() as u64 + copies * layout.len as u64)?;
             packed.clear();
             packed.resize(layout.len, 0);
-            reader.read_chunk_bytes(index, &mut packed).map_err(error)?;
-            index += 1;
             let left = chunk_index % across * chunk.0;
             let top = chunk_index / across * chunk.1;
-            let columns = chunk.0.min(width - left) as usize;
-            let rows = chunk.1.min(height - top) as usize;
+            let shown = (chunk.0.min(width - left), chunk.1.min(height - top));
+            match &mut jpegs {
+                Some(jpegs) => {
+                    // A JPEG may be padded to whole blocks.
+                    let sizes = (shown, (chunk.0 + 64, chunk.1 + 64));
+                    jpegs.read(index, sizes, per_chunk, (&mut packed, stride), budget)?;
+                }
+                None => reader.read_chunk_bytes(index, &mut packed).map_err(error)?,
+            }
+            index += 1;
+            let (columns, rows) = (shown.0 as usize, shown.1 as usize);
             for (y, row) in packed.chunks(stride).take(rows).enumerate() {
                 to_bytes(row, form.kind, columns * per_chunk, &mut bytes);
                 let pixel = (top as usize + y) * width as usize + left as usize;
@@ -198,50 +212,4 @@ fn read(
         }
     }
     Ok(samples)
-}
-
-/// Where the parts of the picture begin, if they are JPEGs.
-fn jpegs(reader: &mut Reader<'_>) -> Result<Option<Vec<u64>>, OptimizeError> {
-    const JPEG: u16 = 7;
-    let compression: Option<u16> = reader.find_tag_unsigned(Tag::Compression).map_err(error)?;
-    if compression != Some(JPEG) {
-        return Ok(None);
-    }
-    let places = match reader.get_chunk_type() {
-        ChunkType::Strip => Tag::StripOffsets,
-        ChunkType::Tile => Tag::TileOffsets,
-    };
-    reader.get_tag_u64_vec(places).map(Some).map_err(error)
-}
-
-/// A JPEG inside may not be larger than the part of the picture that it stands for: its decoder would allocate
-/// what it says.
-fn check_jpeg(file: &[u8], place: Option<&u64>, chunk: (u32, u32)) -> Result<(), OptimizeError> {
-    let place = place.and_then(|&place| usize::try_from(place).ok());
-    let jpeg = place
-        .and_then(|place| file.get(place..))
-        .unwrap_or_default();
-    match jpeg_size(jpeg) {
-        // A JPEG may be padded to whole blocks.
-        Some((width, height)) if width <= chunk.0 + 64 && height <= chunk.1 + 64 => Ok(()),
-        _ => Err(OptimizeError::invalid("a damaged JPEG in a TIFF")),
-    }
-}
-
-/// Width and height by the frame header of a JPEG (ITU-T T.81, annex B).
-fn jpeg_size(jpeg: &[u8]) -> Option<(u32, u32)> {
-    let mut at = 2;
-    while *jpeg.get(at)? == 0xff {
-        let marker = *jpeg.get(at + 1)?;
-        let is_frame = matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc);
-        if is_frame {
-            return Some((be_u16(jpeg, at + 7)?.into(), be_u16(jpeg, at + 5)?.into()));
-        }
-        at = match marker {
-            // Fill bytes.
-            0xff => at + 1,
-            _ => at + 2 + usize::from(be_u16(jpeg, at + 2)?),
-        };
-    }
-    None
 }

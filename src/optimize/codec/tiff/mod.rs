@@ -1,6 +1,7 @@
 //! TIFF, of its first page (TIFF 6.0, and BigTIFF): the tags, found without decoding any of the picture.
 
 mod decode;
+mod jpegs;
 mod samples;
 
 use std::borrow::Cow;
