@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
-use futures_util::stream::{self, BoxStream};
+use futures_util::stream::BoxStream;
 use object_store::path::Path;
 use object_store::{
     Attributes, CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult,
@@ -20,8 +20,8 @@ use object_store::{
     PutResult, Result,
 };
 
-use super::directory::{Directory, EntryKind, is_link};
-use super::walk::{list, staging_name};
+use super::directory::{Directory, Entry, EntryKind, is_link};
+use super::walk::{Walk, list, staging_name};
 use crate::config::LocalConfig;
 
 /// Number of times that a write starts over when its directory is removed meanwhile.
@@ -195,15 +195,15 @@ impl LocalFiles {
         if self.fsync {
             file.sync_all()?;
         }
-        Ok(e_tag(&file.metadata()?))
+        Ok(e_tag(&Entry::of(&file.metadata()?)))
     }
 
     fn get(&self, location: Path, options: &GetOptions) -> Result<GetResult> {
         let failed = |error| as_store_error(error, &location);
         let place = self.descend(&location, false).map_err(failed)?;
-        let (file, metadata) = place.directory.read(place.name).map_err(failed)?;
+        let (file, entry) = place.directory.read(place.name).map_err(failed)?;
         let path = self.root.join(location.as_ref());
-        let meta = object_meta(location, &metadata);
+        let meta = object_meta(location, &entry);
         options.check_preconditions(&meta)?;
         let range = match &options.range {
             None => 0..meta.size,
@@ -241,22 +241,6 @@ impl LocalFiles {
             }
         }
         Ok(())
-    }
-
-    /// The directory that a prefix is, if it can be reached without a link.
-    fn directory(&self, prefix: &Path) -> io::Result<PathBuf> {
-        let path = self.root.join(prefix.as_ref());
-        if prefix.as_ref().is_empty() {
-            return Ok(path);
-        }
-        let place = match self.descend(prefix, false) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(path),
-            place => place?,
-        };
-        match place.directory.kind_of(place.name) {
-            Ok(EntryKind::Link) => Err(is_link(place.name)),
-            _ => Ok(path),
-        }
     }
 }
 
@@ -327,10 +311,7 @@ impl ObjectStore for LocalFiles {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        match self.directory(prefix.unwrap_or(&Path::default())) {
-            Ok(directory) => list(self.root.clone(), directory),
-            Err(error) => stream::once(async { Err(generic(error)) }).boxed(),
-        }
+        list(Walk::new(&self.root, prefix.unwrap_or(&Path::default())))
     }
 
     async fn list_with_delimiter(&self, _: Option<&Path>) -> Result<ListResult> {
@@ -348,27 +329,21 @@ impl fmt::Display for LocalFiles {
     }
 }
 
-pub(super) fn object_meta(location: Path, metadata: &fs::Metadata) -> ObjectMeta {
+pub(super) fn object_meta(location: Path, entry: &Entry) -> ObjectMeta {
     ObjectMeta {
         location,
-        last_modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH).into(),
-        size: metadata.len(),
-        e_tag: Some(e_tag(metadata)),
+        last_modified: entry.modified.into(),
+        size: entry.size,
+        e_tag: Some(e_tag(entry)),
         version: None,
     }
 }
 
 /// Changes when the file is replaced or written to.
-fn e_tag(metadata: &fs::Metadata) -> String {
-    #[cfg(unix)]
-    let inode = std::os::unix::fs::MetadataExt::ino(metadata);
-    #[cfg(not(unix))]
-    let inode = 0;
-    let modified = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-    let modified = modified
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    format!("{inode:x}-{:x}-{:x}", modified.as_nanos(), metadata.len())
+fn e_tag(entry: &Entry) -> String {
+    let modified = entry.modified.duration_since(SystemTime::UNIX_EPOCH);
+    let nanoseconds = modified.unwrap_or_default().as_nanos();
+    format!("{:x}-{nanoseconds:x}-{:x}", entry.inode, entry.size)
 }
 
 /// Runs file system calls off the async threads.

@@ -292,7 +292,7 @@ impl Backend {
 
     /// Removes what unfinished writes left that are older than `older_than`, unless it is a dry run, and
     /// counts it in `found` as it goes. Backends whose server sees to that itself have nothing to remove.
-    /// The deadline is for each batch of directory entries and each removal, not for all of them.
+    /// The deadline is for each batch of directory entries, not for all of them.
     ///
     /// # Errors
     ///
@@ -305,16 +305,12 @@ impl Backend {
     ) -> StorageResult<()> {
         #[cfg(feature = "local")]
         if let Medium::Local(files) = &self.inner.kind {
-            let mut walk = Some(super::walk::Walk::new(files.root().to_owned()));
+            let start = super::walk::Walk::new(files.root(), &Path::default());
+            let mut walk = Some(start);
             while let Some(rest) = walk.take() {
-                let (batch, rest) = self.off_thread(move || rest.staging(older_than)).await?;
-                for path in batch {
-                    if !dry_run {
-                        self.off_thread(move || unless_gone(std::fs::remove_file(path)))
-                            .await?;
-                    }
-                    *found += 1;
-                }
+                let step = self.off_thread(move || rest.staging(older_than, !dry_run));
+                let (count, rest) = step.await?;
+                *found += count;
                 walk = rest;
             }
         }
@@ -389,15 +385,6 @@ impl Backend {
 fn content_type_of(key: &ObjectKey) -> &'static str {
     let format = key.extension().and_then(ImageFormat::from_extension);
     format.map_or("application/octet-stream", ImageFormat::mime_type)
-}
-
-/// Accepts that another process has removed the file meanwhile.
-#[cfg(feature = "local")]
-fn unless_gone(removed: std::io::Result<()>) -> std::io::Result<()> {
-    match removed {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
 
 /// Returns whether the answer named the object's size.

@@ -283,7 +283,7 @@ async fn links_that_leave_the_root_are_refused() {
     );
 }
 
-/// A directory on the way becomes a link, and back, while it is read from and written to.
+/// A directory on the way becomes a link, and back, while it is read from, written to, listed and swept.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_race_leads_outside() {
@@ -300,6 +300,8 @@ async fn no_race_leads_outside() {
     fs::write(root.join("real/a.png"), "mine").expect("written");
     fs::write(outside.join("a.png"), "secret").expect("written");
     fs::write(outside.join("b.png"), "secret").expect("written");
+    let unfinished = format!(".{}#1", uuid::Uuid::new_v4());
+    fs::write(outside.join(&unfinished), "another's").expect("written");
     symlink(&outside, root.join("link")).expect("linked");
     let stop = Arc::new(AtomicBool::new(false));
     let swapping = std::thread::spawn({
@@ -323,11 +325,17 @@ async fn no_race_leads_outside() {
         }
         // Of this name there is one outside alone.
         backend.delete(&key("on the way/b.png")).await.ok();
+        let found = backend.list("").try_collect::<Vec<_>>().await;
+        for info in found.unwrap_or_default() {
+            assert!(!info.key.as_str().ends_with("b.png"), "{}", info.key);
+        }
+        let swept = backend.sweep_staging(Duration::ZERO, false, &mut 0).await;
+        swept.ok();
     }
     stop.store(true, Ordering::Relaxed);
     swapping.join().expect("no panic");
     assert!(read > 0, "it was never there");
-    assert_eq!(fs::read_dir(&outside).expect("there").count(), 2);
+    assert_eq!(fs::read_dir(&outside).expect("there").count(), 3);
 }
 
 #[cfg(unix)]

@@ -274,13 +274,18 @@ impl Handle {
 
     /// Every key in the bucket, in the server's order, as it is sent (`encoding-type=url`).
     pub async fn keys(&self) -> Vec<String> {
+        self.keys_under("").await
+    }
+
+    /// Those that begin with `prefix`, which has no character that a query cannot hold.
+    pub async fn keys_under(&self, prefix: &str) -> Vec<String> {
         let mut keys: Vec<String> = Vec::new();
         let mut token = String::new();
         loop {
             let page = self
                 .send(
                     "GET",
-                    &format!("?encoding-type=url&list-type=2&max-keys=1000{token}"),
+                    &format!("?encoding-type=url&list-type=2&max-keys=1000&prefix={prefix}{token}"),
                     "",
                 )
                 .await

@@ -1,15 +1,16 @@
 //! Every step starts from the descriptor of the directory before it. A path that is looked at first and
 //! opened afterwards could become a link in between.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::{EntryKind, is_link};
+use super::{Entry, EntryKind, is_link};
 
 const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
@@ -17,6 +18,27 @@ const DIRECTORY: OFlags = OFlags::RDONLY
 
 #[derive(Debug)]
 pub(in crate::backend) struct Directory(OwnedFd);
+
+#[derive(Debug)]
+pub(in crate::backend) struct Names(Dir);
+
+impl Iterator for Names {
+    type Item = io::Result<String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let name = match self.0.read()? {
+                Ok(entry) => entry.file_name().to_str().map(str::to_owned),
+                Err(errno) => return Some(Err(errno.into())),
+            };
+            if let Ok(name) = name
+                && !matches!(name.as_str(), "." | "..")
+            {
+                return Some(Ok(name));
+            }
+        }
+    }
+}
 
 impl Directory {
     /// Opens the root. Links on its path are the operator's own and are followed.
@@ -48,7 +70,7 @@ impl Directory {
     }
 
     /// Opens a regular file; what else there may be is as good as nothing.
-    pub(in crate::backend) fn read(&self, name: &str) -> io::Result<(File, Metadata)> {
+    pub(in crate::backend) fn read(&self, name: &str) -> io::Result<(File, Entry)> {
         // Opening a pipe would wait for its other end.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file: File = match rustix::fs::openat(&self.0, name, flags, Mode::empty()) {
@@ -56,21 +78,39 @@ impl Directory {
             Err(Errno::NXIO) => return Err(ErrorKind::NotFound.into()),
             Err(errno) => return Err(self.unless_link(name, errno)),
         };
-        let metadata = file.metadata()?;
-        if metadata.is_file() {
-            Ok((file, metadata))
-        } else {
-            Err(ErrorKind::NotFound.into())
+        let entry = Entry::of(&file.metadata()?);
+        match entry.kind {
+            EntryKind::File => Ok((file, entry)),
+            _ => Err(ErrorKind::NotFound.into()),
         }
     }
 
     pub(in crate::backend) fn kind_of(&self, name: &str) -> io::Result<EntryKind> {
+        self.look(name).map(|entry| entry.kind)
+    }
+
+    /// The names in it, those that are no text left out.
+    pub(in crate::backend) fn names(&self) -> io::Result<Names> {
+        Ok(Names(Dir::read_from(&self.0)?))
+    }
+
+    pub(in crate::backend) fn look(&self, name: &str) -> io::Result<Entry> {
         let stat = rustix::fs::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        Ok(match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => EntryKind::File,
-            FileType::Directory => EntryKind::Directory,
-            FileType::Symlink => EntryKind::Link,
-            _ => EntryKind::Other,
+        // The types of these numbers differ from system to system. Nothing here is from before 1970.
+        let modified = Duration::new(
+            u64::try_from(stat.st_mtime).unwrap_or(0),
+            u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
+        );
+        Ok(Entry {
+            kind: match FileType::from_raw_mode(stat.st_mode) {
+                FileType::RegularFile => EntryKind::File,
+                FileType::Directory => EntryKind::Directory,
+                FileType::Symlink => EntryKind::Link,
+                _ => EntryKind::Other,
+            },
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            modified: SystemTime::UNIX_EPOCH + modified,
+            inode: stat.st_ino,
         })
     }
 

@@ -1,14 +1,28 @@
 //! Directories by path, for systems without descriptors of directories: each segment is checked before it is
 //! used.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, OpenOptions, ReadDir};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::{EntryKind, is_link};
+use super::{Entry, EntryKind, is_link};
 
 #[derive(Debug)]
 pub(in crate::backend) struct Directory(PathBuf);
+
+#[derive(Debug)]
+pub(in crate::backend) struct Names(ReadDir);
+
+impl Iterator for Names {
+    type Item = io::Result<String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.find_map(|entry| {
+            let name = entry.map(|entry| entry.file_name().into_string().ok());
+            name.transpose()
+        })
+    }
+}
 
 impl Directory {
     pub(in crate::backend) fn open(path: &Path) -> io::Result<Self> {
@@ -38,25 +52,27 @@ impl Directory {
         options.write(true).create_new(true).open(self.0.join(name))
     }
 
-    pub(in crate::backend) fn read(&self, name: &str) -> io::Result<(File, Metadata)> {
+    pub(in crate::backend) fn read(&self, name: &str) -> io::Result<(File, Entry)> {
         match self.kind_of(name)? {
             EntryKind::File => {}
             EntryKind::Link => return Err(is_link(name)),
             _ => return Err(ErrorKind::NotFound.into()),
         }
         let file = File::open(self.0.join(name))?;
-        let metadata = file.metadata()?;
-        Ok((file, metadata))
+        let entry = Entry::of(&file.metadata()?);
+        Ok((file, entry))
     }
 
     pub(in crate::backend) fn kind_of(&self, name: &str) -> io::Result<EntryKind> {
-        let metadata = fs::symlink_metadata(self.0.join(name))?;
-        Ok(match metadata.file_type() {
-            kind if kind.is_file() => EntryKind::File,
-            kind if kind.is_dir() => EntryKind::Directory,
-            kind if kind.is_symlink() => EntryKind::Link,
-            _ => EntryKind::Other,
-        })
+        self.look(name).map(|entry| entry.kind)
+    }
+
+    pub(in crate::backend) fn names(&self) -> io::Result<Names> {
+        fs::read_dir(&self.0).map(Names)
+    }
+
+    pub(in crate::backend) fn look(&self, name: &str) -> io::Result<Entry> {
+        fs::symlink_metadata(self.0.join(name)).map(|metadata| Entry::of(&metadata))
     }
 
     pub(in crate::backend) fn remove(&self, name: &str) -> io::Result<()> {

@@ -9,13 +9,14 @@ mod by_descriptor;
 mod by_path;
 
 #[cfg(unix)]
-pub(super) use by_descriptor::Directory;
+pub(super) use by_descriptor::{Directory, Names};
 #[cfg(not(unix))]
-pub(super) use by_path::Directory;
+pub(super) use by_path::{Directory, Names};
 
+use std::fs::Metadata;
 use std::io::{self, ErrorKind};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
@@ -75,6 +76,38 @@ pub(super) enum EntryKind {
     Directory,
     Link,
     Other,
+}
+
+/// What there is under a name, links not followed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry {
+    pub(super) kind: EntryKind,
+    /// In bytes.
+    pub(super) size: u64,
+    pub(super) modified: SystemTime,
+    /// 0 where the system has no such number.
+    pub(super) inode: u64,
+}
+
+impl Entry {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        let inode = std::os::unix::fs::MetadataExt::ino(metadata);
+        #[cfg(not(unix))]
+        let inode = 0;
+        let kind = match metadata.file_type() {
+            kind if kind.is_file() => EntryKind::File,
+            kind if kind.is_dir() => EntryKind::Directory,
+            kind if kind.is_symlink() => EntryKind::Link,
+            _ => EntryKind::Other,
+        };
+        Self {
+            kind,
+            size: metadata.len(),
+            modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+            inode,
+        }
+    }
 }
 
 /// Returns whether the file system lacks this operation.
@@ -162,12 +195,19 @@ mod tests {
                 assert_eq!(kind(directory.read("missing").map(drop)), ErrorKind::NotFound);
                 assert_eq!(kind(directory.read("sub").map(drop)), ErrorKind::NotFound);
                 assert_eq!(kind(directory.remove("missing")), ErrorKind::NotFound);
-                let (mut file, metadata) = directory.read("file").expect("read");
+                let (mut file, entry) = directory.read("file").expect("read");
                 let mut text = String::new();
                 io::Read::read_to_string(&mut file, &mut text).expect("read");
-                assert_eq!((text.as_str(), metadata.len()), ("old", 3));
+                assert_eq!((text.as_str(), entry.size), ("old", 3));
                 assert_eq!(directory.kind_of("file").expect("there"), EntryKind::File);
                 assert_eq!(directory.kind_of("sub").expect("there"), EntryKind::Directory);
+                let looked = directory.look("file").expect("there");
+                assert_eq!((looked.size, looked.modified), (entry.size, entry.modified));
+                assert_eq!((looked.inode, looked.kind), (entry.inode, EntryKind::File));
+                let names = directory.names().expect("read").collect::<io::Result<Vec<_>>>();
+                let mut names = names.expect("read");
+                names.sort();
+                assert_eq!(names, ["file", "sub"]);
 
                 #[cfg(unix)]
                 {

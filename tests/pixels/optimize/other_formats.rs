@@ -216,7 +216,12 @@ fn tiff_of_jpegs(strips: &[Vec<u8>]) -> Vec<u8> {
         [273, 4, count, list(lists, places[0])],
         [277, 3, 1, 3],
         [278, 4, 1, 64],
-        [279, 4, count, list(lists + 4 * count, strips[0].len() as u32)],
+        [
+            279,
+            4,
+            count,
+            list(lists + 4 * count, strips[0].len() as u32),
+        ],
         [284, 3, 1, 1],
     ];
     let mut file = [&b"II\x2a\0\x08\0\0\0"[..], &(ENTRIES as u16).to_le_bytes()].concat();

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
-use lablink_storage::ops::{MigrateOptions, Place, migrate};
+use lablink_storage::ops::{MigrateOptions, Place, SweepOptions, UsedUrls, migrate, sweep};
 use lablink_storage::{
-    Error, ErrorKind, ImageFormat, ImageStore, ImageStoreBuilder, ObjectInfo, ObjectKey,
-    OptimizeOptions, UploadOptions, Variant,
+    ErrorKind, ImageFormat, ImageStore, ImageStoreBuilder, ObjectInfo, ObjectKey, OptimizeOptions,
+    UploadOptions, Variant,
 };
 
 use super::photo;
@@ -62,12 +62,14 @@ pub enum Operation {
     MigrateTo,
     MigrateFrom,
     Sweep,
+    SweepUnused,
 }
 
 /// What an image is when it is whole.
 pub struct Whole {
     pub image: Vec<u8>,
     pub thumb: Vec<u8>,
+    pub original: Vec<u8>,
 }
 
 /// One fault at one step, once or always.
@@ -91,9 +93,12 @@ pub struct Stage<'a> {
     _proxy: Proxy,
 }
 
-pub fn with_thumb(builder: ImageStoreBuilder) -> ImageStoreBuilder {
+/// An image has a variant, and its original beside it.
+pub fn with_parts(builder: ImageStoreBuilder) -> ImageStoreBuilder {
     let thumb = OptimizeOptions::default().with_max_size(16, 16);
-    builder.with_variant(Variant::new("thumb", thumb).expect("a name"))
+    builder
+        .with_variant(Variant::new("thumb", thumb).expect("a name"))
+        .with_keep_original(true)
 }
 
 impl<'a> Stage<'a> {
@@ -108,7 +113,7 @@ impl<'a> Stage<'a> {
         let prefix = format!("case-{number}");
         let server = &bucket.server.endpoint;
         let proxy = Proxy::start(server, case.spoil, case.matches, case.times).await;
-        let spoilt = with_thumb(bucket.store().with_prefix(&prefix))
+        let spoilt = with_parts(bucket.store().with_prefix(&prefix))
             .with_endpoint_url(proxy.url())
             .with_deadline(DEADLINE)
             .build()
@@ -125,13 +130,13 @@ impl<'a> Stage<'a> {
     }
 
     async fn listed(&self) -> BTreeSet<String> {
-        let listed: Result<Vec<ObjectInfo>, Error> =
-            self.plain.list(Some(&self.prefix)).try_collect().await;
-        let listed = listed.expect("without the fault it works");
-        listed
-            .into_iter()
-            .map(|info| info.key.as_str().to_owned())
-            .collect()
+        let (images, originals) = (&self.prefix, format!("originals/{}", self.prefix));
+        let mut keys: BTreeSet<String> = BTreeSet::new();
+        for prefix in [images, &originals] {
+            let found = self.bucket.keys_under(&format!("{prefix}/")).await;
+            keys.extend(found.iter().map(|key| key.replace("%2F", "/")));
+        }
+        keys
     }
 
     async fn pending(&self) -> ObjectKey {
@@ -155,20 +160,31 @@ impl<'a> Stage<'a> {
     async fn seed(&self) -> ObjectKey {
         let id = uuid::Uuid::new_v4();
         let key = ObjectKey::for_upload(&self.prefix, id, ImageFormat::Jpeg).expect("valid");
-        for (key, bytes) in [
-            (&key, &self.whole.image),
-            (&thumb_of(&key), &self.whole.thumb),
-        ] {
+        for (key, bytes) in self.parts(&key) {
             let target = format!("/{key}");
             self.bucket.send("PUT", &target, bytes.clone()).await.ok();
         }
         key
     }
 
+    /// All that an image consists of.
+    fn parts(&self, key: &ObjectKey) -> [(ObjectKey, &'a Vec<u8>); 3] {
+        let part = |text: String| ObjectKey::parse(text).expect("valid");
+        let stem = key.as_str().trim_end_matches(".jpg");
+        [
+            (key.clone(), &self.whole.image),
+            (part(format!("{stem}/thumb.jpg")), &self.whole.thumb),
+            (part(format!("originals/{stem}")), &self.whole.original),
+        ]
+    }
+
     async fn is_whole(&self, key: &ObjectKey) -> bool {
-        let thumb = thumb_of(key);
-        for (key, bytes) in [(key, &self.whole.image), (&thumb, &self.whole.thumb)] {
-            match self.plain.get(key).await {
+        for (part, bytes) in self.parts(key) {
+            let found = match part.is_original() {
+                true => self.plain.original(key).await,
+                false => self.plain.get(&part).await,
+            };
+            match found {
                 Ok(object) if object.bytes == *bytes => {}
                 _ => return false,
             }
@@ -198,6 +214,7 @@ impl<'a> Stage<'a> {
             Operation::MigrateTo => self.migrate_to().await,
             Operation::MigrateFrom => self.migrate_from().await,
             Operation::Sweep => self.sweep().await,
+            Operation::SweepUnused => self.sweep_unused().await,
         }
     }
 
@@ -248,7 +265,9 @@ impl<'a> Stage<'a> {
                 )?;
                 let mut left = self.listed().await;
                 for _ in 0..20 {
-                    let main = left.iter().find(|key| !key.contains("thumb"));
+                    let main = left
+                        .iter()
+                        .find(|key| key.ends_with(".jpg") && !key.contains("thumb"));
                     let whole = match main {
                         Some(main) => self.is_whole(&ObjectKey::parse(main).expect("valid")).await,
                         None => left.is_empty(),
@@ -301,7 +320,8 @@ impl<'a> Stage<'a> {
 
     async fn list(&self) -> Result<(), String> {
         self.seed().await;
-        let expected = self.listed().await;
+        let mut expected = self.listed().await;
+        expected.retain(|key| key.starts_with(&self.prefix));
         if self.case.operation == Operation::List {
             let listing = self.spoilt.list(None).try_collect::<Vec<ObjectInfo>>();
             let Ok(listed) = self.timed(1, listing).await? else {
@@ -413,11 +433,33 @@ impl<'a> Stage<'a> {
             "success, and it is still there",
         )
     }
-}
 
-fn thumb_of(key: &ObjectKey) -> ObjectKey {
-    let stem = key.as_str().trim_end_matches(".jpg");
-    ObjectKey::parse(format!("{stem}/thumb.jpg")).expect("valid")
+    async fn sweep_unused(&self) -> Result<(), String> {
+        let (kept, unused) = (self.seed().await, self.seed().await);
+        let mut used = UsedUrls::default();
+        used.add(&self.spoilt, kept.as_str());
+        let options = SweepOptions::default()
+            .with_older_than(Duration::ZERO)
+            .with_used(used)
+            .with_max_share(1.0)
+            .with_delete(true);
+        let sweeping = async {
+            let report = sweep(&self.spoilt, &options, |_| {}).await;
+            let report = report.map_err(|error| error.to_string())?;
+            let failure = report.failures.first().map(|(_, problem)| problem);
+            match report.stopped.as_ref().or(failure) {
+                Some(problem) => Err(problem.clone()),
+                None => Ok(()),
+            }
+        };
+        // It lists three times, and removes the three parts of an image.
+        let done = self.timed(6, sweeping).await?.is_ok();
+        check(self.is_whole(&kept).await, "what is used is gone")?;
+        let left = self.listed().await;
+        let parts = self.parts(&unused);
+        let left = parts.iter().any(|(key, _)| left.contains(key.as_str()));
+        check(!done || !left, "success, and something stays")
+    }
 }
 
 fn check(holds: bool, otherwise: &str) -> Result<(), String> {

@@ -6,7 +6,7 @@ use lablink_storage::{ImageStore, UploadOptions};
 
 use super::photo;
 use super::proxy::{Matches, Spoil};
-use super::stage::{Case, ODDITIES, Operation, Stage, Whole, with_thumb};
+use super::stage::{Case, ODDITIES, Operation, Stage, Whole, with_parts};
 use crate::common::s3::{Handle, Server};
 
 /// In a normal run each so manieth case is run. It shares no factor with the number of cases of a step, so
@@ -91,7 +91,13 @@ fn steps() -> Vec<(Operation, &'static str, Matches)> {
         target.contains("/pending/")
     }
     fn main(target: &str) -> bool {
-        !variant(target) && !pending(target) && !listing(target)
+        !variant(target) && !pending(target) && !original(target) && !listing(target)
+    }
+    fn original(target: &str) -> bool {
+        target.contains("/originals/")
+    }
+    fn marker(target: &str) -> bool {
+        pending(target) && target.ends_with(".gone")
     }
     fn listing(target: &str) -> bool {
         target.contains("list-type=2")
@@ -99,6 +105,9 @@ fn steps() -> Vec<(Operation, &'static str, Matches)> {
     vec![
         (Upload, "put the variant", |method, target| {
             method == "PUT" && variant(target)
+        }),
+        (Upload, "put the original", |method, target| {
+            method == "PUT" && original(target)
         }),
         (Upload, "put the image", |method, target| {
             method == "PUT" && main(target)
@@ -109,6 +118,10 @@ fn steps() -> Vec<(Operation, &'static str, Matches)> {
         (Promote, "put the variant", |method, target| {
             method == "PUT" && variant(target)
         }),
+        (Promote, "put the original", |method, target| {
+            method == "PUT" && original(target)
+        }),
+        (Promote, "look for the marker", |_, target| marker(target)),
         (Promote, "put the image", |method, target| {
             method == "PUT" && main(target)
         }),
@@ -116,6 +129,10 @@ fn steps() -> Vec<(Operation, &'static str, Matches)> {
             method == "DELETE" && pending(target)
         }),
         (Delete, "list the variants", |_, target| listing(target)),
+        (Delete, "put the marker", |_, target| marker(target)),
+        (Delete, "delete the original", |method, target| {
+            method == "DELETE" && original(target)
+        }),
         (Delete, "delete the variant", |method, target| {
             method == "DELETE" && variant(target)
         }),
@@ -135,6 +152,14 @@ fn steps() -> Vec<(Operation, &'static str, Matches)> {
         }),
         (Sweep, "list", |_, target| listing(target)),
         (Sweep, "delete", |method, _| method == "DELETE"),
+        (SweepUnused, "list", |_, target| listing(target)),
+        (SweepUnused, "delete a part", |method, target| {
+            method == "DELETE" && (variant(target) || original(target))
+        }),
+        (SweepUnused, "delete the image", |method, target| {
+            method == "DELETE" && main(target)
+        }),
+        (SweepUnused, "put the marker", |_, target| marker(target)),
     ]
 }
 
@@ -169,7 +194,7 @@ async fn every_fault_at_every_step() {
         return;
     };
     let bucket = server.bucket().await;
-    let memory = with_thumb(ImageStore::builder().memory())
+    let memory = with_parts(ImageStore::builder().memory())
         .build()
         .expect("valid");
     let image = memory
@@ -184,13 +209,14 @@ async fn every_fault_at_every_step() {
     let whole = Whole {
         image: memory.get(&image.key).await.expect("there").bytes.to_vec(),
         thumb: thumb.to_vec(),
+        original: photo(),
     };
     let mut cases = cases();
     if !crate::common::full() {
         cases = cases.into_iter().step_by(STRIDE).collect();
     }
     let handle: &Handle = &bucket;
-    let plain = with_thumb(bucket.store().with_prefix(""))
+    let plain = with_parts(bucket.store().with_prefix(""))
         .build()
         .expect("valid");
     let complaints: Vec<String> = stream::iter(cases.iter().enumerate())

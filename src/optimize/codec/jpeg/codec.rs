@@ -8,11 +8,11 @@ use crate::optimize::raster::{Component, Frame, Inks, Layout, Pixels, Range, Ras
 use crate::optimize::ycbcr::Matrix;
 use crate::optimize::{OptimizeError, OptimizeOptions, ycbcr};
 
+#[cfg(feature = "tiff")]
+use super::Planes;
 use super::encode::{EncodeOptions, Picture, Samples, encode as encode_picture};
 use super::index::{EXIF, Index, is_frame};
 use super::segments::{APP0, APP1, APP14, DHT, DQT, DRI, EOI, SOI, SOS, scan_end};
-#[cfg(feature = "tiff")]
-use super::Planes;
 use super::{Color, DecodeLimits, Error, Plane, decode_indexed};
 
 /// Samples decoded per pixel of the result, in each direction, beyond which the inverse DCT leaves out
@@ -159,7 +159,8 @@ pub(in crate::optimize::codec) fn decode_part(
     most: (u32, u32),
     budget: &Budget<'_>,
 ) -> Result<Planes, OptimizeError> {
-    let index = Index::new(bytes, budget.limits.max_scans).map_err(|error| refusal(error, budget))?;
+    let index =
+        Index::new(bytes, budget.limits.max_scans).map_err(|error| refusal(error, budget))?;
     let (width, height) = (index.header.width, index.header.height);
     if width > most.0 || height > most.1 {
         return Err(OptimizeError::invalid("damaged JPEG: larger than its part"));
