@@ -1,6 +1,7 @@
 //! [`ImageStore`]: the only room that knows both pixels and storage.
 
 mod builder;
+mod delete;
 mod ensure;
 #[cfg(feature = "fetch")]
 mod from_url;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
-use super::objects::others_of_id;
+use super::delete::others_of_id;
 use super::purge::PurgeFailure;
 use super::reference::KeyOrUrl;
 use super::write::AT_ONCE;
