@@ -273,8 +273,8 @@ AFTER[speed]="packages ceph build format lint docs features test licences pypi p
 stage_speed() {
     [ -n "${LABLINK_CORPUS:-}" ] || left_out "no image corpus to measure on"
     local job passed=0 failed=0
-    for job in "compare/run" "compare/run --job png-in" "compare/run --job webp-in" "compare/run $LABLINK_CORPUS/photos" \
-        "guide/run" "sign_vs_boto3.py"; do
+    for job in "compare/run" "compare/run --job png-in" "compare/run --job webp-in" "compare/run --job avif-in --rounds 3" \
+        "compare/run --job drawings --rounds 3" "compare/run $LABLINK_CORPUS/photos" "guide/run" "sign_vs_boto3.py"; do
         echo "== benches/$job"
         [[ $job == sign* ]] || job+=" --check"
         # shellcheck disable=SC2086  # a command and its arguments
