@@ -170,6 +170,7 @@ def test_the_command_line(picture: bytes, tmp_path: Path) -> None:
 
     put = run("put", "board.jpg", "--json")
     assert put.returncode == 0, put.stderr
+    assert put.stderr.count("AWS_S3_BUCKET is not set") == 1, put.stderr
     assert len(list((tmp_path / "uploads" / "components").glob("*.jpg"))) == 1
     assert run("ls").returncode == 0
     assert run("put", "missing.jpg").returncode == 1
