@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import re
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 
 from lablink_storage import InvalidArgumentError, aws_lambda
 
 from support import Server, photo
+
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 class Context:
@@ -75,3 +84,26 @@ def test_an_event_that_came_straight_from_s3(
     assert key.removeprefix("pending/") in server.keys(bucket)
     with pytest.raises(InvalidArgumentError):
         aws_lambda.handler({"detail": "no event of ours"}, None)
+
+
+def test_the_template_names_what_there_is() -> None:
+    template = (EXAMPLES / "promote-lambda.yaml").read_text()
+    module, _, name = re.findall(r"Handler: (.+)", template)[0].rpartition(".")
+    assert getattr(importlib.import_module(module), name) is aws_lambda.handler
+    assert re.search(r"FunctionResponseTypes: \[ReportBatchItemFailures]", template)
+    names = re.findall(r"^ +((?:AWS|LABLINK)_[A-Z0-9_]+): ", template, re.MULTILINE)
+    documented = (EXAMPLES.parent / "docs" / "configuration.md").read_text()
+    assert len(names) == 4 and all(f"`{name}`" in documented for name in names), names
+
+
+def test_aws_takes_the_array_job() -> None:
+    job = json.loads((EXAMPLES / "regenerate-batch.json").read_text())
+    batch = boto3.client("batch", "eu-central-1", aws_access_key_id="A", aws_secret_access_key="b")
+    with Stubber(batch) as stubber:
+        stubber.add_response("submit_job", {"jobName": job["jobName"], "jobId": "1"}, job)
+        batch.submit_job(**job)
+    command = job["containerOverrides"]["command"][-1].replace("lablink-storage", "echo")
+    for index in (0, 7):
+        environment = {"AWS_BATCH_JOB_ARRAY_INDEX": str(index)}
+        told = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True)
+        assert told.stdout == f"regenerate --shard {index + 1}/{job['arrayProperties']['size']}\n"
