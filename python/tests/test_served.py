@@ -7,14 +7,10 @@ import http.client
 import io
 import os
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,38 +22,20 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 from test_receive import MB, REFUSED, Repeating
 
+from servers import nginx, running
 from support import ROOT, SECRET, free_port, opened
 
 HERE = Path(__file__).parent
 CHROMIUM = os.environ.get("LABLINK_TEST_CHROMIUM", "/usr/bin/chromium")
 PATIENCE = 300
 Form = dict[str, Any]
-NGINX = """
-daemon off;
-user root;
-worker_processes 1;
-pid {directory}/nginx.pid;
-error_log {directory}/error.log;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {directory}/body;
-    proxy_temp_path {directory}/proxy;
-    fastcgi_temp_path {directory}/fastcgi;
-    uwsgi_temp_path {directory}/uwsgi;
-    scgi_temp_path {directory}/scgi;
-    client_max_body_size 40m;
-    proxy_read_timeout 300s;
-    server {{
-        listen 127.0.0.1:{port};
+LOCATION = """
         location /lab/ {{
             proxy_pass http://127.0.0.1:{behind}/;
             proxy_set_header X-Forwarded-Host $http_host;
             proxy_set_header X-Forwarded-Proto $scheme;
             proxy_set_header X-Forwarded-Prefix /lab;
         }}
-    }}
-}}
 """
 
 
@@ -77,31 +55,8 @@ class Site:
         return found
 
 
-@contextmanager
-def running(command: list[str], address: str, **more: Any) -> Iterator[int]:
-    """A server until it is needed no more; the process that was started."""
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **more)
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                urllib.request.urlopen(address, timeout=60).close()
-                break
-            except OSError:
-                assert process.poll() is None and time.monotonic() < deadline, f"{command[0]} is not up"
-                time.sleep(0.05)
-        yield process.pid
-    finally:
-        process.terminate()
-        log = process.communicate(timeout=60)[1]
-    assert "Traceback" not in log and "WORKER TIMEOUT" not in log, log[-4000:]
-
-
 @pytest.fixture(scope="module", params=["gunicorn", "nginx"])
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    nginx = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if request.param == "nginx" and nginx is None:
-        pytest.skip("nginx is not installed")
     directory = tmp_path_factory.mktemp("served")
     uploads, port, front = directory / "uploads", free_port(), free_port()
     environment = {name: value for name, value in os.environ.items() if "AWS_" not in name} | {
@@ -115,14 +70,11 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     command = [sys.executable, "-m", "gunicorn", "--workers", "1", "--timeout", str(PATIENCE)]
     command += ["--bind", f"127.0.0.1:{port}", "served_app:app"]
     with running(command, f"http://127.0.0.1:{port}/", env=environment, cwd=HERE) as master:
-        if nginx is None or request.param == "gunicorn":
+        if request.param == "gunicorn":
             yield Site(f"http://127.0.0.1:{port}", uploads, master)
             return
-        configuration = directory / "nginx.conf"
-        configuration.write_text(NGINX.format(directory=directory, port=front, behind=port), "utf-8")
-        address = f"http://127.0.0.1:{front}/lab"
-        with running([nginx, "-c", str(configuration)], f"{address}/"):
-            yield Site(address, uploads, master)
+        with nginx(directory, front, LOCATION.format(behind=port)):
+            yield Site(f"http://127.0.0.1:{front}/lab", uploads, master)
 
 
 # --- what is taken

@@ -1,6 +1,8 @@
 //! Animations give their first frame or are refused.
 
-use lablink_storage::{Animation, OptimizeError, OptimizeOptions, OutputFormat};
+use std::time::Duration;
+
+use lablink_storage::{Animation, Limits, OptimizeError, OptimizeOptions, OutputFormat};
 
 use super::{contains, lossless, noise, paint, refused, run, seen, webp};
 
@@ -160,4 +162,28 @@ fn an_animated_webp_that_would_grow_is_kept_without_its_metadata() {
     // Nor is it kept where it does not fit.
     let smaller = run(&poor, &keep.with_max_size(32, 32));
     assert_eq!((smaller.width, smaller.height), (32, 24));
+}
+
+#[test]
+fn limits_hold_for_all_frames_of_a_kept_animation() {
+    let keep = OptimizeOptions::default()
+        .with_format(OutputFormat::WebP)
+        .with_animation(Animation::Keep);
+    let limits = Limits::default;
+    for (name, bytes) in [("GIF", gif()), ("APNG", apng()), ("WebP", animated_webp())] {
+        let kept = run(&bytes, &keep.clone().with_limits(limits().with_max_frames(3)));
+        assert_eq!(kept.source.frames_dropped, 0, "{name}");
+        for limits in [
+            limits().with_max_frames(2),
+            limits().with_max_pixels(199),
+            limits().with_max_side(19),
+            // The canvas alone has 800.
+            limits().with_max_decode_bytes(2000),
+            limits().with_max_duration(Duration::ZERO),
+        ] {
+            let error = refused(&bytes, &keep.clone().with_limits(limits));
+            let is_limit = matches!(error, OptimizeError::LimitExceeded { .. });
+            assert!(is_limit, "{name}: {error}");
+        }
+    }
 }
