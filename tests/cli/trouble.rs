@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 
 use crate::common::images;
 use crate::common::s3::Server;
-use crate::shell::{BINARY, Done, Shell, finish, on_a_small_disk};
+use crate::shell::{BINARY, Done, Shell, finish, mounted, on_a_small_disk};
 
 /// Exactly one thing went wrong, in one line and, below it, what to do.
 #[track_caller]
@@ -54,6 +54,48 @@ fn a_server_that_is_gone_is_told_with_its_cause() {
         let refused = |line: &str| line.contains("onnection refused");
         assert!(cause.is_some_and(refused), "{command:?}: {}", done.err);
     }
+}
+
+/// Room for bytes and none for one more file: "the disk is full" alone would send its operator looking in vain.
+#[test]
+fn a_full_table_of_inodes() {
+    let shell = Shell::new().with("LABLINK_STORAGE_DIR", "small");
+    shell.write("a.jpg", &images::jpeg(64, 48));
+    std::fs::create_dir(shell.path("small")).expect("made");
+    // One for the root, one for `components`, one for an image.
+    let mount = "mount -t tmpfs -o size=1m,nr_inodes=3 small small";
+    let put = ["put", "a.jpg", "a.jpg", "--json", "-q"];
+    let look = "ls -A small/components > left;";
+    let Some(done) = mounted(&shell, mount, "", look, &put) else {
+        return;
+    };
+    assert_eq!(done.code, 1, "{}", done.err);
+    let error = format!("{}{}", done.out, done.err);
+    assert!(error.contains("no inodes left"), "{error}");
+    let left = std::fs::read_to_string(shell.path("left")).expect("listed");
+    let names: Vec<&str> = left.lines().collect();
+    assert!(names.len() == 1 && names[0].ends_with(".jpg"), "{names:?}");
+}
+
+#[test]
+fn a_read_only_file_system() {
+    let shell = Shell::new().with("LABLINK_STORAGE_DIR", "small");
+    shell.write("a.jpg", &images::jpeg(64, 48));
+    shell.write("small/components/b.jpg", &images::jpeg(64, 48));
+    let mount = "mount --bind -o ro small small && mount -o remount,bind,ro small";
+    let run = |args: &[&str]| mounted(&shell, mount, "", "", args);
+    let Some(done) = run(&["put", "a.jpg"]) else {
+        return;
+    };
+    one_line(&done, "the file system is read-only", "writable");
+    one_line(
+        &run(&["rm", "components/b.jpg"]).expect("as before"),
+        "the file system is read-only",
+        "writable",
+    );
+    let listed = run(&["ls"]).expect("as before");
+    assert!(listed.ok().out.contains("components/b.jpg"));
+    assert!(shell.path("small/components/b.jpg").exists());
 }
 
 #[test]

@@ -171,7 +171,10 @@ fn limits_hold_for_all_frames_of_a_kept_animation() {
         .with_animation(Animation::Keep);
     let limits = Limits::default;
     for (name, bytes) in [("GIF", gif()), ("APNG", apng()), ("WebP", animated_webp())] {
-        let kept = run(&bytes, &keep.clone().with_limits(limits().with_max_frames(3)));
+        let kept = run(
+            &bytes,
+            &keep.clone().with_limits(limits().with_max_frames(3)),
+        );
         assert_eq!(kept.source.frames_dropped, 0, "{name}");
         for limits in [
             limits().with_max_frames(2),
