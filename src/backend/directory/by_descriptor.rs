@@ -89,9 +89,10 @@ impl Directory {
         self.look(name).map(|entry| entry.kind)
     }
 
-    /// The names in it, those that are no text left out.
+    /// The names in it, those that are no text left out. To be asked for once: the descriptor remembers how far they
+    /// were read.
     pub(in crate::backend) fn names(&self) -> io::Result<Names> {
-        Ok(Names(Dir::read_from(&self.0)?))
+        Ok(Names(Dir::new(self.0.try_clone()?)?))
     }
 
     pub(in crate::backend) fn look(&self, name: &str) -> io::Result<Entry> {
