@@ -93,7 +93,7 @@ def test_the_template_names_what_there_is() -> None:
     assert re.search(r"FunctionResponseTypes: \[ReportBatchItemFailures]", template)
     names = re.findall(r"^ +((?:AWS|LABLINK)_[A-Z0-9_]+): ", template, re.MULTILINE)
     documented = (EXAMPLES.parent / "docs" / "configuration.md").read_text()
-    assert len(names) == 4 and all(f"`{name}`" in documented for name in names), names
+    assert len(names) == 6 and all(f"`{name}`" in documented for name in names), names
 
 
 def test_aws_takes_the_array_job() -> None:

@@ -69,7 +69,7 @@ def test_photographs_go_up_by_put(page: Page, lab: Lab) -> None:
     expect(page.locator(".card", has_text="Board 0")).to_have_count(0)
 
 
-def test_a_file_of_another_kind_is_refused_before_it_goes(page: Page, lab: Lab, tmp_path: Path) -> None:
+def test_a_file_that_is_too_large_is_refused_before_it_goes(page: Page, lab: Lab, tmp_path: Path) -> None:
     file = tmp_path / "large.jpg"
     file.write_bytes(b"\xff\xd8\xff" + bytes(11 << 20))
     before = lab.stored()

@@ -152,7 +152,7 @@ fn segment(out: &mut Vec<u8>, marker: u8, payload: &[u8]) -> Option<()> {
 }
 
 /// Decodes a JPEG that is part of another file: its planes at full size, if it is at most `most` pixels wide and high.
-/// Where all of the file may be damaged by so much, a part of it may be entirely.
+/// It may be damaged entirely: how much may be lost is said of all of the file.
 #[cfg(feature = "tiff")]
 pub(in crate::optimize::codec) fn decode_part(
     bytes: &[u8],
@@ -167,9 +167,7 @@ pub(in crate::optimize::codec) fn decode_part(
     }
     let expired = || budget.check_time().is_err();
     let mut limits = limits(budget, &expired);
-    if limits.max_damage > 0.0 {
-        limits.max_damage = 1.0;
-    }
+    limits.max_damage = 1.0;
     decode_indexed(&index, &limits, &|_, _, _| 8).map_err(|error| refusal(error, budget))
 }
 
