@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::common::images;
 use crate::common::s3::Server;
-use crate::shell::{Shell, finish, remove};
+use crate::shell::{Done, Shell, finish, remove};
 
 const ORIGIN: &str = "https://lab.example.org";
 
@@ -101,9 +101,8 @@ async fn the_script_makes_a_healthy_bucket_and_can_run_again() {
     remove(&server, &bucket).await;
 }
 
-/// Runs a script before an account that only answers, and tells what the AWS CLI was called with. Every call
-/// has passed its own checks then.
-fn calls(shell: &Shell, script: &str, round: u8) -> String {
+/// Runs a script before an account that only answers; where it noted what the AWS CLI was called with.
+fn answered(shell: &Shell, script: &str, vars: &[(&str, &str)]) -> (Done, PathBuf) {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cli");
     let notes = shell.path(&format!("notes-{}", uuid::Uuid::new_v4().simple()));
     std::fs::create_dir(&notes).expect("made");
@@ -118,12 +117,21 @@ fn calls(shell: &Shell, script: &str, round: u8) -> String {
     bash.args(["-c", script])
         .env("PATH", path)
         .env("NOTES", &notes)
-        .env("ROUND", round.to_string());
-    let done = finish(bash, b"").ok();
+        .envs(vars.iter().copied());
+    (finish(bash, b""), notes)
+}
+
+/// What the AWS CLI is called with by a script that ends well. Every call has passed its own checks then.
+fn calls(shell: &Shell, script: &str, round: u8) -> String {
+    let (done, notes) = answered(shell, script, &[("ROUND", &round.to_string())]);
+    let done = done.ok();
 
     let mut check = shell.command("/usr/bin/python3");
     check
-        .arg(here.join("aws_calls.py"))
+        .arg(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/cli/aws_calls.py"
+        ))
         .arg(&notes)
         .envs([
             ("AWS_ACCESS_KEY_ID", "key"),
@@ -258,6 +266,37 @@ fn other_receivers_regions_and_domains() {
     let setup = ["setup", "--script", "--certificate", certificate];
     let called = calls(&shell, &shell.run(&setup).ok().out, 1);
     assert!(called.contains("create-distribution"), "{called}");
+}
+
+/// What a server has not is said to be so; what AWS refuses is not blamed on something else.
+#[test]
+fn a_policy_that_is_not_taken() {
+    let elsewhere = || {
+        Shell::new()
+            .with("AWS_S3_BUCKET", "lab-images")
+            .with("AWS_ENDPOINT_URL_S3", "https://s3.example.org")
+    };
+    for (shell, code, goes_on) in [
+        (elsewhere(), "NotImplemented", true),
+        (elsewhere(), "MethodNotAllowed", true),
+        (elsewhere(), "MalformedPolicy", false),
+        (aws("eu-west-1"), "NotImplemented", false),
+        (aws("eu-west-1"), "MalformedPolicy", false),
+    ] {
+        let script = shell.run(&["setup", "--script"]).ok().out;
+        let vars = [
+            ("ROUND", "2"),
+            ("LACKS", "put-bucket-policy"),
+            ("CODE", code),
+        ];
+        let (done, _) = answered(&shell, &script, &vars);
+        let said = format!("{code}: {}{}", done.out, done.err);
+        assert_eq!(done.code == 0, goes_on, "{said}");
+        let lacks = "not on this server: bucket policy";
+        assert_eq!(done.out.contains(lacks), goes_on, "{said}");
+        assert_eq!(done.err.contains(code), !goes_on, "{said}");
+        assert!(!done.err.contains("Block Public Access"), "{said}");
+    }
 }
 
 /// The AWS CLI takes the commands that the documentation shows.

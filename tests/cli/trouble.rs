@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 
+use crate::common::faulty::Faulty;
 use crate::common::images;
 use crate::common::s3::Server;
+use crate::migrate_answers::{against, run};
 use crate::shell::{BINARY, Done, Shell, finish, mounted, on_a_small_disk};
 
 /// Exactly one thing went wrong, in one line and, below it, what to do.
@@ -53,6 +55,34 @@ fn a_server_that_is_gone_is_told_with_its_cause() {
         let cause = done.err.lines().find(|line| line.starts_with("  cause: "));
         let refused = |line: &str| line.contains("onnection refused");
         assert!(cause.is_some_and(refused), "{command:?}: {}", done.err);
+    }
+}
+
+/// `NO_PROXY=*` is for every host, addresses included, as curl and boto3 have it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_is_used_unless_the_host_goes_without() {
+    let server = Faulty::start(|_, _| None).await;
+    let photo = images::jpeg(64, 48);
+    server.store("/lab-images/components/a.jpg", photo.clone());
+    let gone = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let proxy = format!("http://{}", gone.local_addr().expect("bound"));
+    drop(gone);
+    for (variable, hosts, reached) in [
+        ("NO_PROXY", "", false),
+        ("NO_PROXY", "s3.example.org", false),
+        ("NO_PROXY", "127.0.0.1", true),
+        ("NO_PROXY", "*", true),
+        ("no_proxy", "s3.example.org, *", true),
+    ] {
+        let shell = against(&server)
+            .with("http_proxy", &proxy)
+            .with("LABLINK_STORAGE_DEADLINE", "1")
+            .with(variable, hosts);
+        let (done, shell) = run(shell, &["get", "components/a.jpg", "-o", "got.jpg"]).await;
+        let case = format!("{variable}={hosts}: {}", done.err);
+        assert_eq!(done.code == 0, reached, "{case}");
+        let got = std::fs::read(shell.path("got.jpg")).ok();
+        assert_eq!(got, reached.then(|| photo.clone()), "{case}");
     }
 }
 

@@ -57,6 +57,8 @@ fn foreign_urls_are_refused() {
         "https://lab.s3-website.eu-west-1.amazonaws.com/components/a.jpg",
         "https://lab.s3-accelerate.amazonaws.com.evil.org/components/a.jpg",
         "https://s3-accelerate.amazonaws.com/lab/components/a.jpg",
+        "https://lab.s3-us-east-1.amazonaws.com/components/a.jpg",
+        "https://s3-eu-west-1.amazonaws.com/lab2/components/a.jpg",
         "https://l%61b.s3.eu-west-1.amazonaws.com/components/a.jpg",
         "https://ⓛab.s3.eu-west-1.amazonaws.com/components/a.jpg",
         "https://lab\u{3002}s3.eu-west-1.amazonaws.com/components/a.jpg",

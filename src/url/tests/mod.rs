@@ -148,6 +148,9 @@ fn every_way_the_bucket_may_have_been_addressed_leads_to_the_key() {
         "https://s3.dualstack.eu-west-1.amazonaws.com/lab",
         "https://lab.s3-accelerate.amazonaws.com",
         "https://lab.s3-accelerate.dualstack.amazonaws.com",
+        // As regions were once written.
+        "https://lab.s3-eu-west-1.amazonaws.com",
+        "https://s3-eu-west-1.amazonaws.com/lab",
         "http://lab.s3.eu-west-1.amazonaws.com",
         "HTTPS://LAB.S3.eu-west-1.amazonaws.com:443",
     ] {
