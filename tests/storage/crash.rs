@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use lablink_storage::ops::{SweepOptions, sweep};
@@ -77,9 +77,18 @@ async fn child() {
     }
 }
 
-/// Starts the hundred uploads and, once `uploads` of them are done, kills the process at the sight of a file
-/// that is not `whole` bytes long yet. Returns the keys that it said were stored.
-fn run_and_kill(directory: &Path, uploads: usize, whole: u64) -> Vec<String> {
+/// When the process is killed, once enough uploads are done.
+enum Moment {
+    /// At the sight of an image that is not so many bytes long yet.
+    Writing(u64),
+    /// After a share of the time that an upload has taken so far, decoding included.
+    Share(f64),
+}
+
+/// Starts the hundred uploads and, once `uploads` of them are done, kills the process. Returns the keys that it
+/// said were stored.
+fn run_and_kill(directory: &Path, uploads: usize, moment: &Moment) -> Vec<String> {
+    let started = Instant::now();
     let mut child = crate::common::alone(module_path!(), "child")
         .arg("--ignored")
         .env(CHILD, directory)
@@ -97,13 +106,20 @@ fn run_and_kill(directory: &Path, uploads: usize, whole: u64) -> Vec<String> {
             break;
         }
     }
-    // Main objects, which are large and written last, lie directly under the prefix. What an earlier kill
-    // left there does not grow any more.
-    let directory = directory.join("components");
-    let before: HashSet<OsString> = sizes(&directory).into_keys().collect();
-    let growing = |(name, size): (OsString, u64)| !before.contains(&name) && size < whole;
-    while !sizes(&directory).into_iter().any(growing) {
-        assert!(child.try_wait().expect("asked").is_none(), "it ended early");
+    match moment {
+        Moment::Share(share) => {
+            std::thread::sleep(started.elapsed().mul_f64(share / done.len() as f64));
+        }
+        // Main objects, which are large and written last, lie directly under the prefix. What an earlier kill
+        // left there does not grow any more.
+        Moment::Writing(whole) => {
+            let directory = directory.join("components");
+            let before: HashSet<OsString> = sizes(&directory).into_keys().collect();
+            let growing = |(name, size): (OsString, u64)| !before.contains(&name) && size < *whole;
+            while !sizes(&directory).into_iter().any(growing) {
+                assert!(child.try_wait().expect("asked").is_none(), "it ended early");
+            }
+        }
     }
     // SIGKILL: nothing in the process can tidy up.
     child.kill().expect("killed");
@@ -167,7 +183,12 @@ async fn what_is_listed_after_a_kill_is_whole() {
     let mut half_written = 0;
     let full = crate::common::full();
     for round in 0..if full { 100 } else { 8 } {
-        let kept = run_and_kill(directory.path(), 1 + round % 3, main.len() as u64);
+        // Half of them in the middle of a write, and half spread over all that an upload does.
+        let moment = match round % 2 {
+            0 => Moment::Writing(main.len() as u64),
+            _ => Moment::Share((round * 37 % 100) as f64 / 50.0),
+        };
+        let kept = run_and_kill(directory.path(), 1 + round % 3, &moment);
         done.extend(kept);
         let files = files(directory.path());
         let torn = |file: &&PathBuf| {
