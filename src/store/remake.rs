@@ -220,7 +220,9 @@ impl Rewriting {
         let main = self
             .put(&backend, self.order.key.clone(), image, true)
             .await?;
-        if self.inner.buried(&backend, &self.order.key).await? != self.buried {
+        // One that has gone meanwhile, or cannot be read, tells of no deletion.
+        let buried = self.inner.buried(&backend, &self.order.key).await?;
+        if buried.is_some() && buried != self.buried {
             let backend = self.inner.backend.until(deadline);
             backend.delete(&self.order.key).await?;
             return Err(taken_back(self.gone()).await);

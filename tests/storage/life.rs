@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::FutureExt;
 use futures_util::future::join_all;
+use futures_util::{FutureExt, StreamExt};
 use lablink_storage::ops::{RegenerateOptions, regenerate};
 use lablink_storage::{
     ErrorKind, ImageStore, ImageStoreBuilder, ObjectKey, OptimizeOptions, OutputFormat,
     StoredImage, Variant, optimize,
 };
-use object_store::ObjectStoreExt;
 use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::{Barrier, Semaphore};
 
 use crate::common::{images, patient};
@@ -275,6 +275,53 @@ async fn a_variant_of_an_image_that_is_deleted_meanwhile_does_not_stay() {
     assert_eq!(error.kind(), ErrorKind::NotFound);
     let left: Vec<_> = store.list_all(None).await.expect("listed");
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// A deletion leaves a tombstone. One of an earlier deletion, of an image that came back from a backup, may go
+/// while the image is made anew: that is no deletion.
+#[tokio::test]
+async fn only_a_deletion_meanwhile_removes_what_is_made_anew() {
+    for is_deleted in [false, true] {
+        let noted = Noted::new();
+        let store = builder(&noted).with_keep_original(true).build();
+        let store = store.expect("valid");
+        let image = store.upload(images::jpeg(300, 200), ()).await;
+        let image = image.expect("stored");
+        let original = image.original.as_ref().expect("kept");
+        let mut backup = Vec::new();
+        for key in [image.key.as_str(), original.as_str()] {
+            let path = Path::from(key);
+            let object = noted.inner.get(&path).await.expect("there");
+            backup.push((path, object.bytes().await.expect("read")));
+        }
+        store.delete(&image.key).await.expect("deleted");
+        for (path, bytes) in backup {
+            noted.inner.put(&path, bytes.into()).await.expect("back");
+        }
+        let tombstone = noted.inner.list(None).filter_map(|object| async {
+            let path = object.expect("listed").location;
+            path.as_ref().ends_with(".gone").then_some(path)
+        });
+        let tombstone = tombstone.collect::<Vec<Path>>().await.remove(0);
+        let (inner, main) = (Arc::clone(&noted.inner), Path::from(image.key.as_str()));
+        noted.after(move |_, written| {
+            let (inner, tombstone) = (Arc::clone(&inner), tombstone.clone());
+            let is_main = *written == main;
+            async move {
+                if is_main && is_deleted {
+                    inner.put(&tombstone, "".into()).await.expect("put");
+                } else if is_main {
+                    inner.delete(&tombstone).await.expect("gone");
+                }
+            }
+            .boxed()
+        });
+        let options = RegenerateOptions::default().with_main(true).with_all(true);
+        let report = regenerate(&store, &options).await.expect("ran");
+        assert_eq!(report.failures.len(), 0, "{report:?}");
+        let there = store.exists(&image.key).await.expect("asked");
+        assert_eq!(there, !is_deleted);
+    }
 }
 
 /// While a page's call looks whether the variant is there, an application's joins it. The page then has no turn.
