@@ -8,6 +8,7 @@ use std::fmt;
 use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path as FsPath, PathBuf};
+use std::sync::{Arc, Weak};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -147,10 +148,16 @@ impl LocalFiles {
         if self.fsync { directory.sync() } else { Ok(()) }
     }
 
-    fn put(&self, location: &Path, payload: &PutPayload, create: bool) -> io::Result<String> {
+    fn put(
+        &self,
+        location: &Path,
+        payload: &PutPayload,
+        create: bool,
+        caller: &Weak<()>,
+    ) -> io::Result<String> {
         let mut restarts = 0;
         loop {
-            match self.try_put(location, payload, create) {
+            match self.try_put(location, payload, create, caller) {
                 // A delete took the empty directory away between its making and its use.
                 Err(error) if error.kind() == ErrorKind::NotFound && restarts < MAX_RESTARTS => {
                     restarts += 1;
@@ -161,12 +168,20 @@ impl LocalFiles {
     }
 
     /// Writes beside the destination and moves into place: a reader sees all of it or nothing.
-    fn try_put(&self, location: &Path, payload: &PutPayload, create: bool) -> io::Result<String> {
+    fn try_put(
+        &self,
+        location: &Path,
+        payload: &PutPayload,
+        create: bool,
+        caller: &Weak<()>,
+    ) -> io::Result<String> {
+        waited_for(caller)?;
         let place = self.descend(location, true)?;
         let staging = staging_name();
         let written = self
             .write_staging(&place, &staging, payload)
             .and_then(|e_tag| {
+                waited_for(caller)?;
                 if create {
                     place.directory.publish(&staging, place.name)?;
                 } else {
@@ -258,8 +273,11 @@ impl ObjectStore for LocalFiles {
             PutMode::Update(_) => return Err(unsupported("conditional overwriting")),
         };
         let (store, location) = (self.clone(), location.clone());
+        // Gone with this future.
+        let waiting = Arc::new(());
+        let caller = Arc::downgrade(&waiting);
         let e_tag = blocking(move || {
-            let stored = store.put(&location, &payload, create);
+            let stored = store.put(&location, &payload, create, &caller);
             stored.map_err(|error| match error.kind() {
                 // An object lies where this key needs a directory.
                 ErrorKind::NotADirectory if store.root.is_dir() => Error::AlreadyExists {
@@ -336,6 +354,15 @@ pub(super) fn object_meta(location: Path, entry: &Entry) -> ObjectMeta {
         size: entry.size,
         e_tag: Some(e_tag(entry)),
         version: None,
+    }
+}
+
+/// Refuses what nobody waits for any more: a caller whose time is over takes back what it wrote, and nothing may
+/// come after that.
+fn waited_for(caller: &Weak<()>) -> io::Result<()> {
+    match caller.strong_count() {
+        0 => Err(io::Error::other("nobody waits for it any more")),
+        _ => Ok(()),
     }
 }
 

@@ -11,6 +11,8 @@ mod call;
 mod certificates;
 mod classify;
 mod deadline;
+#[cfg(all(test, feature = "local"))]
+mod deadline_tests;
 #[cfg(feature = "local")]
 mod directory;
 mod error;
@@ -41,6 +43,8 @@ pub(crate) use deadline::Deadline;
 pub(crate) use error::Operation;
 pub use error::StorageError;
 pub(crate) use invalidate::MAX_PATHS;
+#[cfg(feature = "ops")]
+pub(crate) use list::PassedOver;
 pub use object::ObjectInfo;
 pub(crate) use object::PutOptions;
 pub(crate) use presigner::Presigner;

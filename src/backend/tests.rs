@@ -20,7 +20,7 @@ const OPTIONS: PutOptions = PutOptions {
     create: true,
 };
 
-fn options(create: bool) -> PutOptions {
+pub(super) fn options(create: bool) -> PutOptions {
     PutOptions {
         cache_control: "public, max-age=31536000, immutable".to_owned(),
         create,
@@ -28,7 +28,7 @@ fn options(create: bool) -> PutOptions {
     }
 }
 
-fn key(text: &str) -> ObjectKey {
+pub(super) fn key(text: &str) -> ObjectKey {
     ObjectKey::parse(text).expect("valid")
 }
 
@@ -410,28 +410,6 @@ async fn leftovers_of_a_crash_are_swept_once_they_are_old() {
     for name in others {
         assert!(root.join(name).exists(), "{name}");
     }
-}
-
-/// However many files there are, the deadline is that of a batch.
-#[tokio::test]
-async fn a_walk_may_take_longer_than_the_deadline() {
-    const FILES: usize = 40_000;
-    let directory = tempfile::tempdir().expect("a directory");
-    for _ in 0..FILES {
-        let name = format!(".{}#1", uuid::Uuid::new_v4());
-        fs::write(directory.path().join(name), "").expect("written");
-    }
-    let deadline = Duration::from_millis(150);
-    let config = Config::builder().local(directory.path());
-    let config = config.with_deadline(deadline).build();
-    let backend = Backend::open(&config.expect("valid")).expect("opened");
-    let (mut found, started) = (0, std::time::Instant::now());
-    let swept = backend.sweep_staging(Duration::ZERO, false, &mut found);
-    swept.await.expect("swept");
-    assert_eq!(found, FILES);
-    assert_eq!(fs::read_dir(directory.path()).expect("there").count(), 0);
-    let took = started.elapsed();
-    assert!(took > deadline, "more files are needed: {took:?}");
 }
 
 #[tokio::test]
