@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use lablink_storage::{Error, ErrorKind, OptimizeError};
+use lablink_storage::{Error, ErrorKind};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -96,10 +96,6 @@ pub(crate) fn is_rejection(py: Python<'_>, error: &PyErr) -> bool {
     let module = EXCEPTIONS.get(py).map(|module| module.bind(py));
     let class = module.and_then(|module| module.getattr(class_name(ErrorKind::Rejected)).ok());
     class.is_some_and(|class| error.is_instance(py, &class))
-}
-
-pub(crate) fn optimize(error: OptimizeError) -> PyErr {
-    storage(error.into())
 }
 
 /// `ConfigurationError`.

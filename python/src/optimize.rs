@@ -1,11 +1,19 @@
 //! `optimize`: pixels only, no store.
 
+use std::panic::resume_unwind;
+use std::thread::available_parallelism;
+
+use bytes::Bytes;
+use core::{OptimizeOptions, OptimizedImage};
 use lablink_storage as core;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
 use crate::error::{self, guard};
-use crate::{input, logging, memory, options, results};
+use crate::slot::Slot;
+use crate::{greenlets, input, logging, memory, options, results};
 
 /// Checks, turns upright, resizes and re-encodes one image. Nothing is stored.
 ///
@@ -60,9 +68,32 @@ pub(crate) fn optimize<'py>(
         let bytes = input::read(data, options.limits.max_bytes)?;
         logging::refresh(py);
         memory::keep();
-        let image = py
-            .detach(|| core::optimize(&bytes, &options))
-            .map_err(error::optimize)?;
-        results::optimized_image(py, &image)
+        let image = match greenlets::hub(py)? {
+            Some(hub) => greenlets::wait(&hub, beside(bytes, options), drop)?,
+            None => py
+                .detach(|| core::optimize(&bytes, &options))
+                .map_err(core::Error::from),
+        };
+        results::optimized_image(py, &image.map_err(error::storage)?)
     })
+}
+
+/// Works on threads of the runtime, as many at once as there are processors: greenlets have one thread together.
+async fn beside(bytes: Bytes, options: OptimizeOptions) -> core::Result<OptimizedImage> {
+    static TURNS: Slot<Semaphore> = Slot::new();
+    let turns =
+        TURNS.get_or_try_init(|| available_parallelism().map(|most| Semaphore::new(most.get())));
+    let turn = match turns {
+        Ok(turns) => turns.acquire().await.ok(),
+        Err(_) => None,
+    };
+    let work = spawn_blocking(move || {
+        let image = core::optimize(&bytes, &options);
+        drop(turn);
+        image
+    });
+    match work.await {
+        Ok(image) => Ok(image?),
+        Err(stopped) => resume_unwind(stopped.into_panic()),
+    }
 }

@@ -53,6 +53,21 @@ assert all(job.get().width for job in gevent.joinall(images))
 told()
 """
 
+OPTIMIZES = """
+from lablink_storage import UnsupportedFormatError, optimize
+beating = gevent.spawn(beat)
+photo = open(sys.argv[1], "rb").read()
+plain = optimize(photo)
+images = [gevent.spawn(optimize, photo) for _ in range(3)]
+assert all(job.get().data == plain.data for job in gevent.joinall(images))
+try:
+    optimize(b"%PDF-1.7")
+    raise SystemExit("it was taken")
+except UnsupportedFormatError:
+    pass
+told()
+"""
+
 MANY = """
 import os
 store = ImageStore.local(sys.argv[2])
@@ -122,6 +137,10 @@ def run(program: str, *arguments: str) -> None:
 
 def test_a_heartbeat_beside_uploads() -> None:
     run(DECODES, str(photographs()[-1]))
+
+
+def test_a_heartbeat_beside_pixels_alone() -> None:
+    run(OPTIMIZES, str(photographs()[-1]))
 
 
 @pytest.mark.parametrize("patched", [True, False], ids=["patched", "plain"])
