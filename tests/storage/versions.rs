@@ -1,10 +1,13 @@
 //! Versions on a real S3 server: what was deleted comes back, older ones too, and what was erased does not.
 
+use std::time::Duration;
+
 use lablink_storage::ops::{CheckStatus, DoctorOptions, doctor};
 use lablink_storage::{
     ErrorKind, ImageStore, ImageStoreBuilder, ObjectKey, OptimizeOptions, Variant,
 };
 
+use crate::common::faulty::{Fault, Faulty};
 use crate::common::images;
 use crate::common::s3::{Bucket, Server};
 
@@ -322,9 +325,54 @@ async fn a_missing_right_is_named() {
         .await
         .expect("stored");
     let stranger = with_thumb(bucket.store_as(&server.other));
-    let error = stranger.versions(&image.key).await.expect_err("refused");
-    assert_eq!(error.kind(), ErrorKind::AccessDenied, "{error}");
+    let errors = [
+        stranger.versions(&image.key).await.map(drop),
+        stranger.restore(&image.key, None).await.map(drop),
+        stranger.erase(&image.key).await,
+    ];
+    for error in errors {
+        let error = error.expect_err("refused");
+        assert_eq!(error.kind(), ErrorKind::AccessDenied, "{error}");
+        let hint = error.hint().unwrap_or_default();
+        assert!(hint.contains("s3:GetBucketVersioning"), "{hint}");
+    }
     assert!(owner.exists(&image.key).await.expect("asked"));
+}
+
+/// What passes is waited for, in requests of our own as in all others.
+#[tokio::test]
+async fn versions_are_asked_for_again() {
+    let state = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    let versions = "<ListVersionsResult><IsTruncated>false</IsTruncated></ListVersionsResult>";
+    for fault in [
+        Fault::error(400, "RequestTimeout"),
+        Fault::ResetBeforeAnswer,
+    ] {
+        let begun = std::sync::OnceLock::new();
+        let server = Faulty::start(move |request, _| {
+            let begun = begun.get_or_init(std::time::Instant::now);
+            if begun.elapsed() < Duration::from_secs(2) {
+                return Some(fault.clone());
+            }
+            let answer = if request.query.contains("versioning") {
+                state
+            } else {
+                versions
+            };
+            Some(Fault::Answer(200, Vec::new(), answer.into()))
+        })
+        .await;
+        let store = ImageStore::builder()
+            .s3("lab")
+            .with_endpoint_url(server.url())
+            .with_credentials("AKIDEXAMPLE", "x", None::<String>)
+            .with_deadline(Duration::from_secs(6));
+        let store = store.build().expect("a store");
+        let found = store.versions("components/a.jpg").await;
+        assert!(found.expect("listed").is_empty());
+        let tries = server.requests().len();
+        assert!((4..30).contains(&tries), "{tries}");
+    }
 }
 
 /// doctor's probes leave nothing behind, not even versions.

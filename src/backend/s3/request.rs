@@ -1,6 +1,6 @@
 //! Requests of our own, for what object_store has no calls.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use object_store::Error;
@@ -12,8 +12,8 @@ use crate::sign::Request;
 /// Largest answer that is read.
 const MAX_ANSWER: usize = 16 << 20;
 
-/// Pauses between tries, in milliseconds. The operation's deadline bounds all of them.
-const PAUSES: [u64; 5] = [100, 300, 900, 2000, 4000];
+/// The pause before a second try. Each further one is three times as long, and at most a twelfth of the deadline.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long one try waits for its answer.
 const PATIENCE: Duration = Duration::from_secs(12);
@@ -40,16 +40,20 @@ impl S3 {
 
     /// The same for a request to any service.
     pub(super) async fn transmit(&self, request: &Request<'_>) -> Result<Bytes, Error> {
-        for pause in PAUSES.into_iter().map(Some).chain([None]) {
-            match (self.send_once(request).await, pause) {
-                (Err(true), Some(pause)) => {
-                    tokio::time::sleep(Duration::from_millis(pause)).await;
+        let started = Instant::now();
+        let deadline = Call::current().map_or(PATIENCE, |call| call.deadline().remaining());
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.send_once(request).await {
+                Ok(outcome) => return outcome,
+                // As object_store's tries: over two thirds of the time, so that the last of them can end.
+                Err(true) if started.elapsed() + pause < deadline * 2 / 3 => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 3).min(FIRST_PAUSE.max(deadline / 12));
                 }
-                (Ok(outcome), _) => return outcome,
-                (Err(_), _) => break,
+                Err(_) => return Err(failed(Problem::new("the request failed"))),
             }
         }
-        Err(failed(Problem::new("the request failed")))
     }
 
     /// Sends it once. `Err` says whether another try may help.
@@ -95,15 +99,16 @@ impl S3 {
         let answer: Answer = answer::read(status.as_u16(), response.headers(), &body, &secrets);
         let again = status.is_server_error()
             || matches!(status.as_u16(), 408 | 429)
-            || answer.code.as_deref().is_some_and(is_throttled);
+            || answer.code.as_deref().is_some_and(passes);
         Call::note(|call| call.failed(CallFailure::Answer(answer)));
         Err(again)
     }
 }
 
-/// Returns whether an error code says that there is too much to do, whatever the status says.
-fn is_throttled(code: &str) -> bool {
-    code.starts_with("Throttling") || code == "TooManyInvalidationsInProgress"
+/// Returns whether an error code stands for what passes, whatever the status says.
+fn passes(code: &str) -> bool {
+    code.starts_with("Throttling")
+        || matches!(code, "TooManyInvalidationsInProgress" | "RequestTimeout")
 }
 
 /// A connection that failed: another one may not.
