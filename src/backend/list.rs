@@ -2,8 +2,7 @@
 
 #[cfg(feature = "s3")]
 use std::collections::HashSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
@@ -22,34 +21,38 @@ use crate::key::ObjectKey;
 #[cfg(feature = "s3")]
 use crate::kind::ErrorKind;
 
+/// Most names of what is passed over that are kept; the rest is counted.
+const NAMED: usize = 1000;
+
+/// What listings have passed over because it can be no key of this crate: how many, and the first names.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PassedOver(Arc<Mutex<(u64, Vec<String>)>>);
+
+impl PassedOver {
+    fn add(&self, name: String) {
+        let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        found.0 += 1;
+        if found.1.len() < NAMED {
+            found.1.push(name);
+        }
+    }
+
+    /// The count and the names up to now; it begins anew.
+    pub(crate) fn take(&self) -> (u64, Vec<String>) {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 impl Backend {
     /// The objects whose keys lie under `prefix` (whole segments; all of them for the empty prefix), in
     /// no particular order. Lazy: a page, or a batch of directory entries, is read when it is asked for,
     /// each within the deadline. What cannot be a key of this crate is passed over. The stream ends
     /// after its first error.
     pub(crate) fn list(&self, prefix: &str) -> BoxStream<'static, StorageResult<ObjectInfo>> {
-        let path = match Path::parse(prefix) {
-            Ok(path) => path,
-            Err(error) => {
-                let context = self.context(Operation::List, None);
-                let error = context.failed(&self.call(), error.into());
-                return stream::once(async { Err(error) }).boxed();
-            }
-        };
-        let prefix = prefix.to_owned();
-        let passed_over = Arc::new(AtomicU64::new(0));
-        let ours = {
-            let (backend, prefix, passed_over) =
-                (self.clone(), prefix.clone(), passed_over.clone());
-            move |meta| {
-                let info = backend.listed(&prefix, meta, &passed_over);
-                async { Ok(info) }
-            }
-        };
-        self.metas(prefix, path, Arc::clone(&passed_over))
-            .try_filter_map(ours)
+        let passed_over = PassedOver::default();
+        self.list_noting(prefix, &passed_over)
             .chain(
-                stream::once(async move { passed_over.load(Ordering::Relaxed) }).filter_map(
+                stream::once(async move { passed_over.take().0 }).filter_map(
                     |passed_over| async move {
                         if passed_over > 0 {
                             tracing::warn!(passed_over, "skipped keys that no image can have");
@@ -61,11 +64,39 @@ impl Backend {
             .boxed()
     }
 
+    /// The same for whoever tells what is passed over.
+    pub(crate) fn list_noting(
+        &self,
+        prefix: &str,
+        passed_over: &PassedOver,
+    ) -> BoxStream<'static, StorageResult<ObjectInfo>> {
+        let path = match Path::parse(prefix) {
+            Ok(path) => path,
+            Err(error) => {
+                let context = self.context(Operation::List, None);
+                let error = context.failed(&self.call(), error.into());
+                return stream::once(async { Err(error) }).boxed();
+            }
+        };
+        let prefix = prefix.to_owned();
+        let ours = {
+            let (backend, prefix, passed_over) =
+                (self.clone(), prefix.clone(), passed_over.clone());
+            move |meta| {
+                let info = backend.listed(&prefix, meta, &passed_over);
+                async { Ok(info) }
+            }
+        };
+        self.metas(prefix, path, passed_over.clone())
+            .try_filter_map(ours)
+            .boxed()
+    }
+
     fn metas(
         &self,
         prefix: String,
         path: Path,
-        passed_over: Arc<AtomicU64>,
+        passed_over: PassedOver,
     ) -> BoxStream<'static, StorageResult<ObjectMeta>> {
         #[cfg(feature = "s3")]
         if let Medium::S3(_) = &self.inner.kind {
@@ -95,7 +126,7 @@ impl Backend {
     fn pages(
         &self,
         prefix: String,
-        passed_over: Arc<AtomicU64>,
+        passed_over: PassedOver,
     ) -> BoxStream<'static, StorageResult<ObjectMeta>> {
         let backend = self.clone();
         // A server that sends us in a circle would list for ever.
@@ -115,7 +146,9 @@ impl Backend {
                     Ok(page) => page,
                     Err(error) => return Some((vec![Err(error)], None)),
                 };
-                passed_over.fetch_add(page.passed_over, Ordering::Relaxed);
+                for name in page.passed_over {
+                    passed_over.add(name);
+                }
                 let mut objects: Vec<StorageResult<ObjectMeta>> =
                     page.objects.into_iter().map(Ok).collect();
                 let next = match page.next {
@@ -143,10 +176,10 @@ impl Backend {
         &self,
         prefix: &str,
         meta: ObjectMeta,
-        passed_over: &AtomicU64,
+        passed_over: &PassedOver,
     ) -> Option<ObjectInfo> {
         let Ok(key) = ObjectKey::parse(meta.location.as_ref()) else {
-            passed_over.fetch_add(1, Ordering::Relaxed);
+            passed_over.add(meta.location.to_string());
             return None;
         };
         // The consoles' folders are empty objects whose names end in '/', which object_store drops.

@@ -91,6 +91,9 @@ fn tell(output: Output, report: &MigrateReport, all_files: bool) -> Result<()> {
     if report.originals > 0 {
         output.note(format_args!("{} originals {verb}", report.originals));
     }
+    if report.originals_unlisted {
+        output.note("the originals may not be listed: any that there are stay where they are");
+    }
     for (key, reason) in &report.left_out_keys {
         output.note(format_args!("{key}: left out: {reason}"));
     }

@@ -14,6 +14,7 @@ mod many;
 mod migrate;
 mod migrate_answers;
 mod migrate_in_place;
+mod migrate_passed_over;
 mod promote;
 mod regenerate;
 mod setup;

@@ -12,7 +12,7 @@ use crate::shell::{Done, Shell};
 
 const PAGE: &[u8] = b"<!DOCTYPE html><html><body>Access denied by the proxy</body></html>";
 
-fn md5(bytes: &[u8]) -> String {
+pub fn md5(bytes: &[u8]) -> String {
     let mut command = std::process::Command::new("md5sum");
     let mut child = command
         .stdin(std::process::Stdio::piped())
@@ -24,7 +24,7 @@ fn md5(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&output[..32]).into_owned()
 }
 
-fn listing(objects: &[(&str, u64, &str)]) -> Vec<u8> {
+pub fn listing(objects: &[(&str, u64, &str)]) -> Vec<u8> {
     let contents = objects.iter().map(|(key, size, e_tag)| {
         format!(
             "<Contents><Key>{key}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>\
@@ -36,7 +36,7 @@ fn listing(objects: &[(&str, u64, &str)]) -> Vec<u8> {
         .into_bytes()
 }
 
-fn is_listing(method: &str, path: &str) -> bool {
+pub fn is_listing(method: &str, path: &str) -> bool {
     method == "GET" && path.trim_end_matches('/') == "/lab-images"
 }
 

@@ -18,8 +18,8 @@ use crate::key::ObjectKey;
 #[derive(Debug, Clone, Default)]
 pub(in crate::backend) struct Page {
     pub(in crate::backend) objects: Vec<ObjectMeta>,
-    /// Number of keys that were skipped because no key of this crate can be like them.
-    pub(in crate::backend) passed_over: u64,
+    /// Keys that were skipped because no key of this crate can be like them.
+    pub(in crate::backend) passed_over: Vec<String>,
     /// Token of the next page; `None` after the last.
     pub(in crate::backend) next: Option<String>,
 }
@@ -59,11 +59,12 @@ struct Entry {
 
 impl Page {
     fn take(&mut self, entry: Entry) {
-        let key = entry.key.and_then(|key| String::from_utf8(key).ok());
+        let name = entry.key.unwrap_or_default();
         // The consoles' folders: no objects of anybody's, and nothing strange.
-        if key.as_ref().is_some_and(|key| key.ends_with('/')) {
+        if name.ends_with(b"/") && entry.size.unwrap_or(0) == 0 {
             return;
         }
+        let key = std::str::from_utf8(&name).ok();
         let key = key.and_then(|key| ObjectKey::parse(key).ok());
         let location = key.and_then(|key| Path::parse(key.as_str()).ok());
         match (location, entry.size) {
@@ -77,7 +78,9 @@ impl Page {
                 e_tag: entry.e_tag,
                 version: None,
             }),
-            _ => self.passed_over += 1,
+            _ => self
+                .passed_over
+                .push(String::from_utf8_lossy(&name).into_owned()),
         }
     }
 }
@@ -130,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_cannot_be_ours_are_passed_over_and_counted() {
+    fn keys_that_cannot_be_ours_are_passed_over_and_named() {
         let strange = [
             "a//b.jpg",
             "a/./b.jpg",
@@ -139,10 +142,15 @@ mod tests {
             "a&#x1;.jpg",
             "a\tb.jpg",
             "a#1",
+            "data/",
         ];
         let all: String = strange.iter().map(|key| object(key)).collect();
-        let page = page(&format!("{all}{}{}", object("folder/"), object("good.jpg")));
-        assert_eq!(page.passed_over, strange.len() as u64);
+        let folder = object("folder/").replace("434234", "0");
+        let page = page(&format!("{all}{folder}{}", object("good.jpg")));
+        assert_eq!(
+            page.passed_over,
+            strange.map(|key| key.replace("&#x1;", "\u{1}"))
+        );
         assert_eq!(page.objects.len(), 1);
     }
 

@@ -17,12 +17,13 @@ pub use report::{MigrateFailure, MigrateOptions, MigrateReport, Migrated};
 pub use url_map::{UrlMap, UrlMapFormat};
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, future};
 use tokio::sync::Semaphore;
 
-use crate::backend::{ObjectInfo, StorageError};
+use crate::backend::{self, ObjectInfo, StorageError};
 use crate::error::{Error, Result};
 use crate::kind::ErrorKind;
 use copy::Copier;
@@ -73,7 +74,7 @@ use url_map::UrlMapWriter;
 /// and [`outside_prefix`](MigrateOptions::outside_prefix) does not allow it; the kinds of the backend where the source cannot
 /// be listed or where the target takes no objects (credentials, rights, no bucket, a full disk), at the
 /// first one; `InvalidArgument` where the URL map cannot be written. An object that cannot be copied for
-/// reasons of its own is not an error: it is in the report.
+/// reasons of its own is not an error: it is in the report, and so is one whose key can be none of this crate's.
 pub async fn migrate(
     source: &Place,
     target: &Place,
@@ -89,7 +90,8 @@ pub async fn migrate(
     let memory = Arc::new(Semaphore::new(copy::MEMORY_KIB as usize));
     let mut tally = Tally::default();
     let concurrency = options.concurrency.clamp(1, 64);
-    let mut done = listed(source, options)
+    let missed = Arc::new(Missed::default());
+    let mut done = listed(source, options, &missed)
         .map(|listed| {
             let (copier, memory) = (Arc::clone(&copier), Arc::clone(&memory));
             async move {
@@ -115,6 +117,8 @@ pub async fn migrate(
             PassedOver::Link(name) => tally.link(name),
         })
         .await;
+    tally.passed_over(missed.passed_over.take());
+    tally.originals_unlisted(missed.originals.load(Ordering::Relaxed));
     if let Some(map) = map {
         map.finish()?;
     }
@@ -122,19 +126,37 @@ pub async fn migrate(
     Ok(tally.finish(options.dry_run, copier.retyped()))
 }
 
+/// What the listings do not have.
+#[derive(Default)]
+struct Missed {
+    passed_over: backend::PassedOver,
+    /// True if the originals may not be listed.
+    originals: AtomicBool,
+}
+
 /// What is to be moved: the images, and after them their originals, which optimizing takes along itself.
-fn listed(source: &Place, options: &MigrateOptions) -> BoxStream<'static, Result<ObjectInfo>> {
+fn listed(
+    source: &Place,
+    options: &MigrateOptions,
+    missed: &Arc<Missed>,
+) -> BoxStream<'static, Result<ObjectInfo>> {
     let backend = source.store().backend();
     // Whoever keeps originals must be able to take them along.
     let keeps = source.store().config().keep_original();
-    let images = backend.list(source.prefix());
+    let images = if source.directory_root().is_some() {
+        // A walk of its own finds more of what is passed over there.
+        backend.list(source.prefix())
+    } else {
+        backend.list_noting(source.prefix(), &missed.passed_over)
+    };
     let apart = source
         .originals_prefix()
         .filter(|_| !options.optimize)
         .map(|prefix| {
+            let missed = Arc::clone(missed);
             backend
-                .list(&prefix)
-                .take_while(move |info| future::ready(keeps || may_be_seen(info)))
+                .list_noting(&prefix, &missed.passed_over)
+                .take_while(move |info| future::ready(keeps || may_be_seen(info, &missed)))
         });
     images
         .chain(stream::iter(apart).flatten())
@@ -143,10 +165,11 @@ fn listed(source: &Place, options: &MigrateOptions) -> BoxStream<'static, Result
 }
 
 /// Not everyone who may list the images may list the originals; then there are none for them.
-fn may_be_seen(info: &Result<ObjectInfo, StorageError>) -> bool {
+fn may_be_seen(info: &Result<ObjectInfo, StorageError>, missed: &Missed) -> bool {
     match info {
         Err(error) if error.kind() == ErrorKind::AccessDenied => {
             tracing::warn!(%error, "the originals may not be listed, and are left where they are");
+            missed.originals.store(true, Ordering::Relaxed);
             false
         }
         _ => true,

@@ -234,14 +234,18 @@ pub struct MigrateReport {
     pub present: u64,
     /// Originals that were copied, or would be.
     pub originals: u64,
+    /// True if the originals of the source may not be listed: if there are any, they are left where they are.
+    /// Where the source keeps originals, that is an error.
+    pub originals_unlisted: bool,
     /// Objects that are nothing to be moved.
     pub left_out: u64,
     /// Objects that have another content type now: that of their bytes.
     pub type_changed: u64,
     /// Objects that could not be moved.
     pub failed: u64,
-    /// Files whose names can be no keys (control characters, backslashes, `#` and digits at the end):
-    /// rename them and run again. The first thousand; all of them count as failed.
+    /// Files and objects whose names can be no keys (control characters, backslashes, `#` and digits at the end;
+    /// in a bucket `//` and dot segments, too): rename them and run again. The first thousand; all of them
+    /// count as failed.
     pub unnamable: Vec<String>,
     /// Symbolic links, which are not followed. The first thousand; all of them count as left out.
     pub links: Vec<String>,
@@ -294,6 +298,17 @@ impl Tally {
         if self.0.unnamable.len() < DETAILS {
             self.0.unnamable.push(name);
         }
+    }
+
+    /// What a listing has passed over: how many, and the first names.
+    pub(super) fn passed_over(&mut self, (count, names): (u64, Vec<String>)) {
+        self.0.failed += count;
+        let room = DETAILS.saturating_sub(self.0.unnamable.len());
+        self.0.unnamable.extend(names.into_iter().take(room));
+    }
+
+    pub(super) fn originals_unlisted(&mut self, originals_unlisted: bool) {
+        self.0.originals_unlisted = originals_unlisted;
     }
 
     pub(super) fn link(&mut self, name: String) {
