@@ -244,8 +244,8 @@ pub struct MigrateReport {
     /// Objects that could not be moved.
     pub failed: u64,
     /// Files and objects whose names can be no keys (control characters, backslashes, `#` and digits at the end;
-    /// in a bucket `//` and dot segments, too): rename them and run again. The first thousand; all of them
-    /// count as failed.
+    /// in a bucket `//` and dot segments, too): rename them and run again. The first thousand. Files count as failed;
+    /// objects, which may be anybody's, as left out.
     pub unnamable: Vec<String>,
     /// Symbolic links, which are not followed. The first thousand; all of them count as left out.
     pub links: Vec<String>,
@@ -302,7 +302,7 @@ impl Tally {
 
     /// What a listing has passed over: how many, and the first names.
     pub(super) fn passed_over(&mut self, (count, names): (u64, Vec<String>)) {
-        self.0.failed += count;
+        self.0.left_out += count;
         let room = DETAILS.saturating_sub(self.0.unnamable.len());
         self.0.unnamable.extend(names.into_iter().take(room));
     }
