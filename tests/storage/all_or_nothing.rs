@@ -185,6 +185,7 @@ fn store_over(planned: &Arc<Planned>) -> ImageStore {
     ImageStore::builder()
         .object_store(Arc::clone(planned) as Arc<dyn ObjectStore>)
         .with_variants(variants())
+        .with_keep_original(true)
         .build()
         .expect("valid")
 }
@@ -203,7 +204,7 @@ fn photo() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn variants_come_first_and_the_image_last() {
+async fn variants_and_the_original_come_first_and_the_image_last() {
     let planned = Planned::new(Plan::default());
     let image = store_over(&planned)
         .upload(photo(), UploadOptions::default())
@@ -217,15 +218,15 @@ async fn variants_come_first_and_the_image_last() {
         .await
         .expect("listed");
     written.sort_by_key(|meta: &ObjectMeta| meta.last_modified);
-    assert_eq!(written.len(), 3);
-    assert_eq!(written[2].location.as_ref(), image.key.as_str());
+    assert_eq!(written.len(), 4);
+    assert_eq!(written[3].location.as_ref(), image.key.as_str());
 }
 
 /// Two round trips to the store, however many variants there are.
 #[tokio::test]
-async fn variants_are_written_at_the_same_time() {
+async fn variants_and_the_original_are_written_at_the_same_time() {
     let planned = Planned::new(Plan {
-        together: Some(2),
+        together: Some(3),
         ..Plan::default()
     });
     let store = store_over(&planned);
@@ -233,12 +234,12 @@ async fn variants_are_written_at_the_same_time() {
     let image = tokio::time::timeout(Duration::from_secs(60), upload).await;
     let image = image.expect("neither waits for the other").expect("stored");
     assert_eq!(image.variants.len(), 2);
-    assert_eq!(planned.puts.load(Ordering::SeqCst), 3);
+    assert_eq!(planned.puts.load(Ordering::SeqCst), 4);
 }
 
 #[tokio::test]
 async fn a_write_that_fails_leaves_nothing() {
-    for number in 1..=3 {
+    for number in 1..=4 {
         for plan in [
             Plan {
                 fail: Some(number),
@@ -262,7 +263,7 @@ async fn a_write_that_fails_leaves_nothing() {
 
 #[tokio::test]
 async fn a_caller_that_goes_away_leaves_nothing() {
-    for number in 1..=3 {
+    for number in 1..=4 {
         let planned = Planned::new(Plan {
             hold: Some(number),
             ..Plan::default()
@@ -306,7 +307,7 @@ async fn with_pending(plan: Plan) -> (Arc<Planned>, ImageStore, ObjectKey) {
 
 #[tokio::test]
 async fn a_promotion_that_fails_keeps_the_pending_upload_only() {
-    for number in 1..=3 {
+    for number in 1..=4 {
         let (planned, store, key) = with_pending(Plan {
             fail: Some(number),
             ..Plan::default()
@@ -315,7 +316,7 @@ async fn a_promotion_that_fails_keeps_the_pending_upload_only() {
         store.promote(&key).await.expect_err("as planned");
         assert_eq!(planned.keys().await, [key.as_str()], "put {number}");
         let image = store.promote(&key).await.expect("the second try");
-        assert_eq!(planned.keys().await.len(), 3);
+        assert_eq!(planned.keys().await.len(), 4);
         assert_eq!(image.key.uuid(), key.uuid());
         let error = store.promote(&key).await.expect_err("gone");
         assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -324,7 +325,7 @@ async fn a_promotion_that_fails_keeps_the_pending_upload_only() {
 
 #[tokio::test]
 async fn a_promotion_whose_answer_was_lost_can_be_repeated() {
-    for number in 1..=3 {
+    for number in 1..=4 {
         let plan = Plan {
             lose_answer: Some(number),
             ..Plan::default()
@@ -333,10 +334,10 @@ async fn a_promotion_whose_answer_was_lost_can_be_repeated() {
         store.promote(&key).await.expect_err("as planned");
         let left = planned.keys().await;
         // Once the image itself may be another's too, it stays, and is whole.
-        let expected = if number < 3 { 1 } else { 4 };
+        let expected = if number < 4 { 1 } else { 5 };
         assert_eq!(left.len(), expected, "put {number}: {left:?}");
         let image = store.promote(&key).await.expect("the second try");
-        assert_eq!(planned.keys().await.len(), 3, "put {number}");
+        assert_eq!(planned.keys().await.len(), 4, "put {number}");
         assert_eq!(
             store.get(&image.key).await.expect("there").bytes.len() as u64,
             image.size
@@ -348,7 +349,7 @@ async fn a_promotion_whose_answer_was_lost_can_be_repeated() {
 /// with or without having written.
 #[tokio::test]
 async fn two_promotions_at_once_make_one_image() {
-    for hold in 1..=3 {
+    for hold in 1..=4 {
         // The held one's puts before the gate come first; the failure then hits the other.
         let failing = [None, Some(4), Some(5), Some(6)];
         let plans = failing.map(|fail| (fail, None));
@@ -385,7 +386,7 @@ async fn two_promotions_at_once_make_one_image() {
                     assert!(store.exists(key).await.expect("asked"), "{key}: {case}");
                 }
             }
-            assert_eq!(planned.keys().await.len(), 3, "{case}");
+            assert_eq!(planned.keys().await.len(), 4, "{case}");
         }
     }
 }
@@ -417,7 +418,7 @@ async fn a_form_promises_the_url_that_the_image_gets() {
 /// goes on.
 #[tokio::test]
 async fn a_deletion_in_the_middle_of_a_promotion_leaves_nothing() {
-    for hold in 1..=3 {
+    for hold in 1..=4 {
         let (planned, store, key) = with_pending(Plan {
             hold: Some(hold),
             ..Plan::default()

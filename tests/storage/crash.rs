@@ -53,8 +53,15 @@ pub fn refined(builder: ImageStoreBuilder) -> ImageStore {
                 .with_limits(Limits::default().with_max_duration(Duration::from_secs(600))),
         )
         .with_variant(Variant::new("thumb", thumb).expect("a name"))
+        .with_keep_original(true)
         .build()
         .expect("opened")
+}
+
+/// How many originals lie in a directory.
+pub fn originals(directory: &Path) -> usize {
+    let apart = directory.join("originals");
+    files(&apart).len()
 }
 
 pub fn store(directory: &Path) -> ImageStore {
@@ -241,6 +248,7 @@ async fn what_is_listed_after_a_kill_is_whole() {
     let listed = store.list_all(None).await.expect("listed");
     let (thumbs, images): (Vec<_>, Vec<_>) = listed.iter().partition(|info| info.variant.is_some());
     assert_eq!(thumbs.len(), images.len(), "no thumb is alone");
+    assert_eq!(originals(directory.path()), images.len(), "no original is");
     let images: HashSet<String> = images.iter().map(|info| info.key.to_string()).collect();
     let lost: Vec<&String> = done.difference(&images).collect();
     assert!(lost.is_empty(), "stored, and swept away: {lost:?}");

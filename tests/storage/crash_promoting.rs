@@ -12,7 +12,7 @@ use futures_util::{StreamExt, stream};
 use lablink_storage::ops::{SweepOptions, sweep};
 use lablink_storage::{ErrorKind, ImageFormat, ImageStore, ObjectKey, UploadOptions, variant_key};
 
-use super::crash::{age, files, is_staging, noise, refined, store};
+use super::crash::{age, files, is_staging, noise, originals, refined, store};
 
 const CHILD: &str = "LABLINK_STORAGE_CRASHING_PROMOTIONS_DIR";
 
@@ -179,8 +179,9 @@ async fn promotions_that_are_killed_lose_nothing() {
         let listed = store.list_all(None).await.expect("listed");
         let images = listed.iter().filter(|info| info.variant.is_none());
         let images: HashSet<&str> = images.map(|info| info.key.as_str()).collect();
-        // Each has its thumb, and no thumb is alone.
+        // Each has its thumb and its original, and none of those is alone.
         assert_eq!(listed.len(), images.len() * 2, "after round {round}");
+        assert_eq!(originals(directory), images.len(), "after round {round}");
     }
     println!("{done_in_all} promotions done, {half} cut between the variant and the image");
     // Six kills at random may all come too early or too late; of a hundred, some come in the middle.

@@ -91,6 +91,7 @@ pub async fn promote_and_delete_at_once_leave_all_or_nothing(place: &Place) {
         .builder()
         .with_variant(thumb())
         .with_variant(Variant::new("small", small).expect("a name"))
+        .with_keep_original(true)
         .build()
         .expect("valid");
     // Deletions begin at every moment of a promotion: as long as one takes is the measure.
@@ -119,8 +120,9 @@ pub async fn promote_and_delete_at_once_leave_all_or_nothing(place: &Place) {
             .into_iter()
             .filter(|key| key.contains(&id));
         let left: Vec<String> = left.collect();
-        if !matches!(left.len(), 0 | 3) {
-            halves.push(left);
+        let original = store.original(&key).await.is_ok();
+        if !matches!((left.len(), original), (0, false) | (3, true)) {
+            halves.push((left, original));
         }
         store.delete(&key).await.expect("deleted");
     }
