@@ -69,6 +69,28 @@ def test_whatever_a_service_has_in_hand(memory: ImageStore, tmp_path: Path) -> N
             asyncio.run(store.upload(wrong))  # type: ignore[arg-type]
 
 
+def test_further_uploads_wait_before_they_read(memory: ImageStore) -> None:
+    store = AsyncImageStore(memory)
+
+    async def upload_all() -> int:
+        began, go = 0, asyncio.Event()
+
+        async def file() -> AsyncIterator[bytes]:
+            nonlocal began
+            began += 1
+            await go.wait()
+            yield SMALL
+
+        jobs = [asyncio.create_task(store.upload(file())) for _ in range(40)]
+        for _ in range(200):
+            await asyncio.sleep(0)
+        assert began == 32
+        go.set()
+        return len({image.key for image in await asyncio.gather(*jobs)})
+
+    assert asyncio.run(upload_all()) == 40
+
+
 def test_never_more_is_read_than_the_limit() -> None:
     store = AsyncImageStore.memory(limits={"max_bytes": 100_000})
     taken = 0

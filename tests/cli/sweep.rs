@@ -224,6 +224,33 @@ fn an_image_is_used_whatever_host_its_row_names() {
     assert_eq!((swept["removed"].as_u64(), left(&shell)), (Some(0), 12));
 }
 
+/// After a move to another host the old addresses lead to the same images, where they are named.
+#[test]
+fn former_addresses_lead_to_images_of_today() {
+    let old = "https://old.example.org/uploads";
+    let shell = Shell::new().with("LABLINK_STORAGE_BASE_URL", old);
+    shell.write("a.jpg", &images::jpeg(64, 48));
+    let put = [&["put", "--json"][..], &["a.jpg"; 12]].concat();
+    let put = shell.run(&put).ok().json();
+    let images = put["images"].as_array().expect("images").iter();
+    let urls = images.map(|image| image["url"].as_str().expect("a URL").to_owned());
+    let urls: Vec<String> = urls.collect();
+    for url in &urls {
+        age(&shell.path(&url.replace(old, "uploads")), 2);
+    }
+    let shell = shell.with("LABLINK_STORAGE_BASE_URL", "https://new.example.org/images");
+    let foreign = shell.run(&["rm", "--json", &urls[0]]);
+    assert_eq!((foreign.code, left(&shell)), (1, 12), "{}", foreign.out);
+    let shell = shell.with("LABLINK_STORAGE_FORMER_URLS", old);
+    shell.run(&["rm", &urls[0]]).ok();
+    assert_eq!(left(&shell), 11);
+    let sweep = ["sweep", "--used", "-", "--delete", "--json"];
+    let used = urls[2..].join("\n");
+    let swept = shell.run_with_stdin(&sweep, used.as_bytes()).ok().json();
+    assert_eq!((swept["removed"].as_u64(), left(&shell)), (Some(1), 10));
+    assert!(!shell.path(&urls[1].replace(old, "uploads")).exists());
+}
+
 /// What a delete or a promotion that was killed has left, found without a list.
 #[test]
 fn remains_of_images_that_are_gone() {
