@@ -221,16 +221,21 @@ impl Backend {
         }
     }
 
+    /// What a server says of a removal is not so.
+    pub(super) fn still_there(&self, operation: Operation, key: &ObjectKey) -> StorageError {
+        StorageError::new(
+            ErrorKind::Unavailable,
+            operation,
+            "the server answered that the object was removed, but still has it",
+        )
+        .with_key(Some(key))
+        .with_bucket(self.bucket())
+        .with_hint("try again; if it happens again, check the proxy in front of the server")
+    }
+
     async fn gone(&self, key: &ObjectKey) -> StorageResult<()> {
         match self.head(key).await {
-            Ok(_) => Err(StorageError::new(
-                ErrorKind::Unavailable,
-                Operation::Delete,
-                "the server answered that the object was removed, but still has it",
-            )
-            .with_key(Some(key))
-            .with_bucket(self.bucket())
-            .with_hint("try again; if it happens again, check the proxy in front of the server")),
+            Ok(_) => Err(self.still_there(Operation::Delete, key)),
             Err(error)
                 if [ErrorKind::NotFound, ErrorKind::AccessDenied].contains(&error.kind()) =>
             {

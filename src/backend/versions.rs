@@ -116,9 +116,17 @@ impl Backend {
         if let Medium::S3(s3) = &self.inner.kind {
             let call = self.call();
             let context = self.context(Operation::DeleteVersion, Some(key));
-            return self
-                .renewing(&call, context, || s3.delete_version(key, version))
-                .await;
+            self.renewing(&call, context, || s3.delete_version(key, version))
+                .await?;
+            // S3 says 204. Whoever says something else may have removed nothing.
+            if call.status() != 204 {
+                let backend = self.until(call.deadline());
+                let left = backend.versions(key.as_str(), |found| found == key).await?;
+                if left.iter().any(|(_, left)| left.version == version) {
+                    return Err(self.still_there(Operation::DeleteVersion, key));
+                }
+            }
+            return Ok(());
         }
         self.check_versions().await
     }

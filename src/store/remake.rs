@@ -244,7 +244,10 @@ impl Rewriting {
         options.create &= !replace;
         let (e_tag, written) = match backend.put(&key, image.data.clone(), &options).await {
             Ok(put) => (put.e_tag, true),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => (None, false),
+            // Nothing is asked of the server but to write where another is to be replaced.
+            Err(error) if options.create && error.kind() == ErrorKind::AlreadyExists => {
+                (None, false)
+            }
             Err(error) => return Err(error.into()),
         };
         Ok(Remade {

@@ -256,7 +256,7 @@ impl ImageStore {
         };
         match backend.put(key, bytes, &options).await {
             // Another restoration was quicker.
-            Err(error) if create && error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            Err(error) if options.create && error.kind() == ErrorKind::AlreadyExists => Ok(()),
             outcome => outcome.map(drop).map_err(Error::from),
         }
     }
