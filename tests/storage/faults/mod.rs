@@ -3,12 +3,17 @@
 #![cfg(feature = "s3")]
 
 mod failing;
+mod many;
 mod odd;
 mod proxy;
 mod refusing;
+mod remade;
 mod settings;
+mod spoil;
 mod stage;
+mod steps;
 mod table;
+mod versioned;
 
 use std::time::{Duration, Instant};
 

@@ -9,115 +9,92 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-/// What happens to a request, or to its answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Spoil {
-    /// The connection is closed as soon as the request begins.
-    Closed,
-    /// It is reset once the headers came.
-    ResetBeforeBody,
-    /// It is reset in the middle of the request's body.
-    ResetInBody,
-    /// It is reset once all of the request came, which is not passed on.
-    ResetAfterBody,
-    /// The request is served, and the connection reset instead of an answer.
-    ServedAndReset,
-    /// No answer, and the request is not passed on.
-    Silent,
-    /// The request is served, and no answer comes.
-    ServedAndSilent,
-    /// Half of the body comes, with the length of that half.
-    Half,
-    /// Half of the body comes, then the connection ends.
-    Truncated,
-    /// Half of the body comes, then the connection is reset.
-    TruncatedAndReset,
-    /// Half of the body comes, then nothing.
-    Stalled,
-    /// The body comes in small pieces, slowly.
-    Slow,
-    /// The answer is late.
-    Late,
-    /// An error of S3's.
-    Xml(u16, &'static str),
-    /// A page of a proxy's.
-    Html(u16),
-    /// A page, with the headers that web servers give to files.
-    HtmlOfAFile,
-    /// An answer without a body.
-    Empty(u16),
-    /// Another service.
-    Json,
-    /// A redirect to nowhere.
-    Redirect(u16),
-    /// The entity tag of other bytes.
-    WrongETag,
-    NoETag,
-    /// The length is that of a longer body.
-    LongLength,
-    /// The length is that of a shorter body, which comes whole.
-    ShortLength,
-    /// No length; the body comes in chunks.
-    Chunked,
-    /// No length; the body ends where the connection does, half-way.
-    UnmarkedHalf,
-    /// One bit of the body is another one.
-    Flipped,
-    /// XML without a meaning.
-    OtherXml,
-    /// A listing that goes on where it began.
-    Endless,
-    /// A listing that says that it goes on, and not where.
-    CutShort,
-    /// Not HTTP.
-    Garbage,
-    /// The answer comes twice.
-    Twice,
-    NoDates,
-    OddDates,
-    /// Headers of Amazon's own are left out.
-    NoAmazonHeaders,
-}
+use super::spoil::Spoil;
 
 /// The proxy; it ends when this is dropped.
 pub struct Proxy {
     address: SocketAddr,
+    plan: Plan,
     task: JoinHandle<()>,
 }
 
 /// Which requests are spoilt: method and target (path and query).
 pub type Matches = fn(&str, &str) -> bool;
 
+/// What goes through a proxy, and what becomes of it.
 #[derive(Clone)]
-struct Plan {
-    server: String,
-    spoil: Spoil,
-    step: Matches,
+pub struct Plan {
+    /// The real server, `http://host:port`.
+    pub server: String,
+    pub spoil: Spoil,
+    pub step: Matches,
+    /// How many requests of the step pass unspoilt before the first that does not.
+    pub passing: Arc<AtomicUsize>,
     /// How many more requests are spoilt.
-    left: Arc<AtomicUsize>,
+    pub left: Arc<AtomicUsize>,
+    /// How many were spoilt.
+    pub spoilt: Arc<AtomicUsize>,
+    /// True where listings tell of images as if they had been there for twenty years.
+    pub aged: bool,
 }
 
-impl Proxy {
-    /// Listens before `server` (`http://host:port`) and spoils the first `times` requests of a step.
-    pub async fn start(server: &str, spoil: Spoil, step: Matches, times: usize) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("bound");
-        let plan = Plan {
+impl Plan {
+    pub fn new(server: &str, spoil: Spoil, step: Matches, times: usize) -> Self {
+        Self {
             server: server.trim_start_matches("http://").to_owned(),
             spoil,
             step,
+            passing: Arc::default(),
             left: Arc::new(AtomicUsize::new(times)),
+            spoilt: Arc::default(),
+            aged: false,
+        }
+    }
+
+    /// What is spoilt about a request.
+    fn fault(&self, method: &str, target: &str) -> Option<Spoil> {
+        let take = |count: &AtomicUsize| {
+            count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            })
         };
+        if !(self.step)(method, target) || take(&self.passing).is_ok() {
+            return None;
+        }
+        take(&self.left).ok()?;
+        self.spoilt.fetch_add(1, Ordering::SeqCst);
+        Some(self.spoil)
+    }
+
+    fn ages(&self, target: &str) -> bool {
+        self.aged && target.contains("list-type=2") && !target.contains("pending")
+    }
+}
+
+impl Proxy {
+    pub async fn start(plan: Plan) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let own = plan.clone();
         let task = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let plan = plan.clone();
+                let plan = own.clone();
                 connections.spawn(async move {
                     let _ = serve(stream, &plan).await;
                 });
             }
         });
-        Self { address, task }
+        Self {
+            address,
+            plan,
+            task,
+        }
+    }
+
+    /// How many requests were spoilt.
+    pub fn spoilt(&self) -> usize {
+        self.plan.spoilt.load(Ordering::SeqCst)
     }
 
     pub fn url(&self) -> String {
@@ -204,15 +181,7 @@ async fn serve(mut stream: TcpStream, plan: &Plan) -> Option<()> {
         let mut request = read_head(&mut stream, &mut buffer).await?;
         let mut words = request.first.split(' ');
         let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
-        let spoil = (plan.step)(&method, &target)
-            .then(|| {
-                plan.left
-                    .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
-                        left.checked_sub(1)
-                    })
-            })
-            .and_then(Result::ok)
-            .map(|_| plan.spoil);
+        let spoil = plan.fault(&method, &target);
         match spoil {
             Some(Spoil::Closed) => return None,
             Some(Spoil::ResetBeforeBody) => return reset(&stream),
@@ -246,10 +215,13 @@ async fn serve(mut stream: TcpStream, plan: &Plan) -> Option<()> {
             Some(spoil) => own_answer(spoil),
             None => None,
         };
-        let answer = match own {
+        let mut answer = match own {
             Some(answer) => answer,
             None => forwarded(&plan.server, request).await?,
         };
+        if plan.ages(&target) {
+            age(&mut answer);
+        }
         send(&mut stream, spoil, &method, answer).await?;
     }
 }
@@ -329,6 +301,20 @@ async fn forwarded(server: &str, mut request: Message) -> Option<Message> {
     }
     answer.without(|name| ["transfer-encoding", "connection", "content-length"].contains(&name));
     Some(answer)
+}
+
+/// Takes twenty years from every date of a listing: every day of a year is one of that year, too.
+fn age(answer: &mut Message) {
+    let begin = "<LastModified>";
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    let aged = text.split(begin).map(|piece| {
+        let (year, rest) = piece.split_at_checked(4).unwrap_or_default();
+        match year.parse::<u32>() {
+            Ok(year) => format!("{}{rest}", year - 20),
+            Err(_) => piece.to_owned(),
+        }
+    });
+    answer.body = aged.collect::<Vec<_>>().join(begin).into_bytes();
 }
 
 /// A chunked body in one piece.

@@ -1,20 +1,27 @@
 //! One fault at one step of an operation: the operation is run, and what it left is looked at.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures_util::TryStreamExt;
-use lablink_storage::ops::{MigrateOptions, Place, SweepOptions, UsedUrls, migrate, sweep};
+use futures_util::future::BoxFuture;
 use lablink_storage::{
     ErrorKind, ImageFormat, ImageStore, ImageStoreBuilder, ObjectInfo, ObjectKey, OptimizeOptions,
     UploadOptions, Variant,
 };
 
 use super::photo;
-use super::proxy::{Matches, Proxy, Spoil};
-use crate::common::s3::Handle;
+use super::proxy::{Matches, Plan, Proxy};
+use super::spoil::{ODDITIES, Spoil, passes};
+use crate::common::s3::{Bucket, Server};
 
 const DEADLINE: Duration = Duration::from_secs(2);
+
+/// The greatest width and height of the variant: it gets 16 x 12.
+pub const THUMB: (u32, u32) = (16, 16);
 
 /// What decoding, which is not part of the deadline, and the other cases on the same processors may add.
 const BUSY: Duration = Duration::from_millis(500);
@@ -22,41 +29,13 @@ const BUSY: Duration = Duration::from_millis(500);
 /// What a complaint about the time begins with.
 pub const LATE: &str = "took ";
 
-/// What some servers and proxies do, and nobody should notice.
-pub const ODDITIES: [Spoil; 6] = [
-    Spoil::Late,
-    Spoil::NoETag,
-    Spoil::Chunked,
-    Spoil::NoDates,
-    Spoil::OddDates,
-    Spoil::NoAmazonHeaders,
-];
-
-/// What passes, and is not to be noticed if it happens once.
-fn passes(spoil: Spoil) -> bool {
-    use Spoil::*;
-    matches!(
-        spoil,
-        Closed
-            | ResetBeforeBody
-            | ResetInBody
-            | ResetAfterBody
-            | ServedAndReset
-            | Truncated
-            | TruncatedAndReset
-            | Garbage
-            | Xml(500 | 503, _)
-            | Xml(400, "RequestTimeout")
-            | Html(429 | 500 | 502 | 503 | 504)
-    )
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     Upload,
     Promote,
     Delete,
     Get,
+    Original,
     Head,
     Exists,
     List,
@@ -65,12 +44,30 @@ pub enum Operation {
     MigrateFrom,
     Sweep,
     SweepUnused,
+    SweepRemains,
+    RegenerateVariants,
+    RegenerateMain,
+    Ensure,
+    Restore,
+    Erase,
 }
+
+impl Operation {
+    /// Returns whether it is about a bucket that keeps versions.
+    fn wants_versions(self) -> bool {
+        matches!(self, Self::Restore | Self::Erase)
+    }
+}
+
+/// What a step's name ends with when the first of its requests is to pass.
+pub const AGAIN: &str = " again";
 
 /// What an image is when it is whole.
 pub struct Whole {
     pub image: Vec<u8>,
     pub thumb: Vec<u8>,
+    /// The variant as it is made of the original alone, without the image.
+    pub alone: Vec<u8>,
     pub original: Vec<u8>,
 }
 
@@ -83,21 +80,59 @@ pub struct Case {
     pub times: usize,
 }
 
+/// A bucket, with a store on all of it.
+pub struct Ground {
+    bucket: Bucket,
+    plain: ImageStore,
+    versions: bool,
+}
+
+impl Ground {
+    /// A fresh bucket, with versions or without.
+    pub async fn new(server: &Server, versions: bool) -> Self {
+        let bucket = server.bucket().await;
+        if versions {
+            let on = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+            bucket.send("PUT", "?versioning", on).await.ok();
+        }
+        let plain = with_parts(bucket.store().with_prefix(""));
+        Self {
+            bucket,
+            plain: plain.build().expect("valid"),
+            versions,
+        }
+    }
+
+    fn store(&self, prefix: &str) -> ImageStoreBuilder {
+        // Ceph takes no If-None-Match in versioned buckets.
+        with_parts(self.bucket.store().with_prefix(prefix)).with_create_only(!self.versions)
+    }
+}
+
+/// The grounds of all operations.
+pub struct Grounds {
+    pub usual: Ground,
+    pub versioned: Ground,
+}
+
 /// A place of its own in the bucket, seen with and without the fault.
 pub struct Stage<'a> {
-    bucket: &'a Handle,
-    whole: &'a Whole,
-    case: &'a Case,
-    prefix: String,
+    pub bucket: &'a Bucket,
+    pub whole: &'a Whole,
+    pub case: &'a Case,
+    pub prefix: String,
     /// Without the fault, on all of the bucket.
-    plain: &'a ImageStore,
-    spoilt: ImageStore,
-    _proxy: Proxy,
+    pub plain: &'a ImageStore,
+    /// Without the fault, on the same place.
+    pub own: ImageStore,
+    pub spoilt: ImageStore,
+    proxy: Proxy,
 }
 
 /// An image has a variant, and its original beside it.
 pub fn with_parts(builder: ImageStoreBuilder) -> ImageStoreBuilder {
-    let thumb = OptimizeOptions::default().with_max_size(16, 16);
+    let (width, height) = THUMB;
+    let thumb = OptimizeOptions::default().with_max_size(width, height);
     builder
         .with_variant(Variant::new("thumb", thumb).expect("a name"))
         .with_keep_original(true)
@@ -106,32 +141,41 @@ pub fn with_parts(builder: ImageStoreBuilder) -> ImageStoreBuilder {
 impl<'a> Stage<'a> {
     /// Opens a store behind a proxy with the fault.
     pub async fn set(
-        bucket: &'a Handle,
-        plain: &'a ImageStore,
+        grounds: &'a Grounds,
         whole: &'a Whole,
         case: &'a Case,
         number: usize,
     ) -> Self {
+        let ground = match case.operation.wants_versions() {
+            true => &grounds.versioned,
+            false => &grounds.usual,
+        };
         let prefix = format!("case-{number}");
-        let server = &bucket.server.endpoint;
-        let proxy = Proxy::start(server, case.spoil, case.matches, case.times).await;
-        let spoilt = with_parts(bucket.store().with_prefix(&prefix))
+        let server = &ground.bucket.server.endpoint;
+        let mut plan = Plan::new(server, case.spoil, case.matches, case.times);
+        if case.step.ends_with(AGAIN) {
+            plan.passing = Arc::new(AtomicUsize::new(1));
+        }
+        // A sweep takes remains for remains only after a day.
+        plan.aged = case.operation == Operation::SweepRemains;
+        let proxy = Proxy::start(plan).await;
+        let spoilt = ground
+            .store(&prefix)
             .with_endpoint_url(proxy.url())
-            .with_deadline(DEADLINE)
-            .build()
-            .expect("valid");
+            .with_deadline(DEADLINE);
         Self {
-            bucket,
+            bucket: &ground.bucket,
             whole,
             case,
+            plain: &ground.plain,
+            own: ground.store(&prefix).build().expect("valid"),
+            spoilt: spoilt.build().expect("valid"),
             prefix,
-            plain,
-            spoilt,
-            _proxy: proxy,
+            proxy,
         }
     }
 
-    async fn listed(&self) -> BTreeSet<String> {
+    pub async fn listed(&self) -> BTreeSet<String> {
         let (images, originals) = (&self.prefix, format!("originals/{}", self.prefix));
         let mut keys: BTreeSet<String> = BTreeSet::new();
         for prefix in [images, &originals] {
@@ -141,7 +185,7 @@ impl<'a> Stage<'a> {
         keys
     }
 
-    async fn pending(&self) -> ObjectKey {
+    pub async fn pending(&self) -> ObjectKey {
         let id = uuid::Uuid::new_v4();
         let key = ObjectKey::for_pending(&self.prefix, id, ImageFormat::Jpeg).expect("valid");
         self.bucket
@@ -151,7 +195,7 @@ impl<'a> Stage<'a> {
         key
     }
 
-    async fn is_pending(&self, key: &ObjectKey) -> bool {
+    pub async fn is_pending(&self, key: &ObjectKey) -> bool {
         self.bucket
             .send("HEAD", &format!("/{key}"), "")
             .await
@@ -159,7 +203,7 @@ impl<'a> Stage<'a> {
             == 200
     }
 
-    async fn seed(&self) -> ObjectKey {
+    pub async fn seed(&self) -> ObjectKey {
         let id = uuid::Uuid::new_v4();
         let key = ObjectKey::for_upload(&self.prefix, id, ImageFormat::Jpeg).expect("valid");
         for (key, bytes) in self.parts(&key) {
@@ -170,7 +214,7 @@ impl<'a> Stage<'a> {
     }
 
     /// All that an image consists of.
-    fn parts(&self, key: &ObjectKey) -> [(ObjectKey, &'a Vec<u8>); 3] {
+    pub fn parts(&self, key: &ObjectKey) -> [(ObjectKey, &'a Vec<u8>); 3] {
         let part = |text: String| ObjectKey::parse(text).expect("valid");
         let stem = key.as_str().trim_end_matches(".jpg");
         [
@@ -180,7 +224,7 @@ impl<'a> Stage<'a> {
         ]
     }
 
-    async fn is_whole(&self, key: &ObjectKey) -> bool {
+    pub async fn is_whole(&self, key: &ObjectKey) -> bool {
         for (part, bytes) in self.parts(key) {
             let found = match part.is_original() {
                 true => self.plain.original(key).await,
@@ -192,6 +236,18 @@ impl<'a> Stage<'a> {
             }
         }
         true
+    }
+
+    /// The bytes of an object, if it is there.
+    pub async fn bytes_of(&self, key: &ObjectKey) -> Option<Bytes> {
+        let reply = self.bucket.send("GET", &format!("/{key}"), "").await;
+        (reply.status != 404).then(|| reply.ok().body)
+    }
+
+    /// The marker of an image's deletion.
+    pub fn marker(&self, key: &ObjectKey) -> ObjectKey {
+        let stem = key.as_str().trim_end_matches(".jpg");
+        ObjectKey::parse(format!("pending/{stem}.gone")).expect("valid")
     }
 
     /// Waits for what the operation takes back after its answer.
@@ -207,21 +263,35 @@ impl<'a> Stage<'a> {
 
     /// Runs the operation; what is wrong with how it ended.
     pub async fn run(&self) -> Result<(), String> {
+        self.operate().await?;
+        check(self.proxy.spoilt() > 0, "the step never came")
+    }
+
+    /// In boxes: side by side they would be more than a stack holds.
+    fn operate(&self) -> BoxFuture<'_, Result<(), String>> {
         match self.case.operation {
-            Operation::Upload => self.upload().await,
-            Operation::Promote => self.promote().await,
-            Operation::Delete => self.delete().await,
-            Operation::Get | Operation::Head | Operation::Exists => self.read().await,
-            Operation::List | Operation::Status => self.list().await,
-            Operation::MigrateTo => self.migrate_to().await,
-            Operation::MigrateFrom => self.migrate_from().await,
-            Operation::Sweep => self.sweep().await,
-            Operation::SweepUnused => self.sweep_unused().await,
+            Operation::Upload => Box::pin(self.upload()),
+            Operation::Promote => Box::pin(self.promote()),
+            Operation::Delete => Box::pin(self.delete()),
+            Operation::Get | Operation::Original | Operation::Head | Operation::Exists => {
+                Box::pin(self.read())
+            }
+            Operation::List | Operation::Status => Box::pin(self.list()),
+            Operation::MigrateTo => Box::pin(self.migrate_to()),
+            Operation::MigrateFrom => Box::pin(self.migrate_from()),
+            Operation::Sweep => Box::pin(self.sweep()),
+            Operation::SweepUnused => Box::pin(self.sweep_unused()),
+            Operation::SweepRemains => Box::pin(self.sweep_remains()),
+            Operation::RegenerateVariants => Box::pin(self.regenerate(false)),
+            Operation::RegenerateMain => Box::pin(self.regenerate(true)),
+            Operation::Ensure => Box::pin(self.ensure()),
+            Operation::Restore => Box::pin(self.restore()),
+            Operation::Erase => Box::pin(self.erase()),
         }
     }
 
     /// The outcome, if it came in time, and well where nothing is to be noticed.
-    async fn timed<T, E: std::fmt::Display>(
+    pub async fn timed<T, E: std::fmt::Display>(
         &self,
         calls: u32,
         operation: impl Future<Output = Result<T, E>>,
@@ -309,6 +379,10 @@ impl<'a> Stage<'a> {
                 Ok(object) => check(object.bytes == self.whole.image, "other bytes"),
                 Err(error) => check(error.kind() != ErrorKind::NotFound, "it is there"),
             },
+            Operation::Original => match self.timed(1, self.spoilt.original(&key)).await? {
+                Ok(object) => check(object.bytes == self.whole.original, "other bytes"),
+                Err(error) => check(error.kind() != ErrorKind::NotFound, "it is there"),
+            },
             Operation::Head => match self.timed(1, self.spoilt.head(&key)).await? {
                 Ok(info) => check(info.size == self.whole.image.len() as u64, "another size"),
                 Err(error) => check(error.kind() != ErrorKind::NotFound, "it is there"),
@@ -360,111 +434,9 @@ impl<'a> Stage<'a> {
             "accessible, and it is not",
         )
     }
-
-    async fn migrate_to(&self) -> Result<(), String> {
-        let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
-        std::fs::create_dir(directory.path().join(&self.prefix))
-            .map_err(|error| error.to_string())?;
-        let file = format!("{}/a.jpg", self.prefix);
-        std::fs::write(directory.path().join(&file), photo()).map_err(|error| error.to_string())?;
-        let source = ImageStore::builder()
-            .local(directory.path())
-            .with_prefix(&self.prefix);
-        let source = Place::of_store(source.build().expect("valid"));
-        let target = Place::of_store(self.spoilt.clone());
-        if self.migrated(&source, &target).await? {
-            let there = self
-                .plain
-                .get(&ObjectKey::parse(file).expect("valid"))
-                .await;
-            return check(
-                there.is_ok_and(|object| object.bytes == photo()),
-                "success, and other bytes",
-            );
-        }
-        Ok(())
-    }
-
-    async fn migrate_from(&self) -> Result<(), String> {
-        let key = ObjectKey::parse(format!("{}/a.jpg", self.prefix)).expect("valid");
-        self.bucket
-            .send("PUT", &format!("/{key}"), photo())
-            .await
-            .ok();
-        let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let target = ImageStore::builder()
-            .local(directory.path())
-            .with_prefix(&self.prefix);
-        let target = Place::of_store(target.build().expect("valid"));
-        let done = self
-            .migrated(&Place::of_store(self.spoilt.clone()), &target)
-            .await?;
-        match std::fs::read(directory.path().join(key.as_str())) {
-            Ok(bytes) => check(bytes == photo(), "other bytes at the target"),
-            Err(_) => check(!done, "success, and nothing at the target"),
-        }
-    }
-
-    async fn migrated(&self, source: &Place, target: &Place) -> Result<bool, String> {
-        let options = MigrateOptions::default();
-        let migration = async {
-            let report = migrate(source, target, &options, |_| {}).await;
-            let report = report.map_err(|error| error.to_string())?;
-            match report.failures.first() {
-                Some(failure) => Err(failure.message.clone()),
-                None => Ok(()),
-            }
-        };
-        Ok(self.timed(4, migration).await?.is_ok())
-    }
-
-    async fn sweep(&self) -> Result<(), String> {
-        let (kept, pending) = (self.seed().await, self.pending().await);
-        let sweep = async {
-            let report = self.spoilt.sweep(Duration::ZERO, false).await;
-            let report = report.map_err(|error| error.to_string())?;
-            match report.failures.first() {
-                Some((_, problem)) => Err(problem.clone()),
-                None => Ok(()),
-            }
-        };
-        let done = self.timed(2, sweep).await?.is_ok();
-        check(self.is_whole(&kept).await, "what is used is gone")?;
-        check(
-            !done || !self.is_pending(&pending).await,
-            "success, and it is still there",
-        )
-    }
-
-    async fn sweep_unused(&self) -> Result<(), String> {
-        let (kept, unused) = (self.seed().await, self.seed().await);
-        let mut used = UsedUrls::default();
-        used.add(&self.spoilt, kept.as_str());
-        let options = SweepOptions::default()
-            .with_older_than(Duration::ZERO)
-            .with_used(used)
-            .with_max_share(1.0)
-            .with_delete(true);
-        let sweeping = async {
-            let report = sweep(&self.spoilt, &options, |_| {}).await;
-            let report = report.map_err(|error| error.to_string())?;
-            let failure = report.failures.first().map(|(_, problem)| problem);
-            match report.stopped.as_ref().or(failure) {
-                Some(problem) => Err(problem.clone()),
-                None => Ok(()),
-            }
-        };
-        // It lists three times, and removes the three parts of an image.
-        let done = self.timed(6, sweeping).await?.is_ok();
-        check(self.is_whole(&kept).await, "what is used is gone")?;
-        let left = self.listed().await;
-        let parts = self.parts(&unused);
-        let left = parts.iter().any(|(key, _)| left.contains(key.as_str()));
-        check(!done || !left, "success, and something stays")
-    }
 }
 
-fn check(holds: bool, otherwise: &str) -> Result<(), String> {
+pub fn check(holds: bool, otherwise: &str) -> Result<(), String> {
     if holds {
         Ok(())
     } else {
