@@ -29,6 +29,9 @@ const BUSY: Duration = Duration::from_millis(500);
 /// What a complaint about the time begins with.
 pub const LATE: &str = "took ";
 
+/// The complaint about a fault that met no request.
+pub const UNMET: &str = "the step never came";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     Upload,
@@ -264,7 +267,7 @@ impl<'a> Stage<'a> {
     /// Runs the operation; what is wrong with how it ended.
     pub async fn run(&self) -> Result<(), String> {
         self.operate().await?;
-        check(self.proxy.spoilt() > 0, "the step never came")
+        check(self.proxy.spoilt() > 0, UNMET)
     }
 
     /// In boxes: side by side they would be more than a stack holds.
