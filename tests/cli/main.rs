@@ -17,6 +17,7 @@ mod migrate_in_place;
 mod migrate_passed_over;
 mod promote;
 mod regenerate;
+mod regenerate_on_s3;
 mod setup;
 mod shell;
 mod sweep;

@@ -12,7 +12,7 @@ use crate::migrate::watched;
 use crate::migrate_answers::{against, run};
 use crate::shell::{BINARY, Shell, finish};
 
-const THUMB: &str = r#"{"thumb": {"max_width": 16, "max_height": 16}}"#;
+pub const THUMB: &str = r#"{"thumb": {"max_width": 16, "max_height": 16}}"#;
 
 /// Small images as uploads leave them, half of them with an original.
 fn fill(shell: &Shell, count: usize) -> Vec<PathBuf> {
@@ -160,7 +160,7 @@ fn a_damaged_image_is_named_and_the_rest_is_done() {
 }
 
 /// `components/<id>` of an image on a server in this process.
-fn stem(number: usize) -> String {
+pub fn stem(number: usize) -> String {
     format!("components/{}", uuid::Uuid::from_u128(number as u128 + 1))
 }
 
