@@ -1,0 +1,98 @@
+"""A store that fails: the same answers everywhere, with nothing of the server's in them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from routes.conftest import Serve
+from routes.service import Client
+
+from support import photo
+
+PENDING = "pending/components/94c63eac-45e9-4991-8148-fc1737ee7b30.jpg"
+SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>of lab-secret</Message><RequestId>R1</RequestId></Error>"
+
+Endpoint = Callable[[bool], str]
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Iterator[Endpoint]:
+    """Addresses of S3 servers of which one has too much to do, and one never answers."""
+    over = threading.Event()
+
+    class Busy(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def refuse(self) -> None:
+            self.send_response(503)
+            self.send_header("Content-Length", "0" if self.command == "HEAD" else str(len(SLOW_DOWN)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(SLOW_DOWN)
+
+        do_GET = do_HEAD = do_PUT = do_DELETE = refuse
+
+    class Silent(Busy):
+        def refuse(self) -> None:
+            over.wait(120)
+
+        do_GET = do_HEAD = do_PUT = do_DELETE = refuse
+
+    with ExitStack() as servers:
+
+        def start(handler: type[BaseHTTPRequestHandler]) -> str:
+            server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+            server.daemon_threads = True
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            servers.callback(server.server_close)
+            servers.callback(server.shutdown)
+            return f"http://127.0.0.1:{server.server_port}"
+
+        addresses = {True: start(Silent), False: start(Busy)}
+        yield addresses.__getitem__
+        over.set()
+
+
+@pytest.mark.parametrize(("silent", "status", "kind"), [(False, 503, "unavailable"), (True, 504, "timeout")])
+def test_a_server_that_is_busy_or_silent(
+    serve: Serve, endpoint: Endpoint, silent: bool, status: int, kind: str
+) -> None:
+    client = serve(
+        "catches",
+        AWS_S3_BUCKET="lab-secret",
+        AWS_REGION="us-east-1",
+        AWS_ENDPOINT_URL_S3=endpoint(silent),
+        AWS_ACCESS_KEY_ID="AKIDEXAMPLE000000000",
+        AWS_SECRET_ACCESS_KEY="x",
+        LABLINK_STORAGE_DEADLINE="4",
+    )
+    before = len(client.log.read_text())
+    answer = client.post_json("promote", {"key": PENDING})
+    assert (answer.status, answer.error) == (status, kind), answer.body
+    assert answer.json["hint"] == "try again in a moment"
+    assert answer.headers["Retry-After"] == ("1" if status == 503 else None)
+    assert b"lab-secret" not in answer.body
+    # The operator learns it from the log.
+    assert "lab-secret" in client.log.read_text()[before:]
+
+
+def test_another_image_under_the_key(client: Client) -> None:
+    form = client.form()
+    data = photo(60, 45)
+    sent = client.post_form(form["url"], [*form["fields"].items(), ("file", data)])
+    assert sent.status == 201, sent.body
+    other = client.directory / form["key"].removeprefix("pending/")
+    other.parent.mkdir(parents=True, exist_ok=True)
+    other.write_bytes(photo(30, 30))
+    promoted = client.post_json("promote", {"key": form["key"]})
+    assert (promoted.status, promoted.error) == (409, "already_exists"), promoted.body
+    assert other.read_bytes() == photo(30, 30)
+    # Nothing of the upload is lost.
+    assert (client.directory / form["key"]).read_bytes() == data
