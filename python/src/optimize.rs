@@ -1,5 +1,7 @@
 //! `optimize`: pixels only, no store.
 
+use std::convert::Infallible;
+use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
 use std::thread::available_parallelism;
 
@@ -81,12 +83,11 @@ pub(crate) fn optimize<'py>(
 /// Works on threads of the runtime, as many at once as there are processors: greenlets have one thread together.
 async fn beside(bytes: Bytes, options: OptimizeOptions) -> core::Result<OptimizedImage> {
     static TURNS: Slot<Semaphore> = Slot::new();
-    let turns =
-        TURNS.get_or_try_init(|| available_parallelism().map(|most| Semaphore::new(most.get())));
-    let turn = match turns {
-        Ok(turns) => turns.acquire().await.ok(),
-        Err(_) => None,
-    };
+    let Ok(turns) = TURNS.get_or_try_init(|| {
+        let most = available_parallelism().map_or(1, NonZeroUsize::get);
+        Ok::<_, Infallible>(Semaphore::new(most))
+    });
+    let turn = turns.acquire().await;
     let work = spawn_blocking(move || {
         let image = core::optimize(&bytes, &options);
         drop(turn);

@@ -26,9 +26,9 @@ const NAMED: usize = 1000;
 
 /// What listings have passed over because it can be no key of this crate: how many, and the first names.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct PassedOver(Arc<Mutex<(u64, Vec<String>)>>);
+pub(crate) struct Unnamable(Arc<Mutex<(u64, Vec<String>)>>);
 
-impl PassedOver {
+impl Unnamable {
     fn add(&self, name: String) {
         let mut found = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         found.0 += 1;
@@ -49,7 +49,7 @@ impl Backend {
     /// each within the deadline. What cannot be a key of this crate is passed over. The stream ends
     /// after its first error.
     pub(crate) fn list(&self, prefix: &str) -> BoxStream<'static, StorageResult<ObjectInfo>> {
-        let passed_over = PassedOver::default();
+        let passed_over = Unnamable::default();
         self.list_noting(prefix, &passed_over)
             .chain(
                 stream::once(async move { passed_over.take().0 }).filter_map(
@@ -68,7 +68,7 @@ impl Backend {
     pub(crate) fn list_noting(
         &self,
         prefix: &str,
-        passed_over: &PassedOver,
+        passed_over: &Unnamable,
     ) -> BoxStream<'static, StorageResult<ObjectInfo>> {
         let path = match Path::parse(prefix) {
             Ok(path) => path,
@@ -96,7 +96,7 @@ impl Backend {
         &self,
         prefix: String,
         path: Path,
-        passed_over: PassedOver,
+        passed_over: Unnamable,
     ) -> BoxStream<'static, StorageResult<ObjectMeta>> {
         #[cfg(feature = "s3")]
         if let Medium::S3(_) = &self.inner.kind {
@@ -126,7 +126,7 @@ impl Backend {
     fn pages(
         &self,
         prefix: String,
-        passed_over: PassedOver,
+        passed_over: Unnamable,
     ) -> BoxStream<'static, StorageResult<ObjectMeta>> {
         let backend = self.clone();
         // A server that sends us in a circle would list for ever.
@@ -176,7 +176,7 @@ impl Backend {
         &self,
         prefix: &str,
         meta: ObjectMeta,
-        passed_over: &PassedOver,
+        passed_over: &Unnamable,
     ) -> Option<ObjectInfo> {
         let Ok(key) = ObjectKey::parse(meta.location.as_ref()) else {
             passed_over.add(meta.location.to_string());

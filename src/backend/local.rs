@@ -47,6 +47,27 @@ struct Place<'a> {
     private: bool,
 }
 
+/// An object to be written.
+struct Put {
+    location: Path,
+    payload: PutPayload,
+    /// False to replace what is there.
+    create: bool,
+    /// Gone when nobody waits for it any more.
+    caller: Weak<()>,
+}
+
+impl Put {
+    /// Refuses what nobody waits for: a caller whose time is over takes back what it wrote, and nothing may come
+    /// after that.
+    fn check_caller(&self) -> io::Result<()> {
+        match self.caller.strong_count() {
+            0 => Err(io::Error::other("nobody waits for it any more")),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl LocalFiles {
     /// # Errors
     ///
@@ -148,16 +169,10 @@ impl LocalFiles {
         if self.fsync { directory.sync() } else { Ok(()) }
     }
 
-    fn put(
-        &self,
-        location: &Path,
-        payload: &PutPayload,
-        create: bool,
-        caller: &Weak<()>,
-    ) -> io::Result<String> {
+    fn put(&self, put: &Put) -> io::Result<String> {
         let mut restarts = 0;
         loop {
-            match self.try_put(location, payload, create, caller) {
+            match self.try_put(put) {
                 // A delete took the empty directory away between its making and its use.
                 Err(error) if error.kind() == ErrorKind::NotFound && restarts < MAX_RESTARTS => {
                     restarts += 1;
@@ -168,21 +183,15 @@ impl LocalFiles {
     }
 
     /// Writes beside the destination and moves into place: a reader sees all of it or nothing.
-    fn try_put(
-        &self,
-        location: &Path,
-        payload: &PutPayload,
-        create: bool,
-        caller: &Weak<()>,
-    ) -> io::Result<String> {
-        waited_for(caller)?;
-        let place = self.descend(location, true)?;
+    fn try_put(&self, put: &Put) -> io::Result<String> {
+        put.check_caller()?;
+        let place = self.descend(&put.location, true)?;
         let staging = staging_name();
         let written = self
-            .write_staging(&place, &staging, payload)
+            .write_staging(&place, &staging, &put.payload)
             .and_then(|e_tag| {
-                waited_for(caller)?;
-                if create {
+                put.check_caller()?;
+                if put.create {
                     place.directory.publish(&staging, place.name)?;
                 } else {
                     place.directory.replace(&staging, place.name)?;
@@ -272,12 +281,17 @@ impl ObjectStore for LocalFiles {
             PutMode::Overwrite => false,
             PutMode::Update(_) => return Err(unsupported("conditional overwriting")),
         };
-        let (store, location) = (self.clone(), location.clone());
         // Gone with this future.
         let waiting = Arc::new(());
-        let caller = Arc::downgrade(&waiting);
+        let put = Put {
+            location: location.clone(),
+            payload,
+            create,
+            caller: Arc::downgrade(&waiting),
+        };
+        let store = self.clone();
         let e_tag = blocking(move || {
-            let stored = store.put(&location, &payload, create, &caller);
+            let (stored, location) = (store.put(&put), &put.location);
             stored.map_err(|error| match error.kind() {
                 // An object lies where this key needs a directory.
                 ErrorKind::NotADirectory if store.root.is_dir() => Error::AlreadyExists {
@@ -286,7 +300,7 @@ impl ObjectStore for LocalFiles {
                 },
                 // It is not the object that is missing: its directory cannot be made.
                 ErrorKind::NotFound | ErrorKind::NotADirectory => generic(error),
-                _ => as_store_error(error, &location),
+                _ => as_store_error(error, location),
             })
         })
         .await?;
@@ -354,15 +368,6 @@ pub(super) fn object_meta(location: Path, entry: &Entry) -> ObjectMeta {
         size: entry.size,
         e_tag: Some(e_tag(entry)),
         version: None,
-    }
-}
-
-/// Refuses what nobody waits for any more: a caller whose time is over takes back what it wrote, and nothing may
-/// come after that.
-fn waited_for(caller: &Weak<()>) -> io::Result<()> {
-    match caller.strong_count() {
-        0 => Err(io::Error::other("nobody waits for it any more")),
-        _ => Ok(()),
     }
 }
 

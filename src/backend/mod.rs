@@ -44,7 +44,7 @@ pub(crate) use error::Operation;
 pub use error::StorageError;
 pub(crate) use invalidate::MAX_PATHS;
 #[cfg(feature = "ops")]
-pub(crate) use list::PassedOver;
+pub(crate) use list::Unnamable;
 pub use object::ObjectInfo;
 pub(crate) use object::PutOptions;
 pub(crate) use presigner::Presigner;

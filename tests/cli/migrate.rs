@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 
 use crate::common::images;
 use crate::common::s3::{Handle, Server};
-use crate::shell::{BINARY, Shell};
+use crate::shell::{BINARY, Shell, killed};
 
 /// Photographs in folders, each different, with names as people give them.
 fn fill(shell: &Shell, count: usize) -> BTreeMap<String, Vec<u8>> {
@@ -95,22 +95,7 @@ async fn killed_three_times_and_nothing_is_lost() {
 
     for kill in 1..=3 {
         let enough = count * kill / 4;
-        let mut child = shell
-            .command(BINARY)
-            .args(args)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("it starts");
-        while bucket.keys().await.len() < enough {
-            assert!(
-                child.try_wait().expect("a child").is_none(),
-                "it ended before it was killed"
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        child.kill().expect("killed");
-        child.wait().expect("ended");
+        killed(&shell, &args, async || bucket.keys().await.len() >= enough).await;
         let there = stored(&bucket).await.len();
         assert!(there < count, "killed on the way, at {there} of {count}");
         assert!(!shell.path("map.csv").exists(), "no half a map");

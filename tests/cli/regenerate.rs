@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use crate::common::faulty::{Fault, Faulty};
 use crate::common::images;
 use crate::common::s3::Server;
 use crate::migrate::watched;
 use crate::migrate_answers::{against, run};
-use crate::shell::{BINARY, Shell, finish};
+use crate::shell::{BINARY, Shell, finish, killed};
 
 pub const THUMB: &str = r#"{"thumb": {"max_width": 16, "max_height": 16}}"#;
 
@@ -52,20 +51,11 @@ async fn killed_three_times_and_nothing_is_lost_or_made_twice() {
     let before: Vec<_> = mains.iter().map(|main| state(main)).collect();
 
     for kill in 1..=3 {
-        let mut child = shell
-            .command(BINARY)
-            .arg("regenerate")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("it starts");
-        while thumbs(&mains).len() < count * kill / 5 {
-            let running = child.try_wait().expect("a child").is_none();
-            assert!(running, "it ended before it was killed");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        child.kill().expect("killed");
-        child.wait().expect("ended");
+        let enough = count * kill / 5;
+        killed(&shell, &["regenerate"], async || {
+            thumbs(&mains).len() >= enough
+        })
+        .await;
     }
     let made = thumbs(&mains);
     assert!(made.len() < count, "killed on the way");

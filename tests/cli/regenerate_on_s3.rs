@@ -2,8 +2,6 @@
 //! grow.
 
 use std::collections::BTreeMap;
-use std::process::Stdio;
-use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
@@ -14,7 +12,7 @@ use crate::common::s3::{Bucket, Server};
 use crate::migrate::watched;
 use crate::migrate_answers::{against, run};
 use crate::regenerate::{THUMB, stem};
-use crate::shell::{BINARY, Shell};
+use crate::shell::{Shell, killed};
 
 /// Small images as uploads leave them, half of them with an original.
 async fn fill(bucket: &Bucket, count: usize) {
@@ -45,10 +43,6 @@ fn objects(shell: &Shell) -> BTreeMap<String, Value> {
         .collect()
 }
 
-fn is_thumb(key: &str) -> bool {
-    key.ends_with("/thumb.jpg")
-}
-
 #[tokio::test]
 async fn killed_three_times_and_nothing_is_lost_or_made_twice() {
     let Some(server) = Server::from_env() else {
@@ -63,20 +57,11 @@ async fn killed_three_times_and_nothing_is_lost_or_made_twice() {
     assert_eq!(before.len(), count);
 
     for kill in 1..=3 {
-        let mut child = shell
-            .command(BINARY)
-            .arg("regenerate")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("it starts");
-        while objects(&shell).len() < count + count * kill / 5 {
-            let running = child.try_wait().expect("a child").is_none();
-            assert!(running, "it ended before it was killed");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        child.kill().expect("killed");
-        child.wait().expect("ended");
+        let enough = count + count * kill / 5;
+        killed(&shell, &["regenerate"], async || {
+            objects(&shell).len() >= enough
+        })
+        .await;
     }
     let made = objects(&shell);
     let thumbs = made.len() - count;
@@ -98,7 +83,7 @@ async fn killed_three_times_and_nothing_is_lost_or_made_twice() {
         .map(|key| async move { (key, bucket.send("GET", &format!("/{key}"), "").await.ok()) })
         .buffer_unordered(16)
         .for_each(|(key, found)| {
-            if is_thumb(key) {
+            if key.ends_with("/thumb.jpg") {
                 let thumb = lablink_storage::optimize(&found.body, &Default::default());
                 let thumb = thumb.expect("whole");
                 assert_eq!((thumb.width, thumb.height), (16, 11));

@@ -107,6 +107,24 @@ impl Shell {
     }
 }
 
+/// Starts the binary and kills it at the given time, which has to come before it ends.
+pub async fn killed(shell: &Shell, args: &[&str], is_time: impl AsyncFn() -> bool) {
+    let mut child = shell
+        .command(BINARY)
+        .args(args)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    while !is_time().await {
+        let running = child.try_wait().expect("a child").is_none();
+        assert!(running, "it ended before it was killed");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+}
+
 /// Runs the binary where `./small` is a file system of its own with `kib` KiB, of which `full` says whether
 /// they are taken. What is left there afterwards: names and sizes. `None`, with one line that says so, where
 /// nothing can be mounted.

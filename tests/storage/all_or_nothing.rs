@@ -351,7 +351,7 @@ async fn a_promotion_whose_answer_was_lost_can_be_repeated() {
 async fn two_promotions_at_once_make_one_image() {
     for hold in 1..=4 {
         // The held one's puts before the gate come first; the failure then hits the other.
-        let failing = [None, Some(4), Some(5), Some(6)];
+        let failing = [None, Some(5), Some(6), Some(7), Some(8)];
         let plans = failing.map(|fail| (fail, None));
         let lost = failing.map(|lose_answer| (None, lose_answer));
         for (fail, lose_answer) in plans.into_iter().chain(lost) {

@@ -22,6 +22,9 @@ from support import ROOT, free_port
 HERE = Path(__file__).parent
 PYTHON = sys.executable
 
+PENDING = "pending/components/94c63eac-45e9-4991-8148-fc1737ee7b30.jpg"
+"""An upload that nobody made."""
+
 
 Environment = Mapping[str, str]
 

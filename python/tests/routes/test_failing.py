@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from routes.conftest import Serve
-from routes.service import Client
+from routes.service import PENDING, Client
 
 from support import photo
 
-PENDING = "pending/components/94c63eac-45e9-4991-8148-fc1737ee7b30.jpg"
 SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>of lab-secret</Message><RequestId>R1</RequestId></Error>"
-
-Endpoint = Callable[[bool], str]
 
 
 @pytest.fixture(scope="session")
-def endpoint() -> Iterator[Endpoint]:
-    """Addresses of S3 servers of which one has too much to do, and one never answers."""
+def endpoints() -> Iterator[dict[str, str]]:
+    """Addresses of S3 servers: one has too much to do, and one never answers."""
     over = threading.Event()
 
     class Busy(BaseHTTPRequestHandler):
@@ -55,20 +52,21 @@ def endpoint() -> Iterator[Endpoint]:
             servers.callback(server.shutdown)
             return f"http://127.0.0.1:{server.server_port}"
 
-        addresses = {True: start(Silent), False: start(Busy)}
-        yield addresses.__getitem__
+        yield {"busy": start(Busy), "silent": start(Silent)}
         over.set()
 
 
-@pytest.mark.parametrize(("silent", "status", "kind"), [(False, 503, "unavailable"), (True, 504, "timeout")])
+@pytest.mark.parametrize(
+    ("how", "status", "kind"), [("busy", 503, "unavailable"), ("silent", 504, "timeout")]
+)
 def test_a_server_that_is_busy_or_silent(
-    serve: Serve, endpoint: Endpoint, silent: bool, status: int, kind: str
+    serve: Serve, endpoints: dict[str, str], how: str, status: int, kind: str
 ) -> None:
     client = serve(
         "catches",
         AWS_S3_BUCKET="lab-secret",
         AWS_REGION="us-east-1",
-        AWS_ENDPOINT_URL_S3=endpoint(silent),
+        AWS_ENDPOINT_URL_S3=endpoints[how],
         AWS_ACCESS_KEY_ID="AKIDEXAMPLE000000000",
         AWS_SECRET_ACCESS_KEY="x",
         LABLINK_STORAGE_DEADLINE="4",

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 from routes.conftest import Serve
-from routes.service import Client
+from routes.service import PENDING, Client
 
 from support import Server
-
-PENDING = "pending/components/94c63eac-45e9-4991-8148-fc1737ee7b30.jpg"
 
 
 def test_without_s3(client: Client) -> None:

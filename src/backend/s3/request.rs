@@ -12,9 +12,6 @@ use crate::sign::Request;
 /// Largest answer that is read.
 const MAX_ANSWER: usize = 16 << 20;
 
-/// The pause before a second try. Each further one is three times as long, and at most a twelfth of the deadline.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-
 /// How long one try waits for its answer.
 const PATIENCE: Duration = Duration::from_secs(12);
 
@@ -42,14 +39,15 @@ impl S3 {
     pub(super) async fn transmit(&self, request: &Request<'_>) -> Result<Bytes, Error> {
         let started = Instant::now();
         let deadline = Call::current().map_or(PATIENCE, |call| call.deadline().remaining());
-        let mut pause = FIRST_PAUSE;
+        let retry = super::retry(deadline);
+        let mut pause = retry.backoff.init_backoff;
         loop {
             match self.send_once(request).await {
                 Ok(outcome) => return outcome,
-                // As object_store's tries: over two thirds of the time, so that the last of them can end.
-                Err(true) if started.elapsed() + pause < deadline * 2 / 3 => {
+                Err(true) if started.elapsed() + pause < retry.retry_timeout => {
                     tokio::time::sleep(pause).await;
-                    pause = (pause * 3).min(FIRST_PAUSE.max(deadline / 12));
+                    let longer = pause.mul_f64(retry.backoff.base);
+                    pause = longer.min(retry.backoff.max_backoff);
                 }
                 Err(_) => return Err(failed(Problem::new("the request failed"))),
             }

@@ -23,7 +23,7 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, future};
 use tokio::sync::Semaphore;
 
-use crate::backend::{self, ObjectInfo, StorageError};
+use crate::backend::{ObjectInfo, StorageError, Unnamable};
 use crate::error::{Error, Result};
 use crate::kind::ErrorKind;
 use copy::Copier;
@@ -129,7 +129,7 @@ pub async fn migrate(
 /// What the listings do not have.
 #[derive(Default)]
 struct Missed {
-    passed_over: backend::PassedOver,
+    passed_over: Unnamable,
     /// True if the originals may not be listed.
     originals: AtomicBool,
 }

@@ -101,6 +101,7 @@ impl Stage<'_> {
         let left = parts.iter().any(|(key, _)| left.contains(key.as_str()));
         check(!done || !left, "success, and something stays")
     }
+
     /// Without a list of what is used only remains go: variants and originals without their image, and an image
     /// whose deletion was cut off.
     pub async fn sweep_remains(&self) -> Result<(), String> {
