@@ -12,7 +12,7 @@
 
 LEFT_OUT=77
 # Of two that may start the first one does; the longest come early.
-STAGES=(toolchain packages ceph pypi build format lint python test docs signing features licences corpus actix fuzz speed oldest)
+STAGES=(toolchain packages ceph pypi build format lint python test docs signing features licences corpus actix fuzz oldest timed speed)
 NEED_CEPH="test"
 LIGHT="packages ceph format pypi"
 declare -A ABOUT PACKAGES MINUTES AFTER
@@ -221,9 +221,9 @@ stage_licences() {
 
 # ---- what other directories bring, each with its own script: it takes --full, and the S3 server's environment
 
-script() { # stage, script, what it is
+script() { # stage, script, what it is, further arguments
     ABOUT[$1]=$3
-    eval "stage_$1() { ! declare -F before_$1 >/dev/null || before_$1; $2 \${full:+--full}; }"
+    eval "stage_$1() { ! declare -F before_$1 >/dev/null || before_$1; $2 \${full:+--full} ${4:-}; }"
 }
 
 # Downloads, while the compiler has the processors.
@@ -234,10 +234,14 @@ stage_pypi() { python/tests/run --install; }
 
 AFTER[python]="build ceph packages pypi"
 AFTER[signing]="build packages"
-script python python/tests/run "the Python package, the Flask extension, the example app in a browser"
+script python python/tests/run "the Python package, the Flask extension, the example app in a browser" --beside
 PACKAGES[python]="python3-venv chromium awscli curl nginx-light redis-server"
 NEED_CEPH+=" python"
 MINUTES[python]=60
+# What measures how late a loop is wants the machine for itself.
+script timed python/tests/run "of the Python package, what measures time or memory" --alone
+NEED_CEPH+=" timed"
+AFTER[timed]="packages ceph pypi build format lint docs features test licences python signing corpus fuzz actix oldest"
 
 script signing tests/signing/run "signatures, byte for byte as boto3's and botocore's"
 PACKAGES[signing]="python3-venv"
@@ -269,7 +273,7 @@ ABOUT[speed]="no slower and no larger than promised, beside the peers (--full)"
 command -v npm >/dev/null || PACKAGES[speed]="nodejs npm "
 PACKAGES[speed]+="python3-venv python3-dev gcc libjpeg62-turbo-dev zlib1g-dev liblcms2-dev libwebp-dev"
 NEED_CEPH+=" speed"
-AFTER[speed]="packages ceph build format lint docs features test licences pypi python signing corpus fuzz actix"
+AFTER[speed]="${AFTER[timed]} timed"
 stage_speed() {
     [ -n "${LABLINK_CORPUS:-}" ] || left_out "no image corpus to measure on"
     local job passed=0 failed=0
