@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,13 @@ def refusal(status: int, kind: str, message: str, hint: str | None) -> Answer:
 def closed(how: str) -> Answer:
     """The answer of a guarded route without a guard."""
     return refusal(403, "forbidden", "this route has no guard", how)
+
+
+def not_allowed(methods: Iterable[str]) -> Answer:
+    """The answer to a method that the address does not take."""
+    answer = refusal(405, "invalid_argument", "this address does not take that method", None)
+    answer.headers["Allow"] = ", ".join(methods)
+    return answer
 
 
 def error_answer(error: StorageError, log: logging.Logger, request: str) -> Answer:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Depends
+from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ._answers import Answer, closed, not_found, refusal
+from ._answers import Answer, closed, not_allowed, not_found, refusal
 from ._asgi import HOW, Exchange, Guard, Handler, Receive, Routes, Scope, Send, called, send_answer
 
 
@@ -26,6 +27,17 @@ class Exchanged(Response):
         exchange = Exchange(scope, receive)
         answer = await self._routes.answered(self._handler, exchange)
         await send_answer(answer, exchange.pieces, send)
+
+
+class Route(APIRoute):
+    """Says of a method that no route of this path takes what the other frameworks' routes say."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        methods = self.methods or set()
+        if scope["method"] in methods:
+            await super().handle(scope, receive, send)
+        else:
+            await send_answer(not_allowed(sorted(methods)), None, send)
 
 
 def routes_of(routes: Routes, guard: Guard, variant_guard: Guard, prefix: str) -> APIRouter:
@@ -57,7 +69,7 @@ def routes_of(routes: Routes, guard: Guard, variant_guard: Guard, prefix: str) -
             return refusal(404, "not_found", "there is nothing here", None)
         return await routes.receive(exchange)
 
-    made = APIRouter()
+    made = APIRouter(route_class=Route)
     dependencies = [Depends(_dependency(guard))] if callable(guard) else []
     for name, handler, methods in (
         ("status", routes.status, ["GET", "HEAD"]),

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from werkzeug.sansio.request import Request
 
-from ._answers import Answer, closed, error_answer, not_found, refusal
+from ._answers import Answer, closed, error_answer, not_allowed, not_found, refusal
 from ._asgi import HOW, Exchange, Guard, Handler, Receive, Routes, Scope, Send, called, log, send_answer
 from ._asynchronous import AsyncImageStore
 from ._exceptions import StorageError
@@ -80,7 +80,7 @@ class application:  # noqa: N801 - it is called like a function
         if exchange.path in self._guarded:
             methods, handler = self._guarded[exchange.path]
             if exchange.request.method not in methods:
-                return _not_allowed(methods)
+                return not_allowed(methods)
             return await self._refused(exchange.request, self._guard) or await handler(exchange)
         if exchange.path.startswith(self._variants):
             return await self._variant(exchange)
@@ -93,13 +93,13 @@ class application:  # noqa: N801 - it is called like a function
         if exchange.request.method == "POST" and not key:
             return await self._routes.receive(exchange)
         if key or exchange.request.method not in ("GET", "HEAD"):
-            return _not_allowed(("GET", "HEAD") if key else ("POST",))
+            return not_allowed(("GET", "HEAD") if key else ("POST",))
         return not_found()
 
     async def _variant(self, exchange: Exchange) -> Answer:
         name, _, key = exchange.path.removeprefix(self._variants).partition("/")
         if exchange.request.method not in ("GET", "HEAD"):
-            return _not_allowed(("GET", "HEAD"))
+            return not_allowed(("GET", "HEAD"))
         refused = await self._refused(exchange.request, self._variant_guard)
         return refused or await self._routes.variant(exchange, name, key)
 
@@ -119,12 +119,6 @@ class application:  # noqa: N801 - it is called like a function
             words = getattr(error, "detail", None) or "the request was refused"
             return refusal(status, "forbidden" if status == 403 else "refused", str(words), None)
         return None
-
-
-def _not_allowed(methods: tuple[str, ...]) -> Answer:
-    answer = refusal(405, "invalid_argument", "this address does not take that method", None)
-    answer.headers["Allow"] = ", ".join(methods)
-    return answer
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

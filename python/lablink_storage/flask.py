@@ -38,10 +38,11 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 from flask import Blueprint, Flask, current_app, has_app_context, request
+from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Response
 
 from . import _environment, _views
-from ._answers import closed
+from ._answers import closed, not_allowed
 from ._commands import storage_commands
 from ._exceptions import StorageError
 from ._lablink_storage import ImageStore
@@ -206,6 +207,14 @@ def _routes(
         merge_slashes=False,
     )
 
+    def answer_other_methods() -> Response | None:
+        """A method that no rule of these paths takes: the application's own page says it in HTML."""
+        error = request.routing_exception
+        if not isinstance(error, MethodNotAllowed) or not request.path.startswith(ours):
+            return None
+        return response_of(not_allowed(error.valid_methods or ()))
+
+    ours = tuple(f"{url_prefix}/{name}" for name in ("status", "upload-url", "promote", "variant/"))
     if store.base_url is not None:
         path = prefix.mount_point
         routes.before_app_request(prefix.route)
@@ -218,6 +227,8 @@ def _routes(
         )
         # At the root too: a page that the application has there answers GET beside it.
         routes.add_url_rule(path or "/", "receive", lambda: receive_file(store), methods=["POST"])
+        ours += (f"{path}/",) if path else ()
+    routes.before_app_request(answer_other_methods)
     return routes
 
 

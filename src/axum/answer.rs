@@ -107,6 +107,12 @@ pub(super) fn refusal(status: u16, kind: &str, message: &str, hint: Option<&str>
     response
 }
 
+/// The answer to a method that the address does not take; axum adds which ones it takes.
+pub(super) async fn not_allowed() -> Response {
+    let problem = "this address does not take that method";
+    refusal(405, "invalid_argument", problem, None)
+}
+
 /// Whatever the bytes are, no browser is to guess their type or run them.
 pub(super) fn secure(headers: &mut HeaderMap) {
     headers.insert(

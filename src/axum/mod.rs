@@ -57,6 +57,7 @@ use tower_service::Service;
 pub use answer::ErrorResponse;
 
 use crate::store::ImageStore;
+use answer::not_allowed;
 use place::Place;
 
 /// Describes the routes of [`router`].
@@ -208,16 +209,19 @@ pub fn router(store: ImageStore, options: RouterOptions) -> Router {
     let path = |name: &str| format!("{}/{name}", options.path);
     let guarded = match options.guard {
         Guard::Closed => Router::new()
-            .route(&path("status"), get(closed))
-            .route(&path("upload-url"), post(closed))
-            .route(&path("promote"), post(closed)),
+            .route(&path("status"), get(closed).fallback(not_allowed))
+            .route(&path("upload-url"), post(closed).fallback(not_allowed))
+            .route(&path("promote"), post(closed).fallback(not_allowed)),
         Guard::Open => requests::routes(path),
         Guard::Layer(_) => requests::routes(path),
     }
     .with_state(Arc::clone(&routes));
     let guarded = options.guard.around(guarded);
     let variants = Router::new()
-        .route(&path("variant/{name}/{*key}"), get(variant::variant))
+        .route(
+            &path("variant/{name}/{*key}"),
+            get(variant::variant).fallback(not_allowed),
+        )
         .with_state(Arc::clone(&routes));
     let guarded = guarded.merge(options.variant_guard.around(variants));
     let Some(mount_point) = mount_point else {
@@ -230,7 +234,10 @@ pub fn router(store: ImageStore, options: RouterOptions) -> Router {
     };
     guarded.merge(
         Router::new()
-            .route(&format!("{mount_point}/{{*key}}"), get(serve::serve))
+            .route(
+                &format!("{mount_point}/{{*key}}"),
+                get(serve::serve).fallback(not_allowed),
+            )
             .route(receiving, post(receive::receive))
             .with_state(routes),
     )

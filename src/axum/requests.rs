@@ -11,6 +11,7 @@ use ::axum::{Json, Router};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::answer::not_allowed;
 use super::{ErrorResponse, Routes, Shared};
 use crate::config::DirectUpload;
 use crate::kind::ErrorKind;
@@ -24,9 +25,9 @@ const MAX_SIZE: u64 = 1 << 63;
 
 pub(super) fn routes(path: impl Fn(&str) -> String) -> Router<Arc<Routes>> {
     Router::new()
-        .route(&path("status"), get(status))
-        .route(&path("upload-url"), post(upload_url))
-        .route(&path("promote"), post(promote))
+        .route(&path("status"), get(status).fallback(not_allowed))
+        .route(&path("upload-url"), post(upload_url).fallback(not_allowed))
+        .route(&path("promote"), post(promote).fallback(not_allowed))
 }
 
 async fn status(State(routes): Shared) -> Response {

@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import storages
 from django.core.handlers.exception import convert_exception_to_response
 from django.core.handlers.wsgi import WSGIRequest
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django.views.decorators.csrf import csrf_exempt
@@ -21,7 +21,7 @@ from werkzeug.sansio.request import Request
 from werkzeug.wsgi import get_input_stream
 
 from .. import _views
-from .._answers import Answer, closed, error_answer, not_found, received_answer
+from .._answers import Answer, closed, error_answer, not_allowed, not_found, received_answer
 from .._exceptions import StorageError
 from .._forms import Read, not_one_file
 from .._lablink_storage import ImageStore
@@ -101,8 +101,10 @@ def _guarded(view: _View, methods: tuple[str, ...], guard: Guard) -> _View:
     def answered(request: HttpRequest, **values: str) -> HttpResponseBase:
         def respond(request: HttpRequest) -> HttpResponseBase:
             if request.method not in methods:
-                return HttpResponseNotAllowed(methods)
+                return _response(not_allowed(methods))
             try:
+                if guard is None:
+                    return _response(closed(_HOW))
                 found: HttpResponseBase = view(request, **values)
             except StorageError as error:
                 return error_response(request, error)
@@ -110,9 +112,7 @@ def _guarded(view: _View, methods: tuple[str, ...], guard: Guard) -> _View:
 
         return convert_exception_to_response(respond)(request)  # type: ignore[return-value]
 
-    if guard is None:
-        return csrf_exempt(lambda request, **values: _response(closed(_HOW)))
-    return csrf_exempt(answered) if guard is False else guard(answered)
+    return guard(answered) if callable(guard) else csrf_exempt(answered)
 
 
 def _response(answer: Answer) -> HttpResponse:

@@ -94,3 +94,30 @@ def test_another_image_under_the_key(client: Client) -> None:
     assert other.read_bytes() == photo(30, 30)
     # Nothing of the upload is lost.
     assert (client.directory / form["key"]).read_bytes() == data
+
+
+def test_an_image_that_an_inspector_rejects(serve: Serve) -> None:
+    client = serve(LABLINK_STORAGE_INSPECTOR="inspector:no_portraits")
+    assert client.upload(photo(60, 45))["width"] == 60
+    form = client.form()
+    sent = client.post_form(form["url"], [*form["fields"].items(), ("file", photo(45, 60))])
+    assert (sent.status, sent.error) == (422, "rejected"), sent.body
+    assert sent.json["message"] == "the image was rejected: no portraits"
+    assert not (client.directory / form["key"]).exists()
+    # What lay there before the inspector was named.
+    pending = client.directory / client.form()["key"]
+    pending.parent.mkdir(parents=True, exist_ok=True)
+    pending.write_bytes(photo(45, 60))
+    key = str(pending.relative_to(client.directory))
+    promoted = client.post_json("promote", {"key": key})
+    assert (promoted.status, promoted.error) == (422, "rejected"), promoted.body
+    assert pending.exists() and not (client.directory / key.removeprefix("pending/")).exists()
+
+
+def test_what_the_store_cannot_do(serve: Serve) -> None:
+    """Without a secret nothing can be signed."""
+    client = serve("catches", LABLINK_STORAGE_SECRET="")
+    answer = client.post_json("upload-url", {"filename": "a.jpg"})
+    assert (answer.status, answer.error) == (501, "not_supported"), answer.body
+    assert answer.json["message"] == "a signed request is not supported here"
+    assert answer.json["hint"] == "an administrator finds the cause in the log"

@@ -16,7 +16,24 @@ def test_without_s3(client: Client) -> None:
         {"enabled": False, "message": "S3 integration is not configured"},
     )
     assert client.head("/api/s3/status").status == 200
-    assert client.send("POST", "/api/s3/status").status == 405
+
+
+@pytest.mark.parametrize("guard", ["open", "none"])
+@pytest.mark.parametrize(
+    "method, path, taken",
+    [
+        ("POST", "/api/s3/status", {"GET", "HEAD"}),
+        ("GET", "/api/s3/upload-url", {"POST"}),
+        ("DELETE", "/api/s3/promote", {"POST"}),
+        ("POST", "/api/s3/variant/poster/components/a.jpg", {"GET", "HEAD"}),
+        ("DELETE", "/uploads/components/a.jpg", {"GET", "HEAD"}),
+    ],
+)
+def test_another_method(serve: Serve, guard: str, method: str, path: str, taken: set[str]) -> None:
+    answer = serve(guard).send(method, path)
+    assert (answer.status, answer.error) == (405, "invalid_argument"), answer.body
+    allowed = {name.strip() for name in answer.headers["Allow"].split(",")}
+    assert allowed - {"OPTIONS"} == taken, answer.headers["Allow"]
 
 
 def test_on_s3(on_s3: Client, session_bucket: str) -> None:
