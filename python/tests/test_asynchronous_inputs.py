@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiofiles
 import pytest
 
 import lablink_storage
@@ -19,7 +20,7 @@ SMALL = photo(200, 150)
 
 
 class AsyncFile:
-    """An async file object, as aiofiles' are."""
+    """An async file object that notes how much is asked of it at once."""
 
     def __init__(self, data: bytes, name: str) -> None:
         self.file, self.name, self.most = io.BytesIO(data), name, 0
@@ -60,7 +61,8 @@ def test_whatever_a_service_has_in_hand(memory: ImageStore, tmp_path: Path) -> N
             UploadFile(io.BytesIO(SMALL), filename="board.jpg"),
             chunks(SMALL),
         ]
-        return {(await store.upload(given)).sha256 for given in inputs}
+        async with aiofiles.open(path, "rb") as opened:
+            return {(await store.upload(given)).sha256 for given in [*inputs, opened]}
 
     assert len(asyncio.run(upload_all())) == 1
     assert file.file.tell() == 6

@@ -1,17 +1,20 @@
-"""Celery's tasks behind Redis: four workers, one of which is killed in the middle."""
+"""Celery's tasks behind Redis, on local files and in a bucket: workers that are killed in the middle."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -21,7 +24,7 @@ from support import Server, free_port, photo
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FULL = os.environ.get("LABLINK_TEST_FULL") == "1"
-COUNT = 2000 if FULL else 400
+Start: TypeAlias = Callable[..., "subprocess.Popen[bytes]"]
 THUMB: Any = {"thumb": {"max_width": 16, "max_height": 16}}
 
 
@@ -56,80 +59,149 @@ def redis(tmp_path: Path) -> Iterator[str]:
         server.wait()
 
 
-def _fill(directory: Path) -> list[Path]:
-    """Small images as uploads leave them."""
-    folder = directory / "components"
-    folder.mkdir(parents=True)
-    image = photo(24, 16)
-    mains = [folder / f"{uuid.uuid4()}.jpg" for _ in range(COUNT)]
-    for main in mains:
-        main.write_bytes(image)
-    return mains
+class _Local:
+    """Images in a directory."""
+
+    count = 2000 if FULL else 400
+
+    def __init__(self, directory: Path) -> None:
+        self.environment = {"LABLINK_STORAGE_DIR": str(directory)}
+        folder = directory / "components"
+        folder.mkdir(parents=True)
+        image = photo(24, 16)
+        mains = [folder / f"{uuid.uuid4()}.jpg" for _ in range(self.count)]
+        for main in mains:
+            main.write_bytes(image)
+        self._thumbs = [main.with_suffix("") / "thumb.jpg" for main in mains]
+        self._first: dict[Path, int] = {}
+
+    def made(self) -> int:
+        """Notes when each variant was written, as it was when it was first seen."""
+        for thumb in self._thumbs:
+            if thumb not in self._first:
+                with contextlib.suppress(FileNotFoundError):
+                    self._first[thumb] = thumb.stat().st_mtime_ns
+        return len(self._first)
+
+    def written_once(self) -> int:
+        assert self.made() == self.count
+        return sum(thumb.stat().st_mtime_ns == when for thumb, when in self._first.items())
 
 
-def test_four_workers_of_which_one_is_killed(
-    redis: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mains = _fill(tmp_path / "uploads")
-    thumbs = [main.with_suffix("") / "thumb.jpg" for main in mains]
-    environment = os.environ | {
+class _OnS3:
+    """Images in a bucket that keeps a version of every write."""
+
+    count = 2000 if FULL else 200
+
+    def __init__(self, server: Server, bucket: str) -> None:
+        self.environment = server.environment(bucket)
+        self._server, self._bucket, self._client = server, bucket, server.client()
+        self._client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        image = photo(24, 16)
+
+        def put(_: int) -> None:
+            key = f"components/{uuid.uuid4()}.jpg"
+            self._client.put_object(Bucket=bucket, Key=key, Body=image, ContentType="image/jpeg")
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(put, range(self.count)))
+
+    def made(self) -> int:
+        return sum(key.endswith("/thumb.jpg") for key in self._server.keys(self._bucket))
+
+    def _versions(self) -> list[dict[str, Any]]:
+        pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket)
+        return [found for page in pages for found in page.get("Versions", []) + page.get("DeleteMarkers", [])]
+
+    def written_once(self) -> int:
+        writes = Counter(version["Key"] for version in self._versions())
+        return sum(key.endswith("/thumb.jpg") and number == 1 for key, number in writes.items())
+
+    def remove_versions(self) -> None:
+        for version in self._versions():
+            self._client.delete_object(
+                Bucket=self._bucket, Key=version["Key"], VersionId=version["VersionId"]
+            )
+
+
+@pytest.fixture(params=["local", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[_Local | _OnS3]:
+    if request.param == "local":
+        yield _Local(tmp_path / "uploads")
+        return
+    on_s3 = _OnS3(request.getfixturevalue("server"), request.getfixturevalue("bucket"))
+    yield on_s3
+    on_s3.remove_versions()
+
+
+@contextlib.contextmanager
+def _application(redis: str, place: _Local | _OnS3) -> Iterator[tuple[Start, Any]]:
+    """``examples/celery_app.py``: what starts a worker with some options, and the tasks."""
+    environment = {
         "REDIS_URL": redis,
         "VISIBILITY_TIMEOUT": "5",
-        "LABLINK_STORAGE_DIR": str(tmp_path / "uploads"),
-        "LABLINK_STORAGE_VARIANTS": '{"thumb": {"max_width": 16, "max_height": 16}}',
+        "LABLINK_STORAGE_VARIANTS": json.dumps(THUMB),
+        **place.environment,
     }
-    # With the latter Celery looks for Django's project.
-    for name in ("AWS_S3_BUCKET", "DJANGO_SETTINGS_MODULE"):
-        environment.pop(name, None)
-    command = [
-        sys.executable,
-        "-m",
-        "celery",
-        "-A",
-        "celery_app",
-        "worker",
-        "--pool",
-        "solo",
-        "--loglevel",
-        "ERROR",
-    ]
-    workers = [
-        subprocess.Popen([*command, "--hostname", f"w{number}@%h"], cwd=EXAMPLES, env=environment)
-        for number in range(4)
-    ]
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        # With the latter Celery looks for Django's project.
+        for name in ("AWS_S3_BUCKET", "LABLINK_STORAGE_DIR", "DJANGO_SETTINGS_MODULE"):
+            patch.delenv(name, raising=False)
         for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.syspath_prepend(str(EXAMPLES))
-        monkeypatch.delitem(sys.modules, "celery_app", raising=False)
+            patch.setenv(name, value)
+        patch.syspath_prepend(str(EXAMPLES))
+        patch.delitem(sys.modules, "celery_app", raising=False)
         from celery_app import tasks  # type: ignore[import-not-found,unused-ignore]
 
-        result = tasks.regenerate(shards=16)
-        first: dict[Path, int] = {}
+        workers: list[subprocess.Popen[bytes]] = []
 
-        def noted() -> int:
-            """When each was written, as it was when it was first seen."""
-            for thumb in thumbs:
-                if thumb not in first:
-                    with contextlib.suppress(FileNotFoundError):
-                        first[thumb] = thumb.stat().st_mtime_ns
-            return len(first)
+        def start(*options: str) -> subprocess.Popen[bytes]:
+            name = f"w{len(workers)}@%h"
+            command = [sys.executable, "-m", "celery", "-A", "celery_app", "worker", "--loglevel", "ERROR"]
+            command += ["--hostname", name, *options]
+            workers.append(subprocess.Popen(command, cwd=EXAMPLES, start_new_session=True))
+            return workers[-1]
 
-        _until(lambda: noted() > COUNT // 4)
-        assert not result.ready(), "all was done before one could be killed"
-        workers[0].send_signal(signal.SIGKILL)
-        # What the killed one had begun comes to another five seconds later.
-        _until(lambda: noted() >= 0 and result.ready(), 240)
-        report = result.get(timeout=30)
-    finally:
-        for worker in workers:
-            worker.kill()
-            worker.wait()
-    assert (report["images"], report["failed"], report["stopped"]) == (COUNT, 0, None)
-    assert report["made"] + report["complete"] + report["present"] == COUNT
-    assert all(thumb.exists() for thumb in thumbs)
-    twice = [thumb.parent.name for thumb, when in first.items() if thumb.stat().st_mtime_ns != when]
-    assert not twice, "none was written twice"
+        try:
+            yield start, tasks
+        finally:
+            for worker in workers:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(worker.pid, signal.SIGKILL)
+                worker.wait()
+
+
+def _regenerated_although(kill: Callable[[], None], place: _Local | _OnS3, tasks: Any) -> None:
+    result = tasks.regenerate(shards=16)
+    _until(lambda: place.made() > place.count // 4)
+    assert not result.ready(), "all was done before one could be killed"
+    kill()
+    # What the killed one had begun comes again.
+    _until(lambda: place.made() >= 0 and result.ready(), 240)
+    report = result.get(timeout=30)
+    assert (report["images"], report["failed"], report["stopped"]) == (place.count, 0, None)
+    assert report["made"] + report["complete"] + report["present"] == place.count
+    assert place.written_once() == place.count
+
+
+def test_four_workers_of_which_one_is_killed(redis: str, place: _Local | _OnS3) -> None:
+    with _application(redis, place) as (start, tasks):
+        workers = [start("--pool", "solo") for _ in range(4)]
+        _regenerated_although(lambda: workers[0].send_signal(signal.SIGKILL), place, tasks)
+
+
+def test_one_process_of_a_worker_is_killed(redis: str, tmp_path: Path) -> None:
+    """The command of docs/at-scale.md: its processes are forked from the one that made the store."""
+    place = _Local(tmp_path / "uploads")
+    with _application(redis, place) as (start, tasks):
+        worker = start("--concurrency", "4")
+
+        def kill() -> None:
+            children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+            assert len(children) >= 4
+            os.kill(int(children[0]), signal.SIGKILL)
+
+        _regenerated_although(kill, place, tasks)
 
 
 def test_a_task_that_comes_twice_is_done_once(tmp_path: Path, picture: bytes) -> None:

@@ -6,12 +6,15 @@ import importlib
 import json
 import re
 import subprocess
+import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+import yaml
 from botocore.stub import Stubber
 
 from lablink_storage import InvalidArgumentError, aws_lambda
@@ -107,3 +110,32 @@ def test_aws_takes_the_array_job() -> None:
         environment = {"AWS_BATCH_JOB_ARRAY_INDEX": str(index)}
         told = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True)
         assert told.stdout == f"regenerate --shard {index + 1}/{job['arrayProperties']['size']}\n"
+
+
+def test_kubernetes_numbers_the_shards(tmp_path: Path) -> None:
+    """Each pod of the Indexed Job, one after another: every image once, and all of them."""
+    job = yaml.safe_load((EXAMPLES / "regenerate-job.yaml").read_text())
+    spec = job["spec"]
+    assert (job["apiVersion"], job["kind"], spec["completionMode"]) == ("batch/v1", "Job", "Indexed")
+    assert spec["parallelism"] <= spec["completions"]
+    pod = spec["template"]["spec"]
+    assert pod["restartPolicy"] == "Never", "an Indexed Job with a backoff limit per index wants it"
+    (container,) = pod["containers"]
+    folder = tmp_path / "uploads" / "components"
+    folder.mkdir(parents=True)
+    for _ in range(24):
+        (folder / f"{uuid.uuid4()}.jpg").write_bytes(photo(24, 16))
+    binary = Path(sys.executable).with_name("lablink-storage")
+    environment = {
+        "PATH": f"{binary.parent}:/usr/bin:/bin",
+        "LABLINK_STORAGE_DIR": str(tmp_path / "uploads"),
+        "LABLINK_STORAGE_VARIANTS": '{"thumb": {"max_width": 16}}',
+    }
+    made = 0
+    for index in range(spec["completions"]):
+        indexed = environment | {"JOB_COMPLETION_INDEX": str(index)}
+        command = [*container["command"][:-1], f"{container['command'][-1]} --json"]
+        told = subprocess.run(command, env=indexed, capture_output=True, text=True, cwd=tmp_path)
+        assert told.returncode == 0, told.stderr
+        made += json.loads(told.stdout)["made"]
+    assert made == len(list(folder.glob("*/thumb.jpg"))) == 24
