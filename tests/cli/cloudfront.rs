@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::common::faulty::{Fault, Faulty};
 use crate::common::images;
-use crate::common::s3::{Bucket, Server};
+use crate::common::s3::{Bucket, Keys, Server};
 use crate::distribution::{Distribution, KeyGroup, Origin, key_pair};
 use crate::shell::{Done, Shell};
 
@@ -243,4 +243,39 @@ async fn a_distribution_for_signed_urls() {
     let open = run(signing(shell(&server, &bucket, &open), KEY_ID, &key));
     let cloudfront = check(&open, "cloudfront");
     assert_eq!((open.code, &cloudfront["status"]), (0, &"warning".into()));
+}
+
+/// A distribution before the whole bucket, instead of before the prefix of the images.
+#[tokio::test(flavor = "multi_thread")]
+async fn originals_that_the_distribution_serves() {
+    let Some((server, bucket)) = bucket().await else {
+        return;
+    };
+    let doctor = async |keys: &Keys| {
+        let origin = Origin::Bucket(Box::new((*bucket).clone()), keys.clone());
+        let distribution = Distribution::serve("localhost", origin, None).await;
+        let shell = shell(&server, &bucket, &distribution);
+        let done = shell
+            .with("LABLINK_STORAGE_KEEP_ORIGINAL", "true")
+            .run(&["doctor", "--json"]);
+        (done, distribution.domain)
+    };
+    let (open, domain) = doctor(&server.keys).await;
+    let originals = check(&open, "originals_private");
+    assert_eq!((open.code, &originals["status"]), (1, &"failure".into()));
+    let message = originals["message"].as_str().expect("a message");
+    let place = format!("at https://{domain}/originals/");
+    assert!(message.contains(&place), "{message}");
+
+    let policy = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow",
+        "Principal":{{"AWS":["arn:aws:iam:::user/other"]}},"Action":["s3:GetObject"],
+        "Resource":["arn:aws:s3:::{}/components/*"]}}]}}"#,
+        bucket.name
+    );
+    bucket.send("PUT", "?policy", policy).await.ok();
+    let (healthy, _) = doctor(&server.other).await;
+    assert_eq!(healthy.code, 0, "{}", healthy.out);
+    assert_eq!(check(&healthy, "originals_private")["status"], "ok");
+    assert!(bucket.keys().await.is_empty(), "the probes are removed");
 }

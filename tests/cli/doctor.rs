@@ -1,9 +1,10 @@
 //! Ten troubles, one at a time: `doctor` names each as its first failure, with the remedy, in time.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
+use std::process::Stdio;
 use std::time::Duration;
 
 use crate::common::s3::{Bucket, Server};
@@ -196,6 +197,62 @@ async fn originals_that_anyone_can_read() {
     let without = doctor(&plain);
     assert_eq!(without.code, 0, "no originals are kept: {}", without.out);
     assert!(bucket.keys().await.is_empty(), "the probes are removed");
+}
+
+/// A web server that hands out the whole directory, and one that hands out the images in it.
+#[test]
+fn originals_that_the_web_server_hands_out() {
+    let shell = Shell::new().with("LABLINK_STORAGE_KEEP_ORIGINAL", "true");
+    let original = |shell: &Shell| {
+        let report = shell.run(&["doctor", "--json"]).json();
+        let checks = report["checks"].as_array().expect("checks").clone();
+        let mut checks = checks.into_iter();
+        let found = checks.find(|check| check["name"] == "originals_private");
+        let found = found.expect("the check");
+        let word = |name: &str| found[name].as_str().unwrap_or_default().to_owned();
+        (word("status"), word("message"))
+    };
+    let (status, message) = original(&shell);
+    assert_eq!(status, "skipped", "{message}");
+    assert!(message.contains("set it with its host"), "{message}");
+
+    std::fs::create_dir_all(shell.path("uploads/components")).expect("made");
+    std::fs::create_dir(shell.path("images")).expect("made");
+    std::os::unix::fs::symlink("../uploads/components", shell.path("images/components"))
+        .expect("linked");
+    let serve = |shell: &Shell, root: &str| {
+        let mut command = shell.command("python3");
+        command.args(["-u", "-m", "http.server", "--bind", "127.0.0.1", "0"]);
+        let child = command
+            .current_dir(shell.path(root))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let mut child = child.expect("python3 is installed");
+        let mut said = String::new();
+        let output = child.stdout.take().expect("piped");
+        BufReader::new(output).read_line(&mut said).expect("a line");
+        let port = said.split(" port ").nth(1).expect("the port");
+        let port = port.split(' ').next().expect("the port").to_owned();
+        (child, format!("http://127.0.0.1:{port}"))
+    };
+    let (mut images, at) = serve(&shell, "images");
+    let shell = shell.with("LABLINK_STORAGE_BASE_URL", &at);
+    let (status, message) = original(&shell);
+    assert_eq!(status, "ok", "{message}");
+    images.kill().and_then(|()| images.wait()).expect("ended");
+    let (status, message) = original(&shell);
+    assert_eq!(status, "warning", "nobody answers: {message}");
+
+    let (mut all, at) = serve(&shell, "uploads");
+    let shell = shell.with("LABLINK_STORAGE_BASE_URL", &at);
+    let (status, message) = original(&shell);
+    assert_eq!(status, "failure", "{message}");
+    assert!(
+        message.contains(&format!("at {at}/originals/")),
+        "{message}"
+    );
+    all.kill().and_then(|()| all.wait()).expect("ended");
 }
 
 #[tokio::test]
