@@ -2,7 +2,9 @@
 
 usage: growth.py PATH_OF_LABLINK_STORAGE [OBJECTS]...
 
-Each store is a directory of small images, half of its objects variants. Nothing is changed by what runs.
+Each store is a directory of small images, half of its objects variants. With AWS_S3_BUCKET in the
+environment, and the other variables of a bucket, it is that bucket, which is filled and emptied again; that
+needs boto3. Nothing is changed by what is measured.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import sys
 import tempfile
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 PHOTO = Path(__file__).resolve().parent.parent / "examples" / "photo.jpg"
@@ -26,10 +29,33 @@ COMMANDS = {
 }
 
 
+PREFIX = "components"
+
+
+def bucket():
+    import boto3
+
+    s3 = boto3.resource("s3", endpoint_url=os.environ.get("AWS_ENDPOINT_URL_S3"))
+    return s3.Bucket(os.environ["AWS_S3_BUCKET"])
+
+
+def upload(folder: Path) -> None:
+    """Puts the images of the directory under the bucket's prefix, as the store would have."""
+    put = bucket().meta.client.put_object
+
+    def one(path: Path) -> None:
+        key = f"{PREFIX}/{path.relative_to(folder)}"
+        put(Bucket=os.environ["AWS_S3_BUCKET"], Key=key, Body=path.read_bytes(), ContentType="image/jpeg")
+
+    with ThreadPoolExecutor(8) as pool:
+        for _ in pool.map(one, folder.rglob("*.jpg"), chunksize=100):
+            pass
+
+
 def fill(directory: Path, objects: int, binary: str) -> None:
     subprocess.run([binary, "optimize", str(PHOTO), "--max-width", "16", "-o", "small"], cwd=directory, check=True)
     (small,) = (path.read_bytes() for path in (directory / "small").iterdir())
-    folder = directory / "uploads" / "components"
+    folder = directory / "uploads" / PREFIX
     folder.mkdir(parents=True)
     with (directory / "used.txt").open("w") as used:
         for _ in range(objects // 2):
@@ -37,14 +63,15 @@ def fill(directory: Path, objects: int, binary: str) -> None:
             image.mkdir()
             (image / "thumb.jpg").write_bytes(small)
             image.with_suffix(".jpg").write_bytes(small)
-            used.write(f"/uploads/components/{image.name}.jpg\n")
+            used.write(f"{PREFIX}/{image.name}.jpg\n")
 
 
 def measure(directory: Path, command: list[str]) -> tuple[float, float, int]:
     """Seconds of wall, seconds of processor time, and the peak of memory in KiB."""
+    on_s3 = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     environment = {
         "PATH": os.environ["PATH"],
-        "LABLINK_STORAGE_DIR": "uploads",
+        **(on_s3 if "AWS_S3_BUCKET" in on_s3 else {"LABLINK_STORAGE_DIR": "uploads"}),
         "LABLINK_STORAGE_VARIANTS": '{"thumb": {"max_width": 16}}',
     }
     started = time.monotonic()
@@ -66,10 +93,14 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as name:
             directory = Path(name)
             fill(directory, objects, binary)
+            if "AWS_S3_BUCKET" in os.environ:
+                upload(directory / "uploads" / PREFIX)
             for command, arguments in COMMANDS.items():
                 wall, cpu, peak = measure(directory, [binary, *arguments])
                 each = cpu / objects * 1e6
                 print(f"| `{command}` | {objects} | {wall:.1f} | {each:.1f} | {peak / 1024:.0f} |", flush=True)
+            if "AWS_S3_BUCKET" in os.environ:
+                bucket().objects.filter(Prefix=f"{PREFIX}/").delete()
 
 
 if __name__ == "__main__":
