@@ -10,11 +10,11 @@ import subprocess
 import sys
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 
@@ -24,7 +24,6 @@ from support import Server, free_port, photo
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FULL = os.environ.get("LABLINK_TEST_FULL") == "1"
-Start: TypeAlias = Callable[..., "subprocess.Popen[bytes]"]
 THUMB: Any = {"thumb": {"max_width": 16, "max_height": 16}}
 
 
@@ -89,14 +88,14 @@ class _Local:
 
 
 class _OnS3:
-    """Images in a bucket that keeps a version of every write."""
+    """Images in a bucket."""
 
     count = 2000 if FULL else 200
 
     def __init__(self, server: Server, bucket: str) -> None:
         self.environment = server.environment(bucket)
-        self._server, self._bucket, self._client = server, bucket, server.client()
-        self._client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        self._bucket, self._client = bucket, server.client()
+        self._first: dict[str, datetime] = {}
         image = photo(24, 16)
 
         def put(_: int) -> None:
@@ -106,102 +105,102 @@ class _OnS3:
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(put, range(self.count)))
 
-    def made(self) -> int:
-        return sum(key.endswith("/thumb.jpg") for key in self._server.keys(self._bucket))
+    def _thumbs(self) -> dict[str, datetime]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket)
+        found = [entry for page in pages for entry in page["Contents"]]
+        return {entry["Key"]: entry["LastModified"] for entry in found if entry["Key"].endswith("/thumb.jpg")}
 
-    def _versions(self) -> list[dict[str, Any]]:
-        pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket)
-        return [found for page in pages for found in page.get("Versions", []) + page.get("DeleteMarkers", [])]
+    def made(self) -> int:
+        """Notes when each variant was written, to the millisecond, as it was when it was first seen."""
+        for key, when in self._thumbs().items():
+            self._first.setdefault(key, when)
+        return len(self._first)
 
     def written_once(self) -> int:
-        writes = Counter(version["Key"] for version in self._versions())
-        return sum(key.endswith("/thumb.jpg") and number == 1 for key, number in writes.items())
-
-    def remove_versions(self) -> None:
-        for version in self._versions():
-            self._client.delete_object(
-                Bucket=self._bucket, Key=version["Key"], VersionId=version["VersionId"]
-            )
+        assert self.made() == self.count
+        return sum(self._first[key] == when for key, when in self._thumbs().items())
 
 
 @pytest.fixture(params=["local", "s3"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[_Local | _OnS3]:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> _Local | _OnS3:
     if request.param == "local":
-        yield _Local(tmp_path / "uploads")
-        return
-    on_s3 = _OnS3(request.getfixturevalue("server"), request.getfixturevalue("bucket"))
-    yield on_s3
-    on_s3.remove_versions()
+        return _Local(tmp_path / "uploads")
+    return _OnS3(request.getfixturevalue("server"), request.getfixturevalue("bucket"))
 
 
-@contextlib.contextmanager
-def _application(redis: str, place: _Local | _OnS3) -> Iterator[tuple[Start, Any]]:
-    """``examples/celery_app.py``: what starts a worker with some options, and the tasks."""
-    environment = {
-        "REDIS_URL": redis,
-        "VISIBILITY_TIMEOUT": "5",
-        "LABLINK_STORAGE_VARIANTS": json.dumps(THUMB),
-        **place.environment,
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        # With the latter Celery looks for Django's project.
-        for name in ("AWS_S3_BUCKET", "LABLINK_STORAGE_DIR", "DJANGO_SETTINGS_MODULE"):
-            patch.delenv(name, raising=False)
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        patch.syspath_prepend(str(EXAMPLES))
-        patch.delitem(sys.modules, "celery_app", raising=False)
-        from celery_app import tasks  # type: ignore[import-not-found,unused-ignore]
+class _Application:
+    """``examples/celery_app.py``: its workers, and the side that sends tasks, each a process."""
 
-        workers: list[subprocess.Popen[bytes]] = []
+    REGENERATE = """
+import json, celery_app
+print(json.dumps(celery_app.tasks.regenerate(shards=16).get(timeout=300)))
+"""
 
-        def start(*options: str) -> subprocess.Popen[bytes]:
-            name = f"w{len(workers)}@%h"
-            command = [sys.executable, "-m", "celery", "-A", "celery_app", "worker", "--loglevel", "ERROR"]
-            command += ["--hostname", name, *options]
-            workers.append(subprocess.Popen(command, cwd=EXAMPLES, start_new_session=True))
-            return workers[-1]
+    def __init__(self, redis: str, place: _Local | _OnS3) -> None:
+        # With the last Celery looks for Django's project.
+        others = ("AWS_S3_BUCKET", "LABLINK_STORAGE_DIR", "DJANGO_SETTINGS_MODULE")
+        self._environment = {name: value for name, value in os.environ.items() if name not in others} | {
+            "REDIS_URL": redis,
+            "VISIBILITY_TIMEOUT": "5",
+            "LABLINK_STORAGE_VARIANTS": json.dumps(THUMB),
+            **place.environment,
+        }
+        self._place = place
+        self._processes: list[subprocess.Popen[str]] = []
 
-        try:
-            yield start, tasks
-        finally:
-            for worker in workers:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(worker.pid, signal.SIGKILL)
-                worker.wait()
+    def __enter__(self) -> _Application:
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
-def _regenerated_although(kill: Callable[[], None], place: _Local | _OnS3, tasks: Any) -> None:
-    result = tasks.regenerate(shards=16)
-    _until(lambda: place.made() > place.count // 4)
-    assert not result.ready(), "all was done before one could be killed"
-    kill()
-    # What the killed one had begun comes again.
-    _until(lambda: place.made() >= 0 and result.ready(), 240)
-    report = result.get(timeout=30)
-    assert (report["images"], report["failed"], report["stopped"]) == (place.count, 0, None)
-    assert report["made"] + report["complete"] + report["present"] == place.count
-    assert place.written_once() == place.count
+    def _start(self, *arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, *arguments]
+        process = subprocess.Popen(
+            command,
+            cwd=EXAMPLES,
+            env=self._environment,
+            start_new_session=True,
+            stdout=subprocess.PIPE if arguments[0] == "-c" else None,
+            text=True,
+        )
+        self._processes.append(process)
+        return process
+
+    def worker(self, *options: str) -> subprocess.Popen[str]:
+        name = f"w{len(self._processes)}@%h"
+        command = ["-m", "celery", "-A", "celery_app", "worker", "--loglevel", "ERROR", "--hostname", name]
+        return self._start(*command, *options)
+
+    def regenerated(self, although: Callable[[], None] = lambda: None) -> None:
+        """Asks for a regeneration, in the middle of which something happens."""
+        asks = self._start("-c", self.REGENERATE)
+        _until(lambda: self._place.made() > self._place.count // 4)
+        although()
+        assert asks.poll() is None, "all was done before that"
+        # What the killed one had begun comes again.
+        _until(lambda: self._place.made() >= 0 and asks.poll() is not None, 300)
+        assert asks.stdout is not None
+        report = json.loads(asks.stdout.read())
+        assert (report["images"], report["failed"], report["stopped"]) == (self._place.count, 0, None)
+        assert report["made"] + report["complete"] + report["present"] == self._place.count
+        assert self._place.written_once() == self._place.count
 
 
 def test_four_workers_of_which_one_is_killed(redis: str, place: _Local | _OnS3) -> None:
-    with _application(redis, place) as (start, tasks):
-        workers = [start("--pool", "solo") for _ in range(4)]
-        _regenerated_although(lambda: workers[0].send_signal(signal.SIGKILL), place, tasks)
+    with _Application(redis, place) as application:
+        workers = [application.worker("--pool", "solo") for _ in range(4)]
+        application.regenerated(although=workers[0].kill)
 
 
-def test_one_process_of_a_worker_is_killed(redis: str, tmp_path: Path) -> None:
+def test_the_processes_of_one_worker(redis: str, tmp_path: Path) -> None:
     """The command of docs/at-scale.md: its processes are forked from the one that made the store."""
-    place = _Local(tmp_path / "uploads")
-    with _application(redis, place) as (start, tasks):
-        worker = start("--concurrency", "4")
-
-        def kill() -> None:
-            children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
-            assert len(children) >= 4
-            os.kill(int(children[0]), signal.SIGKILL)
-
-        _regenerated_although(kill, place, tasks)
+    with _Application(redis, _Local(tmp_path / "uploads")) as application:
+        application.worker("--concurrency", "4")
+        application.regenerated()
 
 
 def test_a_task_that_comes_twice_is_done_once(tmp_path: Path, picture: bytes) -> None:

@@ -38,24 +38,30 @@ fn nothing_is_written_after_the_deadline() {
     });
 }
 
-/// However many files there are, the deadline is that of a batch.
+/// However many files there are, the deadline is that of a batch. Of a batch that the machine had no time for
+/// there is a second try, with more files and more time: a deadline of the whole walk passes in none.
 #[tokio::test]
 async fn a_walk_may_take_longer_than_the_deadline() {
-    const FILES: usize = 40_000;
-    let directory = tempfile::tempdir().expect("a directory");
-    for _ in 0..FILES {
-        let name = format!(".{}#1", uuid::Uuid::new_v4());
-        fs::write(directory.path().join(name), "").expect("written");
+    for size in [1, 2, 4] {
+        let (files, deadline) = (40_000 * size, Duration::from_millis(150) * size);
+        let directory = tempfile::tempdir().expect("a directory");
+        for _ in 0..files {
+            let name = format!(".{}#1", uuid::Uuid::new_v4());
+            fs::write(directory.path().join(name), "").expect("written");
+        }
+        let config = Config::builder().local(directory.path());
+        let config = config.with_deadline(deadline).build();
+        let backend = Backend::open(&config.expect("valid")).expect("opened");
+        let (mut found, started) = (0, std::time::Instant::now());
+        let swept = backend.sweep_staging(Duration::ZERO, false, &mut found);
+        match swept.await {
+            Err(error) if error.kind() == ErrorKind::Timeout && size < 4 => continue,
+            swept => swept.expect("swept"),
+        }
+        assert_eq!(found, files as usize);
+        assert_eq!(fs::read_dir(directory.path()).expect("there").count(), 0);
+        let took = started.elapsed();
+        assert!(took > deadline, "more files are needed: {took:?}");
+        return;
     }
-    let deadline = Duration::from_millis(150);
-    let config = Config::builder().local(directory.path());
-    let config = config.with_deadline(deadline).build();
-    let backend = Backend::open(&config.expect("valid")).expect("opened");
-    let (mut found, started) = (0, std::time::Instant::now());
-    let swept = backend.sweep_staging(Duration::ZERO, false, &mut found);
-    swept.await.expect("swept");
-    assert_eq!(found, FILES);
-    assert_eq!(fs::read_dir(directory.path()).expect("there").count(), 0);
-    let took = started.elapsed();
-    assert!(took > deadline, "more files are needed: {took:?}");
 }
