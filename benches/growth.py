@@ -1,21 +1,24 @@
 """Time and memory of the commands that look at a whole store, as it grows: both are said per object.
 
-usage: growth.py PATH_OF_LABLINK_STORAGE [OBJECTS]...
+usage: growth.py [--s3] PATH_OF_LABLINK_STORAGE [OBJECTS]...
 
-Each store is a directory of small images, half of its objects variants. With AWS_S3_BUCKET in the
-environment, and the other variables of a bucket, it is that bucket, which is filled and emptied again; that
-needs boto3. Nothing is changed by what is measured.
+Each store is a directory of small images, half of its objects variants; with --s3 a bucket that is made for
+the run and removed again, on the server that AWS_ENDPOINT_URL_S3 and the AWS credentials name. That needs
+boto3. Nothing is changed by what is measured.
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import multiprocessing
 import os
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 PHOTO = Path(__file__).resolve().parent.parent / "examples" / "photo.jpg"
@@ -32,24 +35,41 @@ COMMANDS = {
 PREFIX = "components"
 
 
-def bucket():
+def fill_bucket(name: str, folder: Path) -> None:
     import boto3
 
-    s3 = boto3.resource("s3", endpoint_url=os.environ.get("AWS_ENDPOINT_URL_S3"))
-    return s3.Bucket(os.environ["AWS_S3_BUCKET"])
+    bucket = boto3.resource("s3", endpoint_url=os.environ.get("AWS_ENDPOINT_URL_S3")).create_bucket(Bucket=name)
 
-
-def upload(folder: Path) -> None:
-    """Puts the images of the directory under the bucket's prefix, as the store would have."""
-    put = bucket().meta.client.put_object
-
-    def one(path: Path) -> None:
+    def put(path: Path) -> None:
         key = f"{PREFIX}/{path.relative_to(folder)}"
-        put(Bucket=os.environ["AWS_S3_BUCKET"], Key=key, Body=path.read_bytes(), ContentType="image/jpeg")
+        client.put_object(Bucket=name, Key=key, Body=path.read_bytes(), ContentType="image/jpeg")
 
+    client = bucket.meta.client
     with ThreadPoolExecutor(8) as pool:
-        for _ in pool.map(one, folder.rglob("*.jpg"), chunksize=100):
+        for _ in pool.map(put, folder.rglob("*.jpg")):
             pass
+
+
+def remove_bucket(name: str) -> None:
+    import boto3
+
+    bucket = boto3.resource("s3", endpoint_url=os.environ.get("AWS_ENDPOINT_URL_S3")).Bucket(name)
+    bucket.objects.delete()
+    bucket.delete()
+
+
+@contextlib.contextmanager
+def uploaded(folder: Path) -> Iterator[dict[str, str]]:
+    """A bucket of its own with the images of the directory, as the variables that name it."""
+    name = f"growth-{uuid.uuid4()}"
+    # What is measured begins with the peak of the process that starts it, which is to have no boto3 in it.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as apart:
+        try:
+            apart.submit(fill_bucket, name, folder).result()
+            variables = {key: value for key, value in os.environ.items() if key.startswith("AWS_")}
+            yield variables | {"AWS_S3_BUCKET": name}
+        finally:
+            apart.submit(remove_bucket, name).result()
 
 
 def fill(directory: Path, objects: int, binary: str) -> None:
@@ -66,13 +86,12 @@ def fill(directory: Path, objects: int, binary: str) -> None:
             used.write(f"{PREFIX}/{image.name}.jpg\n")
 
 
-def measure(directory: Path, command: list[str]) -> tuple[float, float, int]:
+def measure(directory: Path, place: dict[str, str], command: list[str]) -> tuple[float, float, int]:
     """Seconds of wall, seconds of processor time, and the peak of memory in KiB."""
-    on_s3 = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     environment = {
         "PATH": os.environ["PATH"],
-        **(on_s3 if "AWS_S3_BUCKET" in on_s3 else {"LABLINK_STORAGE_DIR": "uploads"}),
         "LABLINK_STORAGE_VARIANTS": '{"thumb": {"max_width": 16}}',
+        **place,
     }
     started = time.monotonic()
     process = subprocess.Popen(
@@ -87,20 +106,24 @@ def measure(directory: Path, command: list[str]) -> tuple[float, float, int]:
 
 
 def main() -> None:
-    binary = str(Path(sys.argv[1]).resolve())
+    parser = argparse.ArgumentParser(description="Time and memory of what looks at a whole store.")
+    parser.add_argument("--s3", action="store_true", help="a bucket made for the run, not directories")
+    parser.add_argument("binary", type=Path, help="the command line, built in release")
+    parser.add_argument("objects", type=int, nargs="*", default=SIZES, help="sizes of the stores")
+    args = parser.parse_args()
+    binary = str(args.binary.resolve())
     print("| command | objects | s | us CPU an object | peak MiB |\n|---|---|---|---|---|", flush=True)
-    for objects in [int(size) for size in sys.argv[2:]] or SIZES:
-        with tempfile.TemporaryDirectory() as name:
-            directory = Path(name)
+    for objects in args.objects:
+        with contextlib.ExitStack() as over:
+            directory = Path(over.enter_context(tempfile.TemporaryDirectory()))
             fill(directory, objects, binary)
-            if "AWS_S3_BUCKET" in os.environ:
-                upload(directory / "uploads" / PREFIX)
+            place = {"LABLINK_STORAGE_DIR": "uploads"}
+            if args.s3:
+                place = over.enter_context(uploaded(directory / "uploads" / PREFIX))
             for command, arguments in COMMANDS.items():
-                wall, cpu, peak = measure(directory, [binary, *arguments])
-                each = cpu / objects * 1e6
-                print(f"| `{command}` | {objects} | {wall:.1f} | {each:.1f} | {peak / 1024:.0f} |", flush=True)
-            if "AWS_S3_BUCKET" in os.environ:
-                bucket().objects.filter(Prefix=f"{PREFIX}/").delete()
+                wall, cpu, peak = measure(directory, place, [binary, *arguments])
+                each, peak = cpu / objects * 1e6, peak / 1024
+                print(f"| `{command}` | {objects} | {wall:.1f} | {each:.1f} | {peak:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -208,13 +208,17 @@ def _routes(
     )
 
     def answer_other_methods() -> Response | None:
-        """A method that no rule of these paths takes: the application's own page says it in HTML."""
+        """Refuses a method that a path of ours does not take. Where the application has a rule of its own for
+        the path as well, it answers as it answers elsewhere."""
         error = request.routing_exception
-        if not isinstance(error, MethodNotAllowed) or not request.path.startswith(ours):
+        if not isinstance(error, MethodNotAllowed):
             return None
-        return response_of(not_allowed(error.valid_methods or ()))
+        methods, adapter = error.valid_methods or (), current_app.create_url_adapter(request)
+        assert adapter is not None, "it has found the path"
+        ends = [adapter.match(method=method)[0] for method in methods]
+        ours = all(end.startswith("lablink_storage.") for end in ends)
+        return response_of(not_allowed(methods)) if ours else None
 
-    ours = tuple(f"{url_prefix}/{name}" for name in ("status", "upload-url", "promote", "variant/"))
     if store.base_url is not None:
         path = prefix.mount_point
         routes.before_app_request(prefix.route)
@@ -227,7 +231,6 @@ def _routes(
         )
         # At the root too: a page that the application has there answers GET beside it.
         routes.add_url_rule(path or "/", "receive", lambda: receive_file(store), methods=["POST"])
-        ours += (f"{path}/",) if path else ()
     routes.before_app_request(answer_other_methods)
     return routes
 
