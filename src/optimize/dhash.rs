@@ -1,6 +1,8 @@
 //! A difference hash: 64 bits that stay nearly the same when a picture is resized or compressed again, and
 //! nearly those of Python's imagehash.
 
+use super::resize::lanczos3_weight;
+
 /// Columns and rows that are compared.
 const COLUMNS: usize = 9;
 const ROWS: usize = 8;
@@ -9,12 +11,13 @@ const ROWS: usize = 8;
 /// where the right one is brighter. What is transparent counts as white.
 pub(super) fn dhash(width: usize, height: usize, pixels: &[[u8; 4]]) -> String {
     let grey: Vec<f64> = pixels.iter().map(brightness).collect();
+    let across: [_; COLUMNS] = std::array::from_fn(|column| span(column, COLUMNS, width));
     let mut hash = 0_u64;
     for row in 0..ROWS {
         let down = span(row, ROWS, height);
-        let values = std::array::from_fn::<f64, COLUMNS, _>(|column| {
-            mean(&grey, width, &span(column, COLUMNS, width), &down)
-        });
+        let values = across
+            .each_ref()
+            .map(|across| mean(&grey, width, across, &down));
         for pair in values.windows(2) {
             hash = hash << 1 | u64::from(pair[1] > pair[0]);
         }
@@ -39,24 +42,8 @@ fn span(index: usize, count: usize, size: usize) -> Vec<(usize, f64)> {
     let first = (center - 3.0 * scale).max(0.0) as usize;
     (first..size)
         .take_while(|&at| (at as f64) < center + 3.0 * scale)
-        .map(|at| (at, lanczos((at as f64 + 0.5 - center) / scale)))
+        .map(|at| (at, lanczos3_weight((at as f64 + 0.5 - center) / scale)))
         .collect()
-}
-
-fn lanczos(x: f64) -> f64 {
-    let sinc = |x: f64| {
-        if x == 0.0 {
-            1.0
-        } else {
-            let x = x * std::f64::consts::PI;
-            x.sin() / x
-        }
-    };
-    if x.abs() < 3.0 {
-        sinc(x) * sinc(x / 3.0)
-    } else {
-        0.0
-    }
 }
 
 fn mean(grey: &[f64], width: usize, across: &[(usize, f64)], down: &[(usize, f64)]) -> f64 {

@@ -49,9 +49,8 @@ impl Looks {
 
 /// The bytes of the hash, as the reference implementation has them.
 fn hash(width: usize, height: usize, pixels: &[[u8; 4]]) -> Vec<u8> {
-    let count = pixels.len().max(1) as f32;
-    let [alpha_sum, sums @ ..] = pixels.iter().fold([0.0; 4], |sums, pixel| {
-        let [red, green, blue, alpha] = pixel.map(|value| f32::from(value) / 255.0);
+    let [alpha_sum, sums @ ..] = pixels.iter().fold([0; 4], |sums, pixel| {
+        let [red, green, blue, alpha] = pixel.map(u64::from);
         let [alphas, reds, greens, blues] = sums;
         [
             alphas + alpha,
@@ -60,14 +59,8 @@ fn hash(width: usize, height: usize, pixels: &[[u8; 4]]) -> Vec<u8> {
             blues + alpha * blue,
         ]
     });
-    let average = sums.map(|sum| {
-        if alpha_sum > 0.0 {
-            sum / alpha_sum
-        } else {
-            sum
-        }
-    });
-    let has_alpha = alpha_sum < count;
+    let average = sums.map(|sum| sum as f32 / (255 * alpha_sum).max(1) as f32);
+    let has_alpha = pixels.iter().any(|pixel| pixel[3] < 255);
 
     // Luminance, yellow against blue, red against green, over the average colour; and alpha.
     let mut channels = [const { Vec::new() }; 4];
@@ -89,7 +82,9 @@ fn hash(width: usize, height: usize, pixels: &[[u8; 4]]) -> Vec<u8> {
     let longer = width.max(height) as f32;
     let frequencies = |side: usize| ((most * side as f32 / longer).round() as usize).max(1);
     let (across, down) = (frequencies(width), frequencies(height));
-    let waves = |channel: &[f32], x, y| Waves::of(channel, (width, height), x, y);
+    let (along, downwards) = (cosines(across.max(5), width), cosines(down.max(5), height));
+    let waves =
+        |channel: &[f32], x: usize, y: usize| Waves::of(channel, &along[..x], &downwards[..y]);
     let luminance = waves(luminance, across.max(3), down.max(3));
     let (yellow, red) = (waves(yellow, 3, 3), waves(red, 3, 3));
     let alpha = has_alpha.then(|| waves(alpha, 5, 5));
@@ -128,23 +123,21 @@ struct Waves {
 }
 
 impl Waves {
-    /// At most `across` and `down` frequencies: first along the rows, then down the columns.
-    fn of(channel: &[f32], (width, height): (usize, usize), across: usize, down: usize) -> Self {
-        let (along, downwards) = (cosines(across, width), cosines(down, height));
-        let rows: Vec<Vec<f32>> = along
-            .iter()
-            .map(|wave| {
-                channel
-                    .chunks_exact(width)
-                    .map(|row| dot(row, wave))
-                    .collect()
-            })
-            .collect();
+    /// The frequencies of these waves: first down the columns, all of them at once, then along the row of sums.
+    fn of(channel: &[f32], along: &[Vec<f32>], downwards: &[Vec<f32>]) -> Self {
+        let (across, down) = (along.len(), downwards.len());
+        let width = along.first().map_or(1, Vec::len);
         let mut values = Vec::new();
         for (y, wave) in downwards.iter().enumerate() {
-            let within = rows.iter().enumerate();
+            let mut sums = vec![0.0; width];
+            for (row, weight) in channel.chunks_exact(width).zip(wave) {
+                for (sum, sample) in sums.iter_mut().zip(row) {
+                    *sum += sample * weight;
+                }
+            }
+            let within = along.iter().enumerate();
             let within = within.take_while(|(x, _)| x * down < across * (down - y));
-            values.extend(within.map(|(_, column)| dot(column, wave) / channel.len() as f32));
+            values.extend(within.map(|(_, wave)| dot(&sums, wave) / channel.len() as f32));
         }
         let mean = values.remove(0);
         let scale = values

@@ -90,7 +90,7 @@ fn lanczos3() -> FilterType {
 }
 
 /// sinc(x) sinc(x / 3), with sin(3a) = sin(a) (3 - 4 sin(a)^2) of a = pi x / 3.
-fn lanczos3_weight(x: f64) -> f64 {
+pub(super) fn lanczos3_weight(x: f64) -> f64 {
     let x = x.abs();
     if x >= 3.0 {
         return 0.0;
@@ -263,7 +263,14 @@ fn transpose(data: &mut [u8], width: usize, scratch: &mut [u8]) {
     let height = data.len() / width;
     let scratch = &mut scratch[..data.len()];
     scratch.copy_from_slice(data);
-    if width <= 4 {
+    if width == 3 {
+        let (reds, rest) = data.split_at_mut(height);
+        let (greens, blues) = rest.split_at_mut(height);
+        let pixels = scratch.as_chunks::<3>().0;
+        for (((&[r, g, b], red), green), blue) in pixels.iter().zip(reds).zip(greens).zip(blues) {
+            (*red, *green, *blue) = (r, g, b);
+        }
+    } else if width <= 4 {
         for (x, column) in data.chunks_exact_mut(height).enumerate() {
             for (to, from) in column.iter_mut().zip(scratch[x..].iter().step_by(width)) {
                 *to = *from;

@@ -133,15 +133,21 @@ fn in_order(
     budget: &Budget<'_>,
 ) -> Result<(Vec<u8>, bool), OptimizeError> {
     let row_bytes = width as usize * layout.channels();
-    let size = row_bytes * height as usize;
-    let (mut data, mut truncated) = (Vec::with_capacity(size), false);
-    for y in 0..height as usize {
+    let mut data = vec![0; row_bytes * height as usize];
+    let mut samples = vec![0; if sixteen { 2 * row_bytes } else { 0 }];
+    let mut truncated = false;
+    for (y, row) in data.chunks_exact_mut(row_bytes).enumerate() {
         if y.is_multiple_of(ROWS_PER_CHECK) {
             budget.check_time()?;
         }
-        match reader.next_row() {
-            Ok(Some(row)) if sixteen => data.extend(eight_bits(row.data())),
-            Ok(Some(row)) => data.extend_from_slice(row.data()),
+        let read = reader.read_row(if sixteen { &mut samples } else { row });
+        match read {
+            Ok(Some(_)) if sixteen => {
+                for (to, from) in row.iter_mut().zip(eight_bits(&samples)) {
+                    *to = from;
+                }
+            }
+            Ok(Some(_)) => {}
             Ok(None) => return Err(OptimizeError::invalid(DAMAGED)),
             Err(error) if y > 0 && is_end(&error) => {
                 budget.truncated(ENDS_EARLY)?;
@@ -151,7 +157,6 @@ fn in_order(
             Err(error) => return Err(damaged(error)),
         }
     }
-    data.resize(size, 0);
     Ok((data, truncated))
 }
 
