@@ -27,6 +27,16 @@ _BROKEN = (
     "an administrator finds the cause in the log",
 )
 
+_TOLD = {
+    "not_found": ("there is no such image or upload, or no longer", "send the file again"),
+    "already_exists": (
+        "there is another image in its place already",
+        "ask for a new form and send the file again",
+    ),
+    "foreign_url": (None, "use the URL of an image as this service gave it out"),
+}
+"""What a client reads of an error that names the bucket or a setting: message, where it is another, and hint."""
+
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -89,6 +99,9 @@ def error_answer(error: StorageError, log: logging.Logger, request: str) -> Answ
         general, hint = _BUSY if error.retryable or status in (503, 504) else _BROKEN
         if not isinstance(error, NotSupportedError):
             message = general
+    elif error.code in _TOLD:
+        own_words, hint = _TOLD[error.code]
+        message = own_words or message
     answer = refusal(status, error.code, message, hint)
     if status == 503:
         answer.headers["Retry-After"] = "1"

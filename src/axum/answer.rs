@@ -57,12 +57,10 @@ impl IntoResponse for ErrorResponse {
     fn into_response(self) -> Response {
         let (kind, message, hint, retryable) = match self.0 {
             Refusal::Request(kind, message, hint) => (kind, message, hint, false),
-            Refusal::Store(error) => (
-                error.kind(),
-                error.to_string(),
-                error.hint(),
-                error.is_retryable(),
-            ),
+            Refusal::Store(error) => {
+                let (message, hint) = told(&error);
+                (error.kind(), message, hint, error.is_retryable())
+            }
         };
         let status = kind.http_status();
         let (message, hint) = if status < 500 {
@@ -94,6 +92,27 @@ impl IntoResponse for ErrorResponse {
         }
         response
     }
+}
+
+/// What a client reads of an error that it can do something about: its own names, not those of the bucket and
+/// of settings. The store has logged the whole.
+fn told(error: &Error) -> (String, Option<String>) {
+    let words = match error.kind() {
+        ErrorKind::NotFound => (
+            "there is no such image or upload, or no longer",
+            "send the file again",
+        ),
+        ErrorKind::AlreadyExists => (
+            "there is another image in its place already",
+            "ask for a new form and send the file again",
+        ),
+        ErrorKind::ForeignUrl => {
+            let hint = "use the URL of an image as this service gave it out";
+            return (error.to_string(), Some(hint.to_owned()));
+        }
+        _ => return (error.to_string(), error.hint()),
+    };
+    (words.0.to_owned(), Some(words.1.to_owned()))
 }
 
 /// A JSON answer that says what is wrong.

@@ -45,7 +45,7 @@ def test_a_photograph(client: Client, path: Path) -> None:
     assert client.post_json("promote", {"key": form["key"]}).error == "not_found"
 
 
-def test_a_photograph_on_s3(on_s3: Client, server: Server) -> None:
+def test_a_photograph_on_s3(on_s3: Client, server: Server, session_bucket: str) -> None:
     form = on_s3.form("board.jpg", content_type="image/jpeg")
     assert set(form) == SHAPE and form["url"].startswith(server.endpoint)
     files = {"file": photographs()[0].read_bytes()}
@@ -56,6 +56,9 @@ def test_a_photograph_on_s3(on_s3: Client, server: Server) -> None:
         promoted["width"],
         promoted["height"],
     )
+    never_sent = on_s3.post_json("promote", {"key": on_s3.form()["key"]})
+    assert never_sent.error == "not_found" and never_sent.json["hint"] == "send the file again"
+    assert session_bucket.encode() not in never_sent.body
     # There is no local route.
     assert on_s3.get("/uploads/components/a.jpg").status == 404
     assert on_s3.send("POST", "/uploads").status in (404, 405)
