@@ -99,7 +99,7 @@ def error_answer(error: StorageError, log: logging.Logger, request: str) -> Answ
         general, hint = _BUSY if error.retryable or status in (503, 504) else _BROKEN
         if not isinstance(error, NotSupportedError):
             message = general
-    elif error.code in _TOLD:
+    elif error._is_ours and error.code in _TOLD:
         own_words, hint = _TOLD[error.code]
         message = own_words or message
     answer = refusal(status, error.code, message, hint)

@@ -29,6 +29,9 @@ class StorageError(Exception):
     _is_logged = False
     """True if the store has written a line about it already."""
 
+    _is_ours = False
+    """True if the store raised it: an application that raises one has words of its own for its users."""
+
     def __init__(
         self,
         message: str = "",

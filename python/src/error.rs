@@ -78,7 +78,10 @@ pub(crate) fn storage(error: Error) -> PyErr {
         request_id: error.request_id(),
     };
     let raised = raise(error.kind(), &error.to_string(), details);
-    Python::attach(|py| raised.set_cause(py, cause(py, &error.causes())));
+    Python::attach(|py| {
+        raised.set_cause(py, cause(py, &error.causes()));
+        raised.value(py).setattr("_is_ours", true).ok();
+    });
     raised
 }
 
