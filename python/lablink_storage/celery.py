@@ -24,17 +24,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import celery
+from celery.result import GroupResult
 
 from ._exceptions import NotFoundError, StorageError, UnavailableError
 from ._lablink_storage import ImageStore
 from ._types import PurgeFailure, RegenerateFailure, RegenerateReport
 
 if TYPE_CHECKING:
-    from celery.result import AsyncResult
-
     _Task: TypeAlias = celery.Task[Any, Any]
 
-__all__ = ["Tasks", "register"]
+__all__ = ["Regeneration", "Tasks", "register"]
 
 _RETRIES = 8
 """How often a task is tried again. With the pauses between, that is four minutes at most."""
@@ -54,10 +53,8 @@ class Tasks:
     """``handle_event(document)`` promotes the uploads named in an S3 notification, as text or object."""
     regenerate_shard: _Task
     """``regenerate_shard(index, count, **options)`` does one share of :meth:`regenerate`."""
-    add_reports: _Task
-    """``add_reports(reports)`` adds up what the shards report."""
 
-    def regenerate(self, shards: int = 1, **options: Any) -> AsyncResult[Any]:
+    def regenerate(self, shards: int = 1, **options: Any) -> Regeneration:
         """Makes the variants that images lack, by as many tasks as there are shards.
 
         Args:
@@ -65,12 +62,30 @@ class Tasks:
             options: the keywords of :meth:`ImageStore.regenerate`, as far as JSON has them.
 
         Returns:
-            The combined result: ``get()`` returns one ``RegenerateReport.to_dict()``, by a result backend.
+            The results of the shards: ``get()`` adds them up to one ``RegenerateReport.to_dict()``, by a result
+            backend.
         """
         if shards < 1:
             raise ValueError("shards: at least 1")
         each = [self.regenerate_shard.s(index, shards, **options) for index in range(1, shards + 1)]
-        return celery.chord(each)(self.add_reports.s())
+        # No chord, which would add up in a worker: of one whose process is killed between the result of a part and
+        # its count the end never comes.
+        sent: Any = celery.group(each).apply_async()
+        return Regeneration(sent.id, sent.results, app=self.regenerate_shard.app)
+
+
+class Regeneration(GroupResult):
+    """The results of the shards of one :meth:`Tasks.regenerate`, one task each."""
+
+    def get(self, *arguments: Any, **keywords: Any) -> dict[str, Any]:  # type: ignore[override]
+        """Waits for all shards, as ``GroupResult.get`` does and with its arguments, and adds up what they report.
+
+        Raises:
+            celery.exceptions.TimeoutError: they are not done within ``timeout`` seconds.
+            StorageError: a shard failed, with what it failed of.
+        """
+        reports: Iterable[dict[str, Any]] = super().get(*arguments, **keywords)
+        return sum(map(_report, reports), start=RegenerateReport()).to_dict()
 
 
 def register(app: celery.Celery, store: ImageStore, *, name: str = "lablink_storage") -> Tasks:
@@ -125,10 +140,7 @@ def register(app: celery.Celery, store: ImageStore, *, name: str = "lablink_stor
             raise _again(self, UnavailableError(report.stopped, report.hint, True))
         return report.to_dict()
 
-    def add_reports(self: _Task, reports: Iterable[dict[str, Any]]) -> dict[str, Any]:
-        return sum(map(_report, reports), start=RegenerateReport()).to_dict()
-
-    return Tasks(task(promote), task(handle_event), task(regenerate_shard), task(add_reports))
+    return Tasks(task(promote), task(handle_event), task(regenerate_shard))
 
 
 def _again(task: _Task, error: StorageError) -> Exception:

@@ -203,6 +203,14 @@ def test_the_processes_of_one_worker(redis: str, tmp_path: Path) -> None:
         application.regenerated()
 
 
+def test_one_process_of_a_worker_is_killed(redis: str, tmp_path: Path) -> None:
+    """Where the result of its share is stored already, nobody does that share again."""
+    with _Application(redis, _Local(tmp_path / "uploads")) as application:
+        worker = application.worker("--concurrency", "4")
+        children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
+        application.regenerated(although=lambda: os.kill(int(children.read_text().split()[0]), signal.SIGKILL))
+
+
 def test_a_task_that_comes_twice_is_done_once(tmp_path: Path, picture: bytes) -> None:
     from celery import Celery
 
