@@ -208,7 +208,9 @@ def test_one_process_of_a_worker_is_killed(redis: str, tmp_path: Path) -> None:
     with _Application(redis, _Local(tmp_path / "uploads")) as application:
         worker = application.worker("--concurrency", "4")
         children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
-        application.regenerated(although=lambda: os.kill(int(children.read_text().split()[0]), signal.SIGKILL))
+        application.regenerated(
+            although=lambda: os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
+        )
 
 
 def test_a_task_that_comes_twice_is_done_once(tmp_path: Path, picture: bytes) -> None:
@@ -231,6 +233,9 @@ def test_a_task_that_comes_twice_is_done_once(tmp_path: Path, picture: bytes) ->
         tasks.promote.delay("components/board.jpg").get()
     report = tasks.regenerate_shard.delay(1, 1, all=True).get()
     assert (report["images"], report["made"]) == (1, 1)
+    # The shards' reports added up: one of them has the image, which has its variant.
+    added = tasks.regenerate(shards=3).get(timeout=30)
+    assert (added["images"], added["complete"], added["failed"]) == (1, 1, 0)
     assert tasks.handle_event.delay({"Records": []}).get() == []
 
 
