@@ -189,9 +189,10 @@ stage_test() {
     if cargo nextest --version >/dev/null 2>&1; then
         local status=0
         # It runs each test as a program, whose own sum is not to be added as well. Many wait more than they compute.
-        cargo nextest run --locked --workspace --all-features --no-fail-fast --test-threads $(($(nproc) * 2)) --success-output immediate --no-output-indent 2>&1 |
+        cargo nextest run --locked --workspace --all-features --no-fail-fast --test-threads $(($(nproc) * 2)) --success-output immediate --failure-output final --no-output-indent 2>&1 |
             sed -u '/^ *test result: /d' || status=$?
-        cargo test --locked --workspace --all-features --no-fail-fast --doc || status=$?
+        # Of these, what failed alone: the log is to end with what a reader looks for.
+        cargo test --locked --workspace --all-features --no-fail-fast --doc 2>&1 | sed -u '/^test .* \.\.\. ok$/d' || status=$?
         return $status
     fi
     cargo test --locked --workspace --all-features --no-fail-fast -- --show-output

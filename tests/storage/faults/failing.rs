@@ -1,5 +1,6 @@
 //! Servers and connections that fail: in time, in the right kind, and no object is half there.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::{ACCESS_KEY, SECRET, config, count, is_put, key, open, photo, upload, within};
@@ -329,10 +330,20 @@ async fn a_missing_ca_store_is_an_error_and_no_panic() {
     upload(&open(config(&server))).await.expect("uploaded");
 }
 
-/// Every answer comes late enough that so many, one after the other, fit into the deadline and no more.
-async fn late(fit: u64) -> (Faulty, ImageStore) {
-    let server = Faulty::start(|_, _| Some(Fault::Late(Duration::from_millis(800)))).await;
-    let deadline = Duration::from_millis(800 * fit + 400);
+/// So many steps take a second each, and what is `silent` never answers. The deadline leaves two seconds for that,
+/// and for a busy machine.
+async fn late(
+    steps: u64,
+    silent: impl Fn(&Request) -> bool + Send + Sync + 'static,
+) -> (Faulty, ImageStore) {
+    let server = Faulty::start(move |request, _| {
+        Some(match silent(request) {
+            false => Fault::Late(Duration::from_secs(1)),
+            true => Fault::Silent,
+        })
+    })
+    .await;
+    let deadline = Duration::from_secs(steps + 2);
     let thumb = Variant::new("thumb", OptimizeOptions::default()).expect("a name");
     let store = open(config(&server).with_deadline(deadline).with_variant(thumb));
     (server, store)
@@ -340,14 +351,16 @@ async fn late(fit: u64) -> (Faulty, ImageStore) {
 
 #[tokio::test]
 async fn operations_of_several_requests_have_one_deadline() {
-    // A look at other formats, the tombstone, the image.
-    let (server, store) = late(3).await;
+    // A look at other formats, the tombstone, the image; nothing after that.
+    let deleted = AtomicBool::new(false);
+    let after = move |request: &Request| deleted.fetch_or(request.is("DELETE"), Ordering::Relaxed);
+    let (server, store) = late(3, after).await;
     let image = key("components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg");
     for name in ["/thumb.jpg", ".jpg"] {
         let stem = image.as_str().trim_end_matches(".jpg");
         server.store(&format!("/lab/{stem}{name}"), photo());
     }
-    let error = within(3, store.delete(&image))
+    let error = within(5, store.delete(&image))
         .await
         .expect_err("four requests");
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
@@ -357,10 +370,12 @@ async fn operations_of_several_requests_have_one_deadline() {
         "the image; its variants were not waited for"
     );
 
-    let (server, store) = late(2).await;
+    // A look at the tombstone, the image; nothing after that.
+    let after = |request: &Request| !request.is("HEAD") && !request.path.ends_with(".jpg");
+    let (server, store) = late(2, after).await;
     let pending = key("pending/components/6f9619ff-8b86-4d01-b42d-00cf4fc964ff.jpg");
     server.store(&format!("/lab/{pending}"), photo());
-    let error = within(3, store.promote(&pending))
+    let error = within(4, store.promote(&pending))
         .await
         .expect_err("too many requests");
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
