@@ -5,7 +5,7 @@ use crate::format::ImageFormat;
 use super::codec::{Animator, codec};
 use super::color::{ColorTag, Converter};
 use super::geometry::Plan;
-use super::pipeline::Job;
+use super::pipeline::{Job, Taking};
 use super::raster::{Component, Frame, Layout, Pixels};
 use super::{OptimizeError, OptimizeOptions, OptimizedImage};
 
@@ -56,7 +56,7 @@ pub(super) fn make<'a>(
         shown += 1;
         job.pixels = Pixels::Packed(Component::whole(raster));
         for output in &mut outputs {
-            let frame = job.frame(&output.plan, false)?;
+            let frame = job.frame(&output.plan, Taking::default())?;
             let frame = job.finish(frame, &output.plan, &webp, output.options);
             let Frame::Packed(raster) = frame else {
                 return Err(OptimizeError::invalid("a frame of an animation in planes"));
@@ -71,7 +71,7 @@ pub(super) fn make<'a>(
         // It says that it is an animation and has no frames, which browsers show as a still image.
         let stills = wanted.iter();
         return stills
-            .map(|&(index, options)| Ok((index, job.make(options)?)))
+            .map(|&(index, options)| Ok((index, job.make(options, false)?)))
             .collect();
     }
     let finished = outputs.into_iter().map(|output| {

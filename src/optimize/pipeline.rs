@@ -102,6 +102,15 @@ pub(super) struct Job<'a> {
     pub(super) budget: &'a Budget<'a>,
 }
 
+/// How a frame is taken from the pixels.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Taking {
+    /// In planes, where the pixels are.
+    planar: bool,
+    /// As the last of all, after which the pixels are gone.
+    last: bool,
+}
+
 impl<'a> Job<'a> {
     /// The main result and the others. What is animated is made last: its frames take the place of the first.
     fn all(
@@ -120,7 +129,8 @@ impl<'a> Job<'a> {
                 }
                 animated.push((index, options));
             } else {
-                made.push((index, self.make(options)?));
+                let last = index == variants.len() && animated.is_empty();
+                made.push((index, self.make(options, last)?));
             }
         }
         #[cfg(feature = "webp")]
@@ -137,9 +147,11 @@ impl<'a> Job<'a> {
         Ok((main, made.collect()))
     }
 
+    /// Makes one result; the last gives the memory of the pixels back before it is encoded, which takes as much.
     pub(super) fn make(
         &mut self,
         options: &OptimizeOptions,
+        last: bool,
     ) -> Result<OptimizedImage, OptimizeError> {
         self.budget.check_time()?;
         let format = options.format.of(self.opaque);
@@ -150,10 +162,13 @@ impl<'a> Job<'a> {
         // Planes go as they are where both ends have them.
         let planar =
             (codec.takes_planes)(options) && self.converter.is_none() && plan.canvas.is_none();
-        let frame = self.frame(&plan, planar)?;
+        let frame = self.frame(&plan, Taking { planar, last })?;
         self.budget.check_time()?;
         let mut frame = self.finish(frame, &plan, &codec, options);
         self.looks(&mut frame)?;
+        if last {
+            self.resizer = Resizer::default();
+        }
         let exif = self.exif(options);
         // What is not resized has no new colours.
         let resized = !plan.is_identity(width, height);
@@ -208,7 +223,7 @@ impl<'a> Job<'a> {
         let facts = self.source.file.facts();
         let (width, height) = self.upright.size(facts.width, facts.height);
         let plan = self.plan(width, height, options)?;
-        let frame = self.frame(&plan, false)?;
+        let frame = self.frame(&plan, Taking::default())?;
         let mut frame = self.finish(frame, &plan, &codec(ImageFormat::WebP), options);
         self.looks(&mut frame)
     }
@@ -224,7 +239,7 @@ impl<'a> Job<'a> {
         let facts = self.source.file.facts();
         let (width, height) = self.upright.size(facts.width, facts.height);
         let plan = Plan::new(width, height, options);
-        let frame = self.frame(&plan, false)?;
+        let frame = self.frame(&plan, Taking::default())?;
         match self.finish(frame, &plan, &codec(ImageFormat::Jpeg), options) {
             Frame::Packed(raster) => Ok(Picture::new(raster)),
             Frame::Ycc420(planes) => Ok(Picture::new(ycbcr::planes_to_rgb(&planes, Matrix::JFIF))),
@@ -252,7 +267,7 @@ impl<'a> Job<'a> {
             None => {
                 let small =
                     OptimizeOptions::default().with_max_size(attention::SIDE, attention::SIDE);
-                let frame = self.frame(&Plan::new(width, height, &small), false)?;
+                let frame = self.frame(&Plan::new(width, height, &small), Taking::default())?;
                 let Frame::Packed(picture) = frame else {
                     return Ok(plan);
                 };
@@ -270,7 +285,7 @@ impl<'a> Job<'a> {
     }
 
     /// The part of the source that the plan wants, at the plan's size, upright, in sRGB.
-    pub(super) fn frame(&mut self, plan: &Plan, planar: bool) -> Result<Frame, OptimizeError> {
+    pub(super) fn frame(&mut self, plan: &Plan, taking: Taking) -> Result<Frame, OptimizeError> {
         let upright = self.upright;
         let facts = self.source.file.facts();
         let stored = (facts.width, facts.height);
@@ -279,7 +294,7 @@ impl<'a> Job<'a> {
         let (width, height) = upright.size(plan.width as usize, plan.height as usize);
         let resizer = &mut self.resizer;
         let mut plane = |component: &mut Component, crop, width, height| {
-            resample(component, stored, crop, width, height, resizer)
+            resample(component, stored, crop, width, height, resizer, taking.last)
                 .map(|raster| turn(raster, upright))
         };
         match &mut self.pixels {
@@ -310,7 +325,7 @@ impl<'a> Job<'a> {
                 Ok(Frame::Packed(to_srgb(raster, self.converter.as_ref())))
             }
             Pixels::Ycc(components, range, matrix) => {
-                let planar = planar && *matrix == Matrix::JFIF;
+                let planar = taking.planar && *matrix == Matrix::JFIF;
                 let (chroma_crop, chroma_width, chroma_height) = if planar {
                     halved(crop, width, height, upright)
                 } else {

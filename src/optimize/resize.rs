@@ -24,7 +24,7 @@ pub(super) struct Resizer {
 
 /// Resamples the part of a component that `crop` covers to `width` x `height` pixels, with Lanczos3. `crop`
 /// is in pixels of the picture, whose size is `picture`; where it goes beyond the picture, the edge is
-/// repeated.
+/// repeated. For the `last` time: the component's samples are given back as soon as they were looked at.
 pub(super) fn resample(
     component: &mut Component,
     picture: (u32, u32),
@@ -32,6 +32,7 @@ pub(super) fn resample(
     width: usize,
     height: usize,
     resizer: &mut Resizer,
+    last: bool,
 ) -> Result<Raster, OptimizeError> {
     // From pixels of the picture to samples of this component.
     let scale_x = component.extent.0 / f64::from(picture.0);
@@ -46,6 +47,7 @@ pub(super) fn resample(
     let resizer = &mut Resampler {
         resizer,
         filter: lanczos3(),
+        last,
     };
     let before = (overhang(-window.left), overhang(-window.top));
     let after = (
@@ -56,6 +58,9 @@ pub(super) fn resample(
         return resample_window(raster, window, width, height, resizer);
     }
     let mut padded = replicate_edges(raster, before, after);
+    if last {
+        raster.data = Vec::new();
+    }
     let window = Rect {
         left: window.left + before.0 as f64,
         top: window.top + before.1 as f64,
@@ -80,6 +85,7 @@ pub(super) fn shrink(
     let resizer = &mut Resampler {
         resizer,
         filter: FilterType::Box,
+        last: false,
     };
     resample_window(raster, whole, width, height, resizer)
 }
@@ -120,10 +126,12 @@ fn sine_squared(angle: f64) -> f64 {
     sine * sine
 }
 
-/// The buffers, and the filter to use.
+/// The buffers, the filter to use, and what becomes of the source.
 struct Resampler<'a> {
     resizer: &'a mut Resizer,
     filter: FilterType,
+    /// Whether nobody looks at the source again.
+    last: bool,
 }
 
 /// Whole samples by which a window reaches beyond an edge; less than a thousandth is rounding.
@@ -171,7 +179,10 @@ fn resample_window(
         && (window.height - height as f64).abs() < 1e-3
         && (raster.width, raster.height) == (width, height);
     if whole {
-        let data = raster.rows().collect::<Vec<_>>().concat();
+        let data = match resampler.last && raster.stride == width {
+            true => take_rows(raster),
+            false => raster.rows().collect::<Vec<_>>().concat(),
+        };
         return Ok(Raster::new(raster.layout, width, height, data));
     }
     let cut = (window.width, window.height) == (width as f64, height as f64)
@@ -191,13 +202,24 @@ fn resample_window(
     Ok(Raster::new(raster.layout, width, height, data))
 }
 
+/// The samples of rows without a gap.
+fn take_rows(raster: &mut Raster) -> Vec<u8> {
+    let mut data = std::mem::take(&mut raster.data);
+    data.truncate(raster.width * raster.height * raster.layout.channels());
+    data
+}
+
 /// The window at another size, or `None` where a size and its data are at odds.
 fn convolve(
     raster: &mut Raster,
     window: Rect,
     width: usize,
     height: usize,
-    Resampler { resizer, filter }: &mut Resampler<'_>,
+    Resampler {
+        resizer,
+        filter,
+        last,
+    }: &mut Resampler<'_>,
 ) -> Option<Vec<u8>> {
     let channels = raster.layout.channels();
     let options = ResizeOptions::new()
@@ -207,10 +229,10 @@ fn convolve(
     // Vertically, the columns that the horizontal pass looks at.
     let reach = 3.0 * (window.width / width as f64).max(1.0) + 1.0;
     let first = (window.left - reach).floor().max(0.0);
-    let last = (window.left + window.width + reach).ceil();
-    let columns = last.min(raster.width as f64) as usize - first as usize;
+    let end = (window.left + window.width + reach).ceil();
+    let columns = end.min(raster.width as f64) as usize - first as usize;
     let row = raster.stride * channels;
-    let mut source = image(row, raster.height, &mut raster.data)?;
+    let source = image(row, raster.height, &mut raster.data)?;
     let size = columns * channels * height;
     if resizer.between.len() < size {
         resizer.between.resize(size, 0);
@@ -224,6 +246,9 @@ fn convolve(
         .resize_typed(&source, &mut rows, &vertical)
         .ok()?;
     drop((source, rows));
+    if *last {
+        raster.data = Vec::new();
+    }
 
     // Horizontally, the channels of a row as so many rows.
     let mut scratch = vec![0; columns.max(width) * channels];
@@ -233,7 +258,7 @@ fn convolve(
         }
     }
     let mut resized = vec![0; width * height * channels];
-    source = image(columns, height * channels, between)?;
+    let source = image(columns, height * channels, between)?;
     let mut rows = image(width, height * channels, &mut resized)?;
     let horizontal = options.crop(
         window.left - first,

@@ -143,6 +143,7 @@ fn in_full(canvas: Canvas) -> Result<Canvas, OptimizeError> {
             across,
             down,
             &mut resizer,
+            true,
         )
     });
     Ok(Canvas {

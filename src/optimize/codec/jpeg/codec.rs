@@ -10,7 +10,7 @@ use crate::optimize::{OptimizeError, OptimizeOptions, ycbcr};
 
 #[cfg(feature = "tiff")]
 use super::Planes;
-use super::encode::{EncodeOptions, Picture, Samples, encode as encode_picture};
+use super::encode::{Coefficients, EncodeError, Picture, Quantization, Samples};
 use super::index::{EXIF, Index, is_frame};
 use super::segments::{APP0, APP1, APP14, DHT, DQT, DRI, EOI, SOI, SOS, scan_end};
 use super::{Color, DecodeLimits, Error, Plane, decode_indexed};
@@ -43,20 +43,20 @@ fn encode(
         Frame::Ycc420(planes) => Picture::YCbCr420(planes.each_ref().map(samples)),
         Frame::Packed(raster) => Picture::Gray(samples(raster)),
     };
+    let refused =
+        |error: EncodeError| OptimizeError::invalid(format!("not encodable as JPEG: {error}"));
+    let quantization = [Quantization::new(options.quality); 2];
+    let coefficients = Coefficients::new(&picture, &quantization).map_err(refused)?;
+    // What is written takes as much memory again.
+    drop(frame);
     let exif: Option<Vec<u8>> = exif.map(|tiff| [EXIF, tiff].concat());
     let segments: Vec<(u8, &[u8])> = exif.iter().map(|body| (1, &body[..])).collect();
-    let mut settings = EncodeOptions::new(options.quality);
-    settings.segments = &segments;
-    let run = |settings: &EncodeOptions<'_>| {
-        encode_picture(&picture, settings)
-            .map_err(|error| OptimizeError::invalid(format!("not encodable as JPEG: {error}")))
-    };
-    let baseline = run(&settings)?;
+    let write = |progressive| coefficients.write(progressive, &segments).map_err(refused);
+    let baseline = write(false)?;
     if !options.progressive {
         return Ok(baseline);
     }
-    settings.progressive = true;
-    let progressive = run(&settings)?;
+    let progressive = write(true)?;
     Ok(if progressive.len() < baseline.len() {
         progressive
     } else {

@@ -137,5 +137,6 @@ fn whole(
         width as usize,
         height as usize,
         resizer,
+        true,
     )
 }

@@ -97,6 +97,13 @@ impl Blocks {
         })
     }
 
+    /// Coefficients that are not zero, and two symbols more for each block: its first and its end.
+    pub fn symbols(&self) -> usize {
+        let blocks = self.nonzero.as_flattened();
+        let nonzero = |block: &u64| block.count_ones() as usize + 2;
+        blocks.iter().map(nonzero).sum()
+    }
+
     /// All blocks, row by row.
     pub fn iter(&self) -> impl Iterator<Item = Block<'_>> {
         (0..self.down).flat_map(move |y| (0..self.across).filter_map(move |x| self.get(x, y)))

@@ -111,14 +111,15 @@ struct Component {
     blocks: Blocks,
 }
 
-/// The frame: all that is to be written of the picture.
-struct Frame {
+/// All that is to be written of a picture: its samples are not needed any more.
+pub struct Coefficients {
     width: u16,
     height: u16,
     /// MCUs.
     across: usize,
     down: usize,
     components: Vec<Component>,
+    quantization: [Quantization; 2],
 }
 
 /// Encodes a picture as a JPEG file.
@@ -127,60 +128,83 @@ struct Frame {
 ///
 /// [`EncodeError`]: the planes are not what the picture asks for.
 pub fn encode(picture: &Picture<'_>, options: &EncodeOptions<'_>) -> Result<Vec<u8>, EncodeError> {
-    let (planes, factor): (&[Samples<'_>], usize) = match picture {
-        Picture::Gray(gray) => (std::slice::from_ref(gray), 1),
-        Picture::YCbCr444(planes) => (planes, 1),
-        Picture::YCbCr420(planes) => (planes, 2),
-    };
-    let Some(first) = planes.first() else {
-        return Err(EncodeError::Samples);
-    };
-    let side = |side: usize| {
-        u16::try_from(side)
-            .ok()
-            .filter(|&side| side > 0)
-            .ok_or(EncodeError::Size)
-    };
-    let (width, height) = (side(first.width)?, side(first.height)?);
-    let mut components = Vec::new();
-    for (index, plane) in planes.iter().enumerate() {
-        let (factor, share) = if index == 0 { (factor, 1) } else { (1, factor) };
-        let table = usize::from(index > 0);
-        let expected = (first.width.div_ceil(share), first.height.div_ceil(share));
-        let enough = plane.stride >= plane.width
-            && plane.data.len()
-                >= plane
-                    .height
-                    .saturating_sub(1)
-                    .saturating_mul(plane.stride)
-                    .saturating_add(plane.width);
-        if (plane.width, plane.height) != expected || !enough {
+    Coefficients::new(picture, &options.quantization)?.write(options.progressive, options.segments)
+}
+
+impl Coefficients {
+    /// Transforms and quantises a picture, with the tables of luma, or gray, and of chroma.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`]: the planes are not what the picture asks for.
+    pub fn new(
+        picture: &Picture<'_>,
+        quantization: &[Quantization; 2],
+    ) -> Result<Self, EncodeError> {
+        let (planes, factor): (&[Samples<'_>], usize) = match picture {
+            Picture::Gray(gray) => (std::slice::from_ref(gray), 1),
+            Picture::YCbCr444(planes) => (planes, 1),
+            Picture::YCbCr420(planes) => (planes, 2),
+        };
+        let Some(first) = planes.first() else {
             return Err(EncodeError::Samples);
+        };
+        let side = |side: usize| {
+            u16::try_from(side)
+                .ok()
+                .filter(|&side| side > 0)
+                .ok_or(EncodeError::Size)
+        };
+        let (width, height) = (side(first.width)?, side(first.height)?);
+        let mut components = Vec::new();
+        for (index, plane) in planes.iter().enumerate() {
+            let (factor, share) = if index == 0 { (factor, 1) } else { (1, factor) };
+            let table = usize::from(index > 0);
+            let expected = (first.width.div_ceil(share), first.height.div_ceil(share));
+            let enough = plane.stride >= plane.width
+                && plane.data.len()
+                    >= plane
+                        .height
+                        .saturating_sub(1)
+                        .saturating_mul(plane.stride)
+                        .saturating_add(plane.width);
+            if (plane.width, plane.height) != expected || !enough {
+                return Err(EncodeError::Samples);
+            }
+            let dead_zone = if table == 0 { LUMA_DEAD_ZONE } else { 0.0 };
+            let blocks = Blocks::new(plane, &quantization[table], dead_zone);
+            components.push(Component {
+                horizontal: factor,
+                vertical: factor,
+                table,
+                blocks,
+            });
         }
-        let quantization = options
-            .quantization
-            .get(table)
-            .ok_or(EncodeError::Samples)?;
-        let dead_zone = if table == 0 { LUMA_DEAD_ZONE } else { 0.0 };
-        let blocks = Blocks::new(plane, quantization, dead_zone);
-        components.push(Component {
-            horizontal: factor,
-            vertical: factor,
-            table,
-            blocks,
-        });
+        Ok(Self {
+            width,
+            height,
+            across: first.width.div_ceil(8 * factor),
+            down: first.height.div_ceil(8 * factor),
+            components,
+            quantization: *quantization,
+        })
     }
-    let frame = Frame {
-        width,
-        height,
-        across: first.width.div_ceil(8 * factor),
-        down: first.height.div_ceil(8 * factor),
-        components,
-    };
-    let mut writer = Writer::new(&frame, options)?;
-    match options.progressive {
-        true => progressive::write(&frame, &mut writer),
-        false => sequential::write(&frame, &mut writer),
+
+    /// Writes the file, baseline or progressive, with these application segments ([`EncodeOptions`]).
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError::Segment`].
+    pub fn write(
+        &self,
+        progressive: bool,
+        segments: &[(u8, &[u8])],
+    ) -> Result<Vec<u8>, EncodeError> {
+        let mut writer = Writer::new(self, progressive, segments)?;
+        match progressive {
+            true => progressive::write(self, &mut writer),
+            false => sequential::write(self, &mut writer),
+        }
+        Ok(writer.finish())
     }
-    Ok(writer.finish())
 }

@@ -2,7 +2,7 @@
 //! (`jpeg_simple_progression`): a coarse image early, and chroma before fine luma.
 
 use super::{
-    Frame,
+    Coefficients,
     blocks::Block,
     tokens::{AC, DC, Tokens},
     writer::{ScanHeader, Writer},
@@ -33,8 +33,8 @@ const COLOR: [Scan; 10] = [
     (&[0], 1, 63, 1, 0),
 ];
 
-pub(super) fn write(frame: &Frame, writer: &mut Writer) {
-    let scans: &[Scan] = if frame.components.len() > 1 {
+pub(super) fn write(coefficients: &Coefficients, writer: &mut Writer) {
+    let scans: &[Scan] = if coefficients.components.len() > 1 {
         &COLOR
     } else {
         &GRAY
@@ -43,9 +43,9 @@ pub(super) fn write(frame: &Frame, writer: &mut Writer) {
     for &(components, from, to, high, low) in scans {
         tokens.clear();
         match (from, components) {
-            (0, _) => dc_scan(frame, &mut tokens, high, low),
+            (0, _) => dc_scan(coefficients, &mut tokens, high, low),
             (_, &[index, ..]) => {
-                if let Some(component) = frame.components.get(index) {
+                if let Some(component) = coefficients.components.get(index) {
                     let mut band = Band::new(&mut tokens, AC + component.table, (from, to), low);
                     for block in component.blocks.iter() {
                         match high {
@@ -59,7 +59,7 @@ pub(super) fn write(frame: &Frame, writer: &mut Writer) {
             _ => {}
         }
         writer.scan(
-            frame,
+            coefficients,
             &ScanHeader {
                 components,
                 band: (from, to),
@@ -72,11 +72,11 @@ pub(super) fn write(frame: &Frame, writer: &mut Writer) {
 }
 
 /// G.1.2.1. In the padding of an MCU, the brightness stays what it was.
-fn dc_scan(frame: &Frame, tokens: &mut Tokens, high: u8, low: u8) {
+fn dc_scan(coefficients: &Coefficients, tokens: &mut Tokens, high: u8, low: u8) {
     let mut predictions = [0; 3];
-    for y in 0..frame.down {
-        for x in 0..frame.across {
-            for (component, prediction) in frame.components.iter().zip(&mut predictions) {
+    for y in 0..coefficients.down {
+        for x in 0..coefficients.across {
+            for (component, prediction) in coefficients.components.iter().zip(&mut predictions) {
                 for j in 0..component.vertical {
                     for i in 0..component.horizontal {
                         let (x, y) = (x * component.horizontal + i, y * component.vertical + j);

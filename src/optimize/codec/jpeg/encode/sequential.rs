@@ -1,18 +1,19 @@
 //! The one scan of a baseline file (ITU-T T.81, F.1.2).
 
 use super::{
-    Frame,
-    blocks::Block,
+    Coefficients,
+    blocks::{Block, Blocks},
     tokens::{AC, DC, Tokens},
     writer::{ScanHeader, Writer},
 };
 
-pub(super) fn write(frame: &Frame, writer: &mut Writer) {
-    let mut tokens = Tokens::default();
+pub(super) fn write(coefficients: &Coefficients, writer: &mut Writer) {
+    let blocks = coefficients.components.iter().map(|one| &one.blocks);
+    let mut tokens = Tokens::with_capacity(blocks.map(Blocks::symbols).sum());
     let mut predictions = [0; 3];
-    for y in 0..frame.down {
-        for x in 0..frame.across {
-            for (component, prediction) in frame.components.iter().zip(&mut predictions) {
+    for y in 0..coefficients.down {
+        for x in 0..coefficients.across {
+            for (component, prediction) in coefficients.components.iter().zip(&mut predictions) {
                 for j in 0..component.vertical {
                     for i in 0..component.horizontal {
                         let (x, y) = (x * component.horizontal + i, y * component.vertical + j);
@@ -24,14 +25,14 @@ pub(super) fn write(frame: &Frame, writer: &mut Writer) {
             }
         }
     }
-    let components: Vec<usize> = (0..frame.components.len()).collect();
+    let components: Vec<usize> = (0..coefficients.components.len()).collect();
     let header = ScanHeader {
         components: &components,
         band: (0, 63),
         high: 0,
         low: 0,
     };
-    writer.scan(frame, &header, &tokens);
+    writer.scan(coefficients, &header, &tokens);
 }
 
 /// The tokens of a block; in the padding of an MCU it is flat, of the brightness before it.

@@ -48,6 +48,9 @@ static SIZES: [u8; 2048] = {
     sizes
 };
 
+/// More tokens than a block can have.
+const BLOCK: usize = 80;
+
 /// The tokens of a scan, and how often each symbol of each table is among them.
 #[derive(Default)]
 pub(super) struct Tokens {
@@ -66,6 +69,14 @@ impl Default for Counts {
 }
 
 impl Tokens {
+    /// Room for so many: a list that grows is copied, and leaves holes in the memory.
+    pub fn with_capacity(symbols: usize) -> Self {
+        Self {
+            list: Vec::with_capacity(symbols + BLOCK),
+            ..Self::default()
+        }
+    }
+
     pub fn list(&self) -> &[Token] {
         &self.list
     }
@@ -82,7 +93,7 @@ impl Tokens {
     /// Makes room for a block.
     #[inline(always)]
     pub fn reserve(&mut self) {
-        self.list.reserve(80);
+        self.list.reserve(BLOCK);
     }
 
     /// A symbol, and the lowest `count` bits of `bits`.

@@ -2,14 +2,14 @@
 
 use super::{
     super::{geometry::ZIGZAG, segments},
-    EncodeError, EncodeOptions, Frame,
+    Coefficients, EncodeError,
     huffman::{Code, Codes},
     tokens::{AC, DC, TABLES, Token, Tokens},
 };
 
 /// What a scan header says (B.2.3).
 pub(super) struct ScanHeader<'a> {
-    /// Places in the frame.
+    /// Places in the coefficients.
     pub components: &'a [usize],
     pub band: (u8, u8),
     pub high: u8,
@@ -23,36 +23,44 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Begins a file: all that stands before the first scan.
-    pub fn new(frame: &Frame, options: &EncodeOptions<'_>) -> Result<Self, EncodeError> {
+    pub fn new(
+        coefficients: &Coefficients,
+        progressive: bool,
+        segments: &[(u8, &[u8])],
+    ) -> Result<Self, EncodeError> {
         let mut writer = Self {
             bytes: vec![0xFF, segments::SOI],
         };
         // JFIF 1.02 (ITU-T T.871, 10.1): square pixels, no thumbnail.
         writer.segment(segments::APP0, b"JFIF\0\x01\x02\0\0\x01\0\x01\0\0");
-        for &(number, body) in options.segments {
+        for &(number, body) in segments {
             if number > 15 || body.len() > 65533 {
                 return Err(EncodeError::Segment);
             }
             writer.segment(segments::APP0 + number, body);
         }
-        let tables = if frame.components.len() > 1 { 2 } else { 1 };
-        for (destination, table) in (0u8..).zip(options.quantization.iter().take(tables)) {
+        let tables = if coefficients.components.len() > 1 {
+            2
+        } else {
+            1
+        };
+        for (destination, table) in (0u8..).zip(coefficients.quantization.iter().take(tables)) {
             let values = ZIGZAG
                 .iter()
                 .map(|&natural| table.values()[usize::from(natural)]);
             let body: Vec<u8> = [destination].into_iter().chain(values).collect();
             writer.segment(segments::DQT, &body);
         }
-        let marker = if options.progressive {
+        let marker = if progressive {
             segments::SOF2
         } else {
             segments::SOF0
         };
         let mut body = vec![8];
-        body.extend(frame.height.to_be_bytes());
-        body.extend(frame.width.to_be_bytes());
-        body.push(frame.components.len() as u8);
-        for (id, component) in (1..).zip(&frame.components) {
+        body.extend(coefficients.height.to_be_bytes());
+        body.extend(coefficients.width.to_be_bytes());
+        body.push(coefficients.components.len() as u8);
+        for (id, component) in (1..).zip(&coefficients.components) {
             let sampling = component.horizontal << 4 | component.vertical;
             body.extend([id, sampling as u8, component.table as u8]);
         }
@@ -61,7 +69,7 @@ impl Writer {
     }
 
     /// Writes a scan: codes made for its tokens, its header, and its bits.
-    pub fn scan(&mut self, frame: &Frame, header: &ScanHeader<'_>, tokens: &Tokens) {
+    pub fn scan(&mut self, coefficients: &Coefficients, header: &ScanHeader<'_>, tokens: &Tokens) {
         let mut codes = Codes::new();
         for table in 0..TABLES {
             let Some(code) = Code::new(tokens.counts(table)) else {
@@ -83,7 +91,7 @@ impl Writer {
         }
         let mut body = vec![header.components.len() as u8];
         for &index in header.components {
-            let table = frame
+            let table = coefficients
                 .components
                 .get(index)
                 .map_or(0, |component| component.table);
