@@ -28,6 +28,15 @@
 //!
 //! Without any of them the optimizer, URLs and signing stand alone, with no tokio.
 //!
+//! With `avif-decode`, leave overflow checks off for `re_rav1d`, in debug builds too: its arithmetic wraps where a file
+//! is damaged, and a check would end the process.
+//!
+//! ```toml
+//! [profile.dev.package.re_rav1d]
+//! opt-level = 3
+//! debug-assertions = false
+//! ```
+//!
 //! # Configuration
 //!
 //! [`Config`] reads these variables; an empty one counts as unset. [`Setting::all`] has them as a table, with

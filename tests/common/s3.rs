@@ -3,6 +3,7 @@
 
 use std::env;
 use std::ops::Deref;
+use std::time::Duration;
 
 use axum::http::{HeaderMap, Request};
 use bytes::Bytes;
@@ -230,8 +231,12 @@ fn read(name: &str) -> String {
 }
 
 fn client() -> HttpClient {
+    // A test that waits for a command notices nothing meanwhile: Ceph closes what was idle for 65 s.
+    let options = ClientOptions::new()
+        .with_allow_http(true)
+        .with_pool_idle_timeout(Duration::from_secs(10));
     ReqwestConnector::default()
-        .connect(&ClientOptions::new().with_allow_http(true))
+        .connect(&options)
         .expect("an HTTP client can be made")
 }
 
