@@ -17,6 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use tokio::task::AbortHandle;
 
+use crate::attach::attach;
 use crate::error::{defect, internal, is_logged, storage};
 use crate::runtime::{runtime, wait};
 use crate::slot::Slot;
@@ -215,7 +216,7 @@ pub(crate) fn wakeups() -> PyResult<&'static mpsc::Sender<Wake>> {
 
 fn hand_over(wakeups: &mpsc::Receiver<Wake>) {
     while let Ok(first) = wakeups.recv() {
-        let handed = Python::try_attach(|py| {
+        let handed = attach(|py| {
             let more = std::iter::from_fn(|| wakeups.try_recv().ok());
             for wake in std::iter::once(first).chain(more) {
                 // A loop that is closed takes nothing: then nobody waits for it any more.

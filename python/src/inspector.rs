@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::attach::attach;
 use crate::error::{configuration, invalid_argument, is_rejection};
 use crate::results;
 use crate::slot::Slot;
@@ -75,15 +76,19 @@ impl Inspector for Callable {
             let turns = Turns::of_this_process()?;
             let turn = turns.take().await?;
             let _awaited = turns.waiting();
-            let callable = Python::attach(|py| self.0.clone_ref(py));
+            let callable = attach(|py| self.0.clone_ref(py)).ok_or_else(shut_down)?;
             let image = image.clone();
             let asked = tokio::task::spawn_blocking(move || {
                 let _turn = turn;
-                Python::attach(|py| ask(py, callable.bind(py), &image))
+                attach(|py| ask(py, callable.bind(py), &image)).unwrap_or_else(|| Err(shut_down()))
             });
             asked.await?
         })
     }
+}
+
+fn shut_down() -> InspectError {
+    InspectError::failed("the interpreter is shutting down")
 }
 
 /// Agrees where the callable returns None, and only there.

@@ -5,6 +5,7 @@
 #![allow(missing_docs)]
 
 mod asynchronous;
+mod attach;
 mod cli;
 mod config;
 mod error;
@@ -49,6 +50,7 @@ mod _lablink_storage {
         let py = module.py();
         crate::interpreter::claim(py)?;
         crate::error::init(py)?;
+        crate::attach::init(module)?;
         crate::logging::init();
         lablink_storage::silence_caught_panics();
         let types = lablink_storage::ImageFormat::ALL.map(|format| format.mime_type());

@@ -22,6 +22,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
+use crate::attach::attach;
 use crate::slot::Slot;
 
 static LOGGER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
@@ -271,7 +272,7 @@ impl Subscriber for Forwarder {
         }
         if AT_ONCE.load(Ordering::Relaxed) > 0 {
             // `None` where the interpreter is shutting down: then nobody listens any more.
-            Python::try_attach(|py| log(py, level, &text));
+            attach(|py| log(py, level, &text));
             return;
         }
         let mut queue = queue();

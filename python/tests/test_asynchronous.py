@@ -415,6 +415,56 @@ def test_an_interpreter_that_shuts_down_meanwhile(tmp_path: Path, how: str, code
     assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
 
 
+AT_ONCE = """
+import asyncio, pathlib, sys
+from lablink_storage import AsyncImageStore
+store = AsyncImageStore.memory()
+data = pathlib.Path(sys.argv[1]).read_bytes()
+async def life():
+    await asyncio.gather(store.upload(data), store.upload(data))
+asyncio.run(life())
+"""
+
+
+def test_an_interpreter_that_shuts_down_with_the_last_answer() -> None:
+    """The thread that hands answers over may be in Python still; one of four processes aborted."""
+    command = [sys.executable, "-c", AT_ONCE, str(photographs()[-1])]
+    for _ in range(15):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+INSPECTED = """
+import asyncio, io, pathlib, sys, threading, time
+from lablink_storage import AsyncImageStore
+class Slow(io.StringIO):
+    # It is asked when the interpreter shuts down already, and others may run meanwhile.
+    def flush(self, sleep=time.sleep):
+        sleep(0.7)
+asked = threading.Event()
+def inspect(image):
+    asked.set()
+    time.sleep(1)
+store = AsyncImageStore.memory(inspector=inspect)
+data = pathlib.Path(sys.argv[1]).read_bytes()
+async def leave():
+    upload = asyncio.create_task(store.upload(data))
+    while not asked.is_set():
+        await asyncio.sleep(0.01)
+    upload.cancel()
+asyncio.run(leave())
+sys.stdout = Slow()
+"""
+
+
+def test_an_interpreter_that_shuts_down_beside_an_inspector(tmp_path: Path) -> None:
+    program = tmp_path / "leave.py"
+    program.write_text(INSPECTED)
+    command = [sys.executable, str(program), str(photographs()[0])]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 # --- what is around a call
 
 

@@ -9,7 +9,7 @@ use super::{
 
 /// What a scan header says (B.2.3).
 pub(super) struct ScanHeader<'a> {
-    /// Places in the coefficients.
+    /// Places among the components.
     pub components: &'a [usize],
     pub band: (u8, u8),
     pub high: u8,
